@@ -1,0 +1,61 @@
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static _Thread_local char trail[TM_ERROR_TEXT_MAX];
+static _Thread_local char name_buf[128];
+
+int tm_error_set(int code, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(trail, sizeof trail, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+int tm_error_context(int code, const char *fmt, ...)
+{
+    char prefix[TM_ERROR_TEXT_MAX / 2];
+    char old[TM_ERROR_TEXT_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(prefix, sizeof prefix, fmt, ap);
+    va_end(ap);
+    memcpy(old, trail, sizeof old);
+    int n = snprintf(trail, sizeof trail, "%s: ", prefix);
+    snprintf(trail + n, sizeof trail - (size_t)n, "%.*s", (int)(sizeof trail - (size_t)n - 1),
+             old[0] ? old : tm_error_name(code));
+    return code;
+}
+
+const char *tm_error_text(void)
+{
+    return trail;
+}
+
+void tm_error_clear(void)
+{
+    trail[0] = '\0';
+}
+
+const char *tm_error_name(int code)
+{
+    static const char *const names[] = {
+        "protocol error",     "TLS error",          "HTTP error",     "name not resolved",
+        "timed out",          "closed by peer",     "limit exceeded", "syntax error",
+        "value out of range", "field missing",      "unknown kind",   "file is corrupt",
+        "bad configuration",  "not supported here",
+    };
+    if (code == 0) return "no error";
+    if (code < 0 && code > -4096) {
+        const char *sym = strerrorname_np(-code);
+        snprintf(name_buf, sizeof name_buf, "%s: %s", sym ? sym : "errno", strerror(-code));
+        return name_buf;
+    }
+    int idx = code - TM_E_PROTOCOL;
+    if (idx >= 0 && idx < (int)TM_ARRAY_CNT(names)) return names[idx];
+    return "unknown error";
+}

@@ -1,0 +1,37 @@
+/* net/source.h - anything that yields frames: a set of live connections, a replayed capture.
+   Flow     wire or file -> [source] -> parse
+   Threads  one ingest thread owns a source; request_stop: any thread
+   Errors   poll returns frames given (0 = none now), TM_E_CLOSED once the input has ended and all its
+            frames were given, any other negative code where the source cannot go on (with a text) */
+#ifndef TM_NET_SOURCE_H
+#define TM_NET_SOURCE_H
+
+#include "base/frame.h"
+
+typedef struct tm_source tm_source_t;
+
+typedef struct tm_source_ops {
+    /* Fills up to `cap` frames. They stay valid until the next poll. Waits up to wait_ns for the
+       first one; 0 never waits. */
+    int (*poll)(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int64_t wait_ns);
+    /* Releases everything, politely (close frames are sent) within a second. */
+    void (*close)(tm_source_t *source);
+} tm_source_ops_t;
+
+/* Implementations embed this as their first member. */
+struct tm_source {
+    const tm_source_ops_t *ops;
+};
+
+static inline int tm_source_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap,
+                                 int64_t wait_ns)
+{
+    return source->ops->poll(source, frames, cap, wait_ns);
+}
+
+static inline void tm_source_close(tm_source_t *source)
+{
+    if (source) source->ops->close(source);
+}
+
+#endif
