@@ -1,7 +1,7 @@
 /* net/http_head.h - one HTTP/1.1 message head out of a byte stream, by the grammar of RFC 9112.
    Flow     bytes -> [head] -> http_upgrade
-   Strict   refused: bare CR or LF, NUL and other control bytes, obs-fold, blanks around a field name,
-            a start line that is not the grammar's. One empty line before the start line is skipped
+   Strict   refused: bare CR or LF, NUL and other control bytes, obs-fold, blanks around a field
+            name, a start line that is not the grammar's
    Units    *_sz, *_off: bytes
    Memory   the caller owns the struct (about 18 KiB); allocates nothing
    Threads  one owner

@@ -1,15 +1,16 @@
 /* net/http_upgrade.h - the opening handshake of RFC 6455, both roles, without I/O.
    Flow     client: request_write -> wire -> http_head -> response_check -> ws
             server: http_head -> request_check -> response_write or reject_write -> wire
-   Checks   client: status 101, HTTP/1.1, Upgrade and Connection, the accept key, no extension and no
-            subprotocol that was not asked for, no body. server: GET, HTTP/1.1, one Host, the key, 13
+   Checks   client: status 101, HTTP/1.1, Upgrade and Connection, the accept key, no extension and
+            no subprotocol that was not asked for, no body. server: GET, HTTP/1.1, one Host, a key,
+            version 13
    Later    permessage-deflate: the client puts its offer into `extensions`; response_check lets
-            through only offered names and hands their text on for the parameters to be read
+            only offered names through and hands their text on for the parameters to be read
    Units    *_sz: bytes; *_s: seconds
    Memory   results point into the head or the configuration; allocates nothing
    Threads  any; no state
-   Errors   TM_E_PROTOCOL with the rule that was broken; TM_E_HTTP for an answer other than 101, with
-            status, reason, Location and Retry-After in the text; TM_E_CONFIG; -ENOBUFS
+   Errors   TM_E_PROTOCOL with the rule that was broken; TM_E_HTTP for an answer other than 101,
+            with status, reason, Location and Retry-After in the text; TM_E_CONFIG; -ENOBUFS
    Limits   those of net/http_head.h
    Tests    tests/net/test_http_upgrade.c, tests/fuzz/fuzz_http.c */
 #ifndef TM_NET_HTTP_UPGRADE_H

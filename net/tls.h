@@ -1,8 +1,8 @@
 /* net/tls.h - TLS as a filter between byte streams, both roles, without I/O.
    Flow     received bytes -> feed -> [tls] -> read -> HTTP, WebSocket;
             write -> [tls] -> pull -> bytes to send
-   Backing  OpenSSL 3.0 with a BIO of our own that reads straight out of the fed bytes. Nothing of it
-            shows here, so another record layer can stand behind the same calls
+   Backing  OpenSSL 3.0 with a BIO of our own that reads straight out of the fed bytes. Nothing of
+            it shows here, so another record layer can stand behind the same calls
    Trust    client: TLS 1.2 or later, the chain must end in the system's bundle or in ca_file, the
             name (or IP address) must match, SNI is sent. There is no switch that turns this off
    Units    *_sz: bytes

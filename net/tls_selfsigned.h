@@ -19,13 +19,13 @@ typedef struct tm_selfsigned_cfg {
     const char *cert_file; /* written: the server's certificate, mode 0600 */
     const char *key_file;  /* written: the server's private key, mode 0600 */
     const char *const
-        *names; /* names and IP addresses to certify; NULL = localhost, 127.0.0.1, ::1 */
+        *names; /* names, IP addresses; NULL = localhost, 127.0.0.1, ::1 */
     uint32_t name_cnt;
     int64_t begin_s; /* start of validity against now; 0 = an hour ago */
     int64_t end_s;   /* end of validity against now; 0 = in ten years; below 0 = expired already */
 } tm_selfsigned_cfg_t;
 
-/* Writes the three files, each under a temporary name first, so a reader sees old or new files only. */
+/* Writes the three files, each under a temporary name first, so a reader sees only whole files. */
 int tm_selfsigned_make(const tm_selfsigned_cfg_t *cfg) TM_MUST_CHECK;
 
 #endif

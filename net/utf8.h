@@ -1,7 +1,7 @@
-/* net/utf8.h - UTF-8 checked piece by piece, by the table of well-formed sequences (Unicode 15, 3-7).
+/* net/utf8.h - UTF-8 checked piece by piece, by Unicode's table of well-formed sequences (3-7).
    Flow     ws -> [utf8]
-   Method   16 bytes at a time while they are ASCII; elsewhere the range that the next byte must lie in
-            is kept, so a bad byte is found at once, not at the end of its character
+   Method   64 bytes at a time while they are ASCII; elsewhere the range that the next byte must
+            lie in is kept, so a bad byte is found at once, not at the end of its character
    Memory   two words of state; allocates nothing
    Threads  one owner
    Tests    tests/net/test_ws_utf8.c */

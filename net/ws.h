@@ -1,12 +1,12 @@
 /* net/ws.h - RFC 6455 messages out of a byte stream and into one, both roles, without I/O.
    Flow     TLS or TCP bytes -> [ws] -> messages -> frames of the feed; replies -> [ws] -> bytes
-   Framing  wslay's frame layer; every rule above the frame is checked here: masks, reserved bits and
-            opcodes, fragmentation, control frames, close codes, UTF-8, limits
+   Framing  wslay's frame layer; every rule above the frame is checked here: masks, reserved bits
+            and opcodes, fragmentation, control frames, close codes, UTF-8, limits
    Units    *_sz: bytes; *_cnt: frames
-   Memory   one wslay context and one message buffer a connection, allocated at open. The buffer grows
-            by doubling, only by bytes that have arrived, and never past message_sz_max. An unmasked
-            message that lies whole in the input is given as a view into the input (no copy);
-            fragmented, split and masked ones are put together in the buffer (one copy)
+   Memory   one wslay context and one message buffer a connection, allocated at open. The buffer
+            doubles as bytes arrive, until it holds the messages of one poll. An unmasked message
+            that lies whole in the input is given as a view into it (no copy); fragmented, split
+            and masked ones are put together in the buffer (one copy)
    Threads  one owner
    Errors   a peer's offence is a negative code with a text, and leaves the close frame that answers
             it waiting for tm_ws_reply
@@ -50,7 +50,6 @@ typedef enum tm_ws_event {
     TM_WS_PINGED,   /* a ping came, its payload is in *msg; its pong waits for tm_ws_reply */
     TM_WS_PONGED,   /* a pong came, its payload is in *msg */
     TM_WS_CLOSED,   /* the peer's close frame came; nothing after it is read. See tm_ws_peer_code */
-    TM_WS_HELD,     /* the buffer is full of messages still held: call tm_ws_release, read again */
 } tm_ws_event_t;
 
 typedef struct tm_ws_message {
@@ -85,8 +84,9 @@ void tm_ws_free(tm_ws_t *ws); /* NULL is fine */
 int tm_ws_read(tm_ws_t *ws, const uint8_t *in, size_t in_sz, size_t *used_sz,
                tm_ws_message_t *msg) TM_MUST_CHECK;
 
-/* Says that no message given so far is looked at any more. Call it where their frames expire (at the
-   next poll), not after each message: the buffer then keeps all messages of one poll. */
+/* Says that no message given so far is looked at any more. Call it where their frames expire (at
+   the next poll), not after each message: all messages of one poll stay in place until then. A
+   caller who never calls it keeps every assembled message in memory. */
 void tm_ws_release(tm_ws_t *ws);
 
 /* True where tm_ws_reply has something to write. */
@@ -101,15 +101,15 @@ int tm_ws_reply(tm_ws_t *ws, const uint8_t *mask_key, uint8_t *out, size_t out_s
 /* Exact size of a frame with that much payload in this role. */
 size_t tm_ws_frame_sz(const tm_ws_t *ws, size_t payload_sz);
 
-/* Writes msg (text, binary, ping, pong) as one frame. Text must be UTF-8; it is not checked again.
+/* Writes msg (text, binary, ping, pong) as one frame. Text must be UTF-8; it is not checked here.
    Returns bytes written; -ENOBUFS where out_sz < tm_ws_frame_sz(); -EINVAL for another opcode or a
    control payload over TM_WS_CONTROL_MAX; TM_E_CLOSED once a close frame was written. */
 int tm_ws_write(tm_ws_t *ws, const tm_ws_message_t *msg, const uint8_t *mask_key, uint8_t *out,
                 size_t out_sz) TM_MUST_CHECK;
 
-/* Lets a close frame wait for tm_ws_reply; reason may be NULL and is cut to 123 bytes on a character
-   boundary. Messages still arrive until the peer answers with TM_WS_CLOSED. Does nothing where one
-   waits or was written already. The code must be one that may be sent (TM_CHECK). */
+/* Lets a close frame wait for tm_ws_reply; reason may be NULL and is cut to 123 bytes on a
+   character boundary. Messages still arrive until the peer answers with TM_WS_CLOSED. Does nothing
+   where one waits or was written already. The code must be one that may be sent (TM_CHECK). */
 void tm_ws_close(tm_ws_t *ws, uint16_t code, const char *reason);
 
 /* True once our close frame was written: nothing more may be sent. */
