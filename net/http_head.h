@@ -33,7 +33,6 @@ typedef struct tm_http_head {
     int err;           /* sticky result: 0 going on, 1 complete, below 0 failed */
     uint32_t text_sz;  /* bytes kept in text */
     uint32_t line_off; /* where the line that is being read starts */
-    uint32_t head_sz;  /* bytes taken from the stream */
     uint32_t field_cnt;
     int status;              /* response */
     tm_http_slice_t method;  /* request */
@@ -61,6 +60,9 @@ uint32_t tm_http_head_cnt(const tm_http_head_t *head, const char *name);
 
 /* True where a comma list over all fields of that name holds the token (case does not count). */
 bool tm_http_head_has_token(const tm_http_head_t *head, const char *name, const char *token);
+
+/* Steps through a comma list: cuts the next member that is not empty off *list. False at its end. */
+bool tm_http_list_next(tm_http_slice_t *list, tm_http_slice_t *member);
 
 /* True where both are equal but for case. */
 bool tm_http_slice_is(tm_http_slice_t slice, const char *text);

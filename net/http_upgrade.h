@@ -71,7 +71,8 @@ int tm_http_response_write(const tm_http_request_t *request, const char *protoco
                            const char *extensions, char *out, size_t out_sz) TM_MUST_CHECK;
 
 /* Writes a refusal: status, its usual reason, an empty body and `fields`, whole lines each ended by
-   CR LF ("Location: /x\r\n"), NULL = none. 426 names the version spoken. Returns bytes; -ENOBUFS. */
+   CR LF ("Location: /x\r\n"), NULL = none. 426 names the version spoken. Returns bytes;
+   -ENOBUFS. */
 int tm_http_reject_write(int status, const char *fields, char *out, size_t out_sz) TM_MUST_CHECK;
 
 /* The Sec-WebSocket-Accept that belongs to a key: 28 characters and a NUL. */

@@ -15,11 +15,10 @@
 enum { TM_SELFSIGNED_NAME_MAX = 16 };
 
 typedef struct tm_selfsigned_cfg {
-    const char *ca_file;   /* written: the CA's certificate, mode 0600 */
-    const char *cert_file; /* written: the server's certificate, mode 0600 */
-    const char *key_file;  /* written: the server's private key, mode 0600 */
-    const char *const
-        *names; /* names, IP addresses; NULL = localhost, 127.0.0.1, ::1 */
+    const char *ca_file;      /* written: the CA's certificate, mode 0600 */
+    const char *cert_file;    /* written: the server's certificate, mode 0600 */
+    const char *key_file;     /* written: the server's private key, mode 0600 */
+    const char *const *names; /* names, IP addresses; NULL = localhost, 127.0.0.1, ::1 */
     uint32_t name_cnt;
     int64_t begin_s; /* start of validity against now; 0 = an hour ago */
     int64_t end_s;   /* end of validity against now; 0 = in ten years; below 0 = expired already */

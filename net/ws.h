@@ -118,8 +118,8 @@ bool tm_ws_close_sent(const tm_ws_t *ws);
 /* True once both close frames have passed, or an offence was answered: the transport can end. */
 bool tm_ws_is_done(const tm_ws_t *ws);
 
-/* The peer's close code (TM_WS_CODE_NONE for an empty close frame, 0 before one came) and its reason
-   (valid UTF-8, NUL-terminated, "" where there is none). */
+/* The peer's close code (TM_WS_CODE_NONE for an empty close frame, 0 before one came) and its
+   reason (valid UTF-8, NUL-terminated, "" where there is none). */
 uint16_t tm_ws_peer_code(const tm_ws_t *ws);
 const char *tm_ws_peer_reason(const tm_ws_t *ws);
 
