@@ -115,7 +115,7 @@ static int explain_alert(const tm_tls_t *tls, int alert)
 
 const char *tm_tls_openssl_words(void)
 {
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error();
     if (ERR_SYSTEM_ERROR(code)) return strerror((int)ERR_GET_REASON(code));
     const char *words = ERR_reason_error_string(code);
     return words ? words : "no reason given";
