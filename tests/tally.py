@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Counts what meson's test runs did, test by test.
 
-  tally.py suites DIR                     the suites that the configured build in DIR has, one a line
-  tally.py report DIR SUITE BUILD FILE    reads DIR/meson-logs/testlog-SUITE.json, prints one line and
-                                          in full whatever failed, appends its counts to FILE
-  tally.py sum FILE                       prints "N passed, N failed, N skipped"; exits 1 where any failed
-                                          or none ran
+  tally.py suites DIR                   prints the suites that the build in DIR has, one a line
+  tally.py report DIR SUITE BUILD FILE  reads DIR/meson-logs/testlog-SUITE.json, prints one line and
+                                        in full whatever failed, appends its counts to FILE
+  tally.py sum FILE                     prints "N passed, N failed, N skipped"; exits 1 where any
+                                        failed or none ran
 
-A program that speaks TAP counts with each of its tests, any other as one. A program that dies before
-it has reported all that it planned, or that exits badly after its tests passed, counts as one failure
+A program that speaks TAP counts with each of its tests, any other as one. One that dies before
+it has reported all that it planned, or exits badly after its tests passed, counts as one failure
 more; a suite without a log (meson itself failed) as one failure.
 """
 
