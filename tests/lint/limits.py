@@ -33,7 +33,7 @@ def parameters(signature, start):
 
 def ends_before(line):
     """Whether the line cannot belong to the signature that follows it."""
-    return not line.strip() or line.startswith(("}", "#")) or line.rstrip().endswith(";")
+    return not line.strip() or line.startswith("#") or line.rstrip().endswith((";", "}"))
 
 
 def functions(code):
