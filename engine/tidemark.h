@@ -17,7 +17,7 @@
    Errors   builders never return NULL. The first mistake is kept in the job, later calls on it do
             nothing, and tm_main reports it with the operator, the field and the remedy, exit status 2
    Threads  build runs once, on the main thread, before any other thread exists
-   Limits   TM_JOB_NODE_MAX operators a job, TM_AGG_MAX aggregates a window */
+   Limits   TM_JOB_NODE_MAX operators a job, TM_JOB_AGG_MAX aggregates a window */
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
@@ -38,7 +38,7 @@ extern "C" {
 #define TM_MINUTE      (60 * TM_SECOND)
 #define TM_HOUR        (60 * TM_MINUTE)
 
-enum { TM_JOB_NODE_MAX = 64, TM_AGG_MAX = 32 };
+enum { TM_JOB_NODE_MAX = 64, TM_JOB_AGG_MAX = 32 };
 
 typedef struct tm_job tm_job_t;       /* a graph under construction; owned by tm_main */
 typedef struct tm_stream tm_stream_t; /* the output of one operator; owned by the job */
@@ -88,12 +88,17 @@ TM_API tm_stream_t *tm_key_by(tm_stream_t *in, const char *field);
 
 /* ---- Windows ------------------------------------------------------------------------------------ */
 
-typedef enum tm_window_kind { TM_WINDOW_TUMBLING = 1 } tm_window_kind_t;
+typedef enum tm_window_kind {
+    TM_WINDOW_TUMBLING,   /* size */
+    TM_WINDOW_SLIDING,    /* size every slide; slide > size leaves gaps, whose rows are counted */
+    TM_WINDOW_CUMULATIVE, /* growing by slide up to size, then anew; slide divides size */
+} tm_window_kind_t;
 
 typedef struct tm_window_spec {
     tm_window_kind_t kind;
     int64_t size_ns;   /* windows are [start, start + size) */
-    int64_t offset_ns; /* shifts every start; |offset| < size */
+    int64_t slide_ns;  /* 0 for tumbling */
+    int64_t offset_ns; /* shifts every start; |offset| < size, or < slide */
     int64_t
         lateness_ns; /* a late row within it updates its window and fires it again; later ones are
                             counted as late and dropped */
@@ -101,7 +106,19 @@ typedef struct tm_window_spec {
 
 static inline tm_window_spec_t tm_tumbling(int64_t size_ns)
 {
-    tm_window_spec_t spec = {TM_WINDOW_TUMBLING, size_ns, 0, 0};
+    tm_window_spec_t spec = {TM_WINDOW_TUMBLING, size_ns, 0, 0, 0};
+    return spec;
+}
+
+static inline tm_window_spec_t tm_sliding(int64_t size_ns, int64_t slide_ns)
+{
+    tm_window_spec_t spec = {TM_WINDOW_SLIDING, size_ns, slide_ns, 0, 0};
+    return spec;
+}
+
+static inline tm_window_spec_t tm_cumulative(int64_t size_ns, int64_t step_ns)
+{
+    tm_window_spec_t spec = {TM_WINDOW_CUMULATIVE, size_ns, step_ns, 0, 0};
     return spec;
 }
 
