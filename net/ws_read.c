@@ -270,8 +270,8 @@ static int take_payload(tm_ws_t *ws, const struct wslay_frame_iocb *frame)
     return frame->mask ? append_run(ws) : 0;
 }
 
-/* One whole unmasked text or binary message of up to 64 KiB at the start of the input, when no frame
-   and no message is open. False for everything else, good or bad: that is judged in read_event. */
+/* One whole unmasked text or binary message of up to 64 KiB at the start of the input, when no
+   frame and no message is open. False for all else, good or bad: that is judged in read_event. */
 static bool take_plain(tm_ws_t *ws, tm_ws_message_t *msg)
 {
     const uint8_t *in = ws->in;
