@@ -95,6 +95,18 @@ uint64_t venue_fixture_count(const venue_fixture_t *f, const char *name)
     return tm_counter_read(tm_counter_get(f->cfg.counters, name));
 }
 
+uint64_t venue_fixture_settle(const venue_fixture_t *f)
+{
+    uint64_t before = 0, now = 0;
+    for (int i = 0; i < 100; i++, before = now) {
+        usleep(100000);
+        now = venue_fixture_count(f, "messages");
+        if (now > 0 && now == before) return now;
+    }
+    tm_assert(!"the venue settles");
+    return now;
+}
+
 const char *venue_fixture_url(const venue_fixture_t *f, bool tls, const char *target, char out[512])
 {
     snprintf(out, 512, "%s:%u%s", tls ? "wss://localhost" : "ws://127.0.0.1",

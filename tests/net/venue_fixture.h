@@ -21,6 +21,10 @@ const char *venue_fixture_ca(const venue_fixture_t *fixture);
 /* The venue's counter, not the client's. */
 uint64_t venue_fixture_count(const venue_fixture_t *fixture, const char *name);
 
+/* Waits, at most ten seconds, until the venue has stopped publishing for 100 ms; returns how many
+   messages it took from its source. */
+uint64_t venue_fixture_settle(const venue_fixture_t *fixture);
+
 /* "wss://localhost:<port><target>" or ws://127.0.0.1 */
 const char *venue_fixture_url(const venue_fixture_t *fixture, bool tls, const char *target,
                               char out[512]);
