@@ -3,9 +3,9 @@
 
   bars_reference.py [--json] [--bound MS] FILE...
 
-Reads captures (plain, gzip or xz; lines "<receive time> <raw JSON>") and prints the bars of all trades
-in them, sorted by symbol and window: as CSV, or as JSON lines with --json. It is written from the
-definition alone, with the standard library's decimal, and shares nothing with the engine:
+Reads captures (plain, gzip or xz; lines "<receive time> <raw JSON>") and prints the bars of all
+trades in them, sorted by symbol and window: as CSV, or as JSON lines with --json. It is written from
+the definition alone, with the standard library's decimal, and shares nothing with the engine:
 
   one row per symbol and second with at least one trade. A trade is a message with "e":"trade", alone
   or as "data" of the combined-stream wrapper. Its event time is T, in ms (or us, told by magnitude).
@@ -14,9 +14,9 @@ definition alone, with the standard library's decimal, and shares nothing with t
   sum of price * quantity; trades how many.
 
 With --bound a trade is left out as late when its window had been closed before it came: when
-window_end - 1 unit <= watermark, the watermark being the largest T seen so far - bound - 1 unit. Trades
-that may or may not be late, depending on how often a watermark is announced, make the answer ambiguous;
-the bounds of that doubt are for whoever makes the input to avoid.
+window_end - 1 unit <= watermark, the watermark being the largest T seen so far - bound - 1 unit.
+Here the watermark advances with every trade; an engine may announce it less often and then still
+accept a trade that just missed it. Whoever makes a capture with late trades keeps them clear of that.
 """
 
 import argparse
