@@ -41,7 +41,7 @@ class Skip(Exception):
     """Ends a test that cannot run here; the text says why."""
 
 
-# ---- Tests -----------------------------------------------------------------------------------------
+# ---- Tests ---------------------------------------------------------------------------------------
 
 TESTS = []
 
@@ -102,7 +102,7 @@ def cores(count):
     return ",".join(str(usable[idx % len(usable)]) for idx in range(count))
 
 
-# ---- The job ---------------------------------------------------------------------------------------
+# ---- The job -------------------------------------------------------------------------------------
 
 @dataclass
 class Run:
@@ -171,7 +171,7 @@ def wait_for(condition, what, timeout=RUN_TIMEOUT_S):
     raise AssertionError(f"waited {timeout} s in vain for {what}")
 
 
-# ---- Part files ------------------------------------------------------------------------------------
+# ---- Part files ----------------------------------------------------------------------------------
 
 def parts(folder):
     """The finished part files below a folder: what any reader would see."""
@@ -237,7 +237,7 @@ def expect_bars(found, wanted):
         raise AssertionError(f"{len(wrong)} differences, first: " + "; ".join(wrong[:5]))
 
 
-# ---- The simulated exchange --------------------------------------------------------------------------
+# ---- The simulated exchange ----------------------------------------------------------------------
 
 @contextmanager
 def venue(folder, *options):

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
 """A seeded capture with everything that makes bars hard: synthetic.py --seed N --out FILE.
 
-Several symbols whose prices walk; trades of one millisecond in both orders of their ids; trades out
-of order by less than the watermark bound; seconds without trades; raw and combined messages, keys in
-any order, unknown keys; quotes and depth in between; very small and very large numbers; and, on
-request, trades that come long after their window has closed.
+Several symbols whose prices walk; trades of one millisecond in both orders of their ids; trades
+out of order by less than the watermark bound; seconds without trades; raw and combined messages,
+keys in any order, unknown keys; quotes and depth in between; very small and very large numbers;
+and, on request, trades that come long after their window has closed.
 
-Late trades are LATE_AGE_MS old and come LATE_AFTER messages after the start at the earliest, so that
-they are late however often a watermark is announced.
-"""
+Late trades are LATE_AGE_MS old and come LATE_AFTER messages after the start at the earliest, so
+that they are late however often a watermark is announced."""
 
 import argparse
 import gzip
