@@ -17,7 +17,8 @@ With --bound a trade is left out as late when its window had been closed before 
 window_end - 1 unit <= watermark, the watermark being the largest T seen so far - bound - 1 unit.
 Here the watermark advances with every trade; an engine may announce it less often and then still
 accept a trade that just missed it. Whoever makes a capture with late trades keeps them clear of
-that."""
+that.
+"""
 
 import argparse
 import gzip
