@@ -23,7 +23,9 @@ enum {
 #define TM_NS_PER_MS 1000000LL
 #define TM_NS_PER_S  1000000000LL
 
-#define TM_API                        __attribute__((visibility("default")))
+#ifndef TM_API /* tidemark.h defines it too */
+#    define TM_API __attribute__((visibility("default")))
+#endif
 #define TM_MUST_CHECK                 __attribute__((warn_unused_result))
 #define TM_PRINTF(fmt_idx, first_idx) __attribute__((format(printf, fmt_idx, first_idx)))
 #define TM_NORETURN                   __attribute__((noreturn))
