@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Feeds the text in pieces of chop bytes (0 = whole). Returns the last result; *used tells the end. */
+/* Feeds the text in pieces of chop bytes (0 = whole). Returns the last result. */
 static int feed(tm_http_head_t *head, tm_http_kind_t kind, const char *text, size_t sz, size_t chop)
 {
     int ret = 0;

@@ -425,8 +425,8 @@ static void plain_free(void *p, const char *file, int line)
     free(p);
 }
 
-/* OpenSSL lets its allocator be replaced only before it allocates, and the test framework makes it do
-   that early. */
+/* OpenSSL lets its allocator be replaced only before it allocates, and the test framework makes it
+   do that early. */
 __attribute__((constructor)) static void count_allocs(void)
 {
     counts = CRYPTO_set_mem_functions(counting_malloc, counting_realloc, plain_free) == 1;

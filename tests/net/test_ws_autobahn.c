@@ -1,6 +1,6 @@
-/* The cases of the Autobahn test suite, rebuilt from their published descriptions and run in memory in
-   both roles. A case is a list of frames; what must come of it is worked out from that list here and
-   compared with what the suite's own table expects (an echo or a failed connection). */
+/* The cases of the Autobahn test suite, rebuilt from their published descriptions and run in memory
+   in both roles. A case is a list of frames; what must come of it is worked out from that list here
+   and compared with what the suite's own table expects (an echo or a failed connection). */
 #include "net/ws.h"
 #include "tests/net/ws_wire.h"
 #include "tests/tm_test.h"
@@ -88,7 +88,7 @@ static void say_text(tm_case_t *c, unsigned first, const char *payload)
     send_frame(c, first, payload, strlen(payload));
 }
 
-/* ---- Numbers and bytes out of a description ------------------------------------------------------ */
+/* ---- Numbers and bytes out of a description -------------------------------------------------- */
 
 /* "65536", "4 * 2**20", "64k", "1M" behind the words; 0 where they are not there. */
 static size_t number_behind(const char *text, const char *words)
@@ -130,7 +130,7 @@ static size_t next_bytes(const char **text, uint8_t *out)
     return 0;
 }
 
-/* ---- The categories ------------------------------------------------------------------------------ */
+/* ---- The categories -------------------------------------------------------------------------- */
 
 /* 1, 9, 10: one message or a thousand of some length, whole or in fragments. */
 static bool make_lengths(tm_case_t *c)
@@ -380,7 +380,7 @@ static bool make(tm_case_t *c)
     }
 }
 
-/* ---- Running ------------------------------------------------------------------------------------- */
+/* ---- Running --------------------------------------------------------------------------------- */
 
 static bool split_columns(tm_case_t *c)
 {
