@@ -16,17 +16,17 @@ CODE = [
      "use snprintf, or memcpy with a size that was checked"),
     (r"\bv?sprintf\s*\(", "sprintf", "use snprintf"),
     (r"\bgets\s*\(", "gets", "use getline with a limit"),
-    (r"\b(?:atoi|atol|atoll|atof)\s*\(", "atoi",
-     "use strtoll or strtod, check errno and where it ended"),
-    (r"\bstrtok\s*\(", "strtok", "use strtok_r or a cursor"),
-    (r"\b(?:localtime|gmtime|ctime|asctime)\s*\(", "localtime", "use the _r form"),
-    (r"\b(?:alloca|__builtin_alloca)\s*\(", "alloca", "size it from a limit or allocate at start"),
     (r"\b(?:rand|srand|random|srandom)\s*\(", "rand", "use a seeded generator and print the seed"),
 ]
 # In C code of the product only.
 PRODUCT = [
     (r"(?<!static_)(?<!_)\bassert\s*\(", "assert",
      "use TM_CHECK or TM_DCHECK for bugs of ours, an error code for what a peer can cause"),
+    (r"\b(?:atoi|atol|atoll|atof)\s*\(", "atoi",
+     "use strtoll or strtod, check errno and where it ended"),
+    (r"\bstrtok\s*\(", "strtok", "use strtok_r or a cursor"),
+    (r"\b(?:localtime|gmtime|ctime|asctime)\s*\(", "localtime", "use the _r form"),
+    (r"\b(?:alloca|__builtin_alloca)\s*\(", "alloca", "size it from a limit or allocate at start"),
     (r"\b(?:usleep|sleep)\s*\(", "sleep", "wait on what you wait for, with a deadline"),
 ]
 # In any text, comments too.

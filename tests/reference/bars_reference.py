@@ -3,20 +3,21 @@
 
   bars_reference.py [--json] [--bound MS] FILE...
 
-Reads captures (plain, gzip or xz; lines "<receive time> <raw JSON>") and prints the bars of all trades
-in them, sorted by symbol and window: as CSV, or as JSON lines with --json. It is written from the
-definition alone, with the standard library's decimal, and shares nothing with the engine:
+Reads captures (plain, gzip or xz; lines "<receive time> <raw JSON>") and prints the bars of all
+trades in them, sorted by symbol and window: as CSV, or as JSON lines with --json. It is written
+from the definition alone, with the standard library's decimal, and shares nothing with the engine:
 
-  one row per symbol and second with at least one trade. A trade is a message with "e":"trade", alone
-  or as "data" of the combined-stream wrapper. Its event time is T, in ms (or us, told by magnitude).
-  Windows are [start, start + 1 s). open is the price of the trade with the smallest (T, trade id),
-  close that with the largest; high and low the extremes; volume the sum of quantities; notional the
-  sum of price * quantity; trades how many.
+  one row per symbol and second with at least one trade. A trade is a message with "e":"trade",
+  alone or as "data" of the combined-stream wrapper. Its event time is T, in ms (or us, told by
+  magnitude). Windows are [start, start + 1 s). open is the price of the trade with the smallest
+  (T, trade id), close that with the largest; high and low the extremes; volume the sum of
+  quantities; notional the sum of price * quantity; trades how many.
 
 With --bound a trade is left out as late when its window had been closed before it came: when
-window_end - 1 unit <= watermark, the watermark being the largest T seen so far - bound - 1 unit. Trades
-that may or may not be late, depending on how often a watermark is announced, make the answer ambiguous;
-the bounds of that doubt are for whoever makes the input to avoid.
+window_end - 1 unit <= watermark, the watermark being the largest T seen so far - bound - 1 unit.
+Here the watermark advances with every trade; an engine may announce it less often and then still
+accept a trade that just missed it. Whoever makes a capture with late trades keeps them clear of
+that.
 """
 
 import argparse
@@ -144,7 +145,8 @@ def main():
         print(",".join(COLUMNS))
     for row in bars.rows():
         print(json.dumps(row) if options.json else ",".join(str(row[name]) for name in COLUMNS))
-    print(f"{bars.trade_cnt} trades, {len(bars.windows)} bars, {bars.late_cnt} late", file=sys.stderr)
+    print(f"{bars.trade_cnt} trades, {len(bars.windows)} bars, {bars.late_cnt} late",
+          file=sys.stderr)
 
 
 if __name__ == "__main__":
