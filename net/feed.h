@@ -1,8 +1,8 @@
 /* net/feed.h - live connections of one ingest thread as a source of frames.
    Flow     exchange -> TLS -> WebSocket -> [feed] -> parse
    Units    *_ns: nanoseconds; *_sz: bytes
-   Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized at
-            open, message buffers grow to frame_sz_max and no further
+   Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
+            at open, message buffers grow to frame_sz_max and no further
    Threads  open, poll, close: the ingest thread that opened it
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends is
             logged, and counted in `disconnects` where it did not end in order; the others go on.

@@ -1,6 +1,7 @@
-/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames without
-   a copy, and only the cut line at its end moves to the front of the next block. The block is small
-   enough to stay in the second-level cache between the decoder, this file and the parser. */
+/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames
+   without a copy, and only the cut line at its end moves to the front of the next block. The block
+   is small enough to stay in the second-level cache between the decoder, this file and the parser.
+   */
 #include "net/replay.h"
 
 #include "base/clock.h"

@@ -95,7 +95,8 @@ static uint32_t below(uint64_t bits, uint32_t n)
     return (uint32_t)((bits & 0xffffffffu) * n >> 32);
 }
 
-/* Sizes spread over three powers of ten, small ones most often: a uniform mantissa times 1, 10, 100. */
+/* Sizes spread over three powers of ten, small ones most often: a uniform mantissa times 1, 10,
+   100. */
 static int64_t quantity(tm_venue_generator_t *g, int64_t lot_e8)
 {
     static const int64_t scale[] = {1, 1, 1, 1, 10, 10, 10, 100};
@@ -186,8 +187,8 @@ static char *put_quote(tm_venue_generator_t *g, char *p, symbol_t *s)
     return p;
 }
 
-/* Sets when the following message comes: inside a cluster soon, after it with what is missing to the
-   mean of the whole cluster. */
+/* Sets when the following message comes: inside a cluster soon, after it with what is missing to
+   the mean of the whole cluster. */
 static void schedule(tm_venue_generator_t *g)
 {
     if (g->cfg.rate <= 0) {
@@ -243,6 +244,7 @@ bool tm_venue_generator_next(tm_venue_generator_t *g, int64_t mono_ns, tm_venue_
     *p++ = '}';
     m->text = g->text;
     m->sz = (uint32_t)(p - g->text);
+    m->again = false;
     g->made_cnt++;
     schedule(g);
     return true;

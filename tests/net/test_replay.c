@@ -272,7 +272,7 @@ Test(replay, long_lines_pass_up_to_the_limit_and_not_beyond)
     enum { LIMIT = 3 << 20 };
     char *text = malloc(LIMIT + 64);
     for (int over = 0; over < 2; over++) {
-        size_t sz = (size_t)sprintf(text, "1723161254087896568 ");
+        size_t sz = (size_t)snprintf(text, 64, "1723161254087896568 ");
         memset(text + sz, 'x', LIMIT + (size_t)over);
         sz += LIMIT + (size_t)over;
         text[sz++] = '\n';
