@@ -255,9 +255,7 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
             if (r->error) return tm_error_set(r->error, "%s", r->why);
             if (r->drained) return TM_E_CLOSED;
             TM_TRY(block_refill(r));
-        } else if (now_ns >= end_ns) {
-            return 0;
-        } else if (!wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
+        } else if (now_ns >= end_ns || !wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
             return 0;
         }
         now_ns = tm_clock_mono_ns();

@@ -107,7 +107,7 @@ static int64_t quantity(tm_venue_generator_t *g, int64_t lot_e8)
 /* Moves the best prices by a few ticks, back inside where the walk would leave its bounds. */
 static void walk(tm_venue_generator_t *g, symbol_t *s)
 {
-    static const int8_t steps[] = {0, 0, 0, 0, 1, -1, 1, -1, 2, -2, 0, 0, 1, -1, 3, -3};
+    static const int64_t steps[] = {0, 0, 0, 0, 1, -1, 1, -1, 2, -2, 0, 0, 1, -1, 3, -3};
     uint64_t bits = draw(g);
     int64_t step = steps[bits & 15];
     if (s->bid_ticks + step < s->low_ticks || s->bid_ticks + step > s->high_ticks) step = -step;
@@ -296,7 +296,10 @@ static void picks_init(tm_venue_generator_t *g)
 static double log_step(double a)
 {
     double z = 1 / (2 * a - 1), power = z, sum = 0;
-    for (int k = 1; k < 60; k += 2, power *= z * z) sum += power / k;
+    for (int k = 1; k < 60; k += 2) {
+        sum += power / k;
+        power *= z * z;
+    }
     return 2 * sum;
 }
 

@@ -36,7 +36,8 @@ static uint32_t streams_of(const char *text, size_t sz, char names[STREAM_MAX][6
     while ((line = tm_capture_line(&pos, text + sz, &line_sz))) {
         const char *name = line_stream(line, line_sz, &name_sz);
         uint32_t i = 0;
-        while (name && i < cnt && (strlen(names[i]) != name_sz || memcmp(names[i], name, name_sz)))
+        while (name && i < cnt &&
+               (strlen(names[i]) != name_sz || memcmp(names[i], name, name_sz) != 0))
             i++;
         if (!name || i < cnt) continue;
         tm_assert(cnt < STREAM_MAX);

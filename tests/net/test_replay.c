@@ -252,9 +252,9 @@ Test(replay, a_damaged_archive_is_corrupt)
         tm_source_close(source);
         tmp_drop(&bad);
         bytes[sz - 6] ^= 0x55;
-        char *tail = malloc(sz + 4);
+        char *tail = calloc(1, sz + 4);
         memcpy(tail, bytes, sz);
-        memcpy(tail + sz, "junk", 4);
+        memset(tail + sz, 'x', 4);
         tmp_write(&bad, tail, sz + 4);
         source = open_max(bad.path);
         while ((n = tm_source_poll(source, frames, 4, 0)) > 0) continue;

@@ -44,7 +44,7 @@ Test(venue_line, a_raw_line_gets_the_streams_that_the_exchange_would_send_it_on)
         {"{\"e\":\"aggTrade\",\"s\":\"1000SATSUSDT\"}", {"1000satsusdt@aggTrade"}},
         {"{\"u\":1,\"s\":\"BNBUSDT\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\"}",
          {"bnbusdt@bookTicker"}},
-        {"{\"A\":\"4\",\"x\":\"\\\"s\\\":\",\"a\":\"3\",\"B\":\"2\",\"b\":\"1\",\"s\":\"B\",\"u\":1}",
+        {"{\"A\":\"4\",\"x\":\"\\\"s\",\"a\":\"3\",\"B\":\"2\",\"b\":\"1\",\"s\":\"B\",\"u\":1}",
          {"b@bookTicker"}},
         {"{\"e\":\"bookTicker\",\"u\":1,\"s\":\"BTCUSD_PERP\",\"b\":\"1\"}",
          {"btcusd_perp@bookTicker"}},
