@@ -93,8 +93,8 @@ int tm_uring_cancel(tm_uring_t *uring, tm_uring_op_t op, tm_uring_owner_t owner)
 int tm_uring_submit(tm_uring_t *uring) TM_MUST_CHECK;
 
 /* Submits, waits up to wait_ns for the first event (0 = never, and without a system call where
-   there is nothing to do) and takes up to `cap` at once. Returns events, 0 after the time or a
-   signal, or -errno with a text. */
+   there is nothing to do) and takes up to `cap` at once. Returns events, 0 after the time, -EINTR
+   after a signal, or another -errno with a text. */
 int tm_uring_reap(tm_uring_t *uring, tm_uring_event_t *events, uint32_t cap,
                   int64_t wait_ns) TM_MUST_CHECK;
 

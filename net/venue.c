@@ -267,7 +267,7 @@ static int events_pass(venue_t *v, int64_t wait_ns)
     tm_uring_event_t events[TM_URING_EVENT_MAX];
     int n = tm_uring_reap(v->shared.ring, events, TM_URING_EVENT_MAX, wait_ns);
     for (int i = 0; i < n; i++) on_event(v, &events[i]);
-    return n;
+    return n == -EINTR ? 0 : n; /* the stop flag is looked at after every pass */
 }
 
 static void finish_all(venue_t *v, uint16_t code, const char *reason)

@@ -123,24 +123,40 @@ static char *put_text(char *p, const char *text, size_t sz)
 
 #define PUT(p, literal) ((p) = put_text((p), (literal), sizeof(literal) - 1))
 
+/* Eight digits, the bytes of one word: halves, quarters and eighths are divided off all at once, by
+   multiplications with rounded-up reciprocals. */
+static uint64_t digits8(uint32_t v)
+{
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (x * 10486 >> 20) & 0x0000007f0000007fu;
+    x = hundreds | (x - hundreds * 100) << 16;
+    uint64_t tens = (x * 103 >> 10) & 0x000f000f000f000fu;
+    return tens | (x - tens * 10) << 8;
+}
+
+static char *put_8_digits(char *p, uint32_t v)
+{
+    uint64_t text = digits8(v) + 0x3030303030303030u;
+    memcpy(p, &text, sizeof text);
+    return p + sizeof text;
+}
+
 static char *put_u64(char *p, uint64_t v)
 {
-    char digits[20];
-    int n = 0;
-    do digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n > 0) *p++ = digits[--n];
-    return p;
+    if (v >= 100000000) return put_8_digits(put_u64(p, v / 100000000), (uint32_t)(v % 100000000));
+    uint64_t digits = digits8((uint32_t)v);
+    uint32_t zeros = digits ? (uint32_t)__builtin_ctzll(digits) / 8 : 7;
+    uint64_t text = (digits + 0x3030303030303030u) >> (8 * zeros);
+    memcpy(p, &text, sizeof text); /* up to eight bytes, the last ones are written over */
+    return p + 8 - zeros;
 }
 
 /* "61685.99000000": eight digits after the point, as the venue writes prices and quantities. */
 static char *put_e8(char *p, int64_t v)
 {
     p = put_u64(p, (uint64_t)(v / one_e8));
-    uint64_t rest = (uint64_t)(v % one_e8);
-    *p = '.';
-    for (int i = 8; i > 0; i--, rest /= 10) p[i] = (char)('0' + rest % 10);
-    return p + 9;
+    *p++ = '.';
+    return put_8_digits(p, (uint32_t)(v % one_e8));
 }
 
 static char *put_trade(tm_venue_generator_t *g, char *p, symbol_t *s, int64_t real_ns)
