@@ -37,6 +37,7 @@ typedef struct tm_replay {
     double ns_per_ns; /* real time per recorded time: 1 / speed; 0 = as fast as taken */
     bool started;
     int64_t first_ns, start_ns; /* recorded time of the first line; mono time of its frame */
+    int64_t due_ns;             /* of the next line, as frames_take saw it */
     bool drained;               /* the archive has ended, or failed with `error` */
     bool bad;                   /* the next line is bad: `error` says why */
     int error;
@@ -247,6 +248,7 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
     for (;;) {
         int64_t due_ns;
         int n = frames_take(r, frames, cap, now_ns, &due_ns);
+        r->due_ns = due_ns;
         if (n != 0) return n;
         if (due_ns == INT64_MIN) {
             if (r->error) return tm_error_set(r->error, "%s", r->why);
@@ -259,6 +261,11 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
         }
         now_ns = tm_clock_mono_ns();
     }
+}
+
+int64_t tm_replay_due_ns(const tm_source_t *replay)
+{
+    return ((const tm_replay_t *)replay)->due_ns;
 }
 
 static void replay_close(tm_source_t *source)

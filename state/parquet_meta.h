@@ -56,6 +56,7 @@ typedef struct tm_parquet_group {
     tm_parquet_chunk_t *chunks; /* one a column */
 } tm_parquet_group_t;
 
+/* One entry of a file's key-value metadata. */
 typedef struct tm_parquet_kv {
     const char *key, *value;
 } tm_parquet_kv_t;

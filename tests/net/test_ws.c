@@ -14,7 +14,7 @@ static const tm_ws_cfg_t server = {.role = TM_WS_SERVER};
 static bool differs(const char *got, const char *want)
 {
     if (strcmp(got, want) == 0) return false;
-    fprintf(stderr, "# got  %s\n# want %s\n", got, want);
+    printf("# got  %s\n# want %s\n", got ? got : "nothing", want ? want : "nothing");
     return true;
 }
 
