@@ -214,15 +214,15 @@ void tm_fixture_cell(const tm_fixture_t *fx, uint32_t row_idx, uint32_t field_id
     tm_i128_t big;
     memcpy(&v, at, tm_type_sz(f->type) > 8 ? 8 : tm_type_sz(f->type));
     if (absent(fx, row, f)) {
-        strcpy(out, "\\N");
+        snprintf(out, 256, "\\N");
         return;
     }
     switch (f->type) {
     case TM_TYPE_BOOL:
-        strcpy(out, v ? "true" : "false");
+        snprintf(out, 256, "%s", v ? "true" : "false");
         return;
     case TM_TYPE_SIDE:
-        strcpy(out, sides[v]);
+        snprintf(out, 256, "%s", sides[v]);
         return;
     case TM_TYPE_I32:
         memcpy(&narrow, at, 4);

@@ -32,7 +32,7 @@ static void canonical(const tm_parquet_col_t *col, const tm_parquet_values_t *va
                       char out[TM_PARQUET_CELL_MAX])
 {
     if (!values->valid[idx])
-        strcpy(out, "\\N");
+        snprintf(out, TM_PARQUET_CELL_MAX, "\\N");
     else if (col->type == TM_PARQUET_DOUBLE)
         snprintf(out, TM_PARQUET_CELL_MAX, "%016llx", (unsigned long long)values->num[idx]);
     else if (col->logical == TM_PARQUET_LOGICAL_TIMESTAMP)

@@ -331,31 +331,29 @@ static bool mount_small(const char *dir)
     return mount("tm", dir, "tmpfs", 0, "size=256k") == 0;
 }
 
-static int fill_disk(void)
+static int fill_disk(world_t *w)
 {
-    world_t w;
     tm_sink_t *s;
-    world_open(&w);
-    if (!mount_small(w.dir)) return SKIP;
-    w.cfg.group_rows = 0;
-    if (tm_part_sink_open(&s, &w.cfg) != 0) return 1;
+    if (!mount_small(w->dir)) return SKIP;
+    w->cfg.group_rows = 0;
+    if (tm_part_sink_open(&s, &w->cfg) != 0) return 1;
     uint32_t committed = 0;
     int err = 0;
     for (uint32_t n = 1; err == 0 && n < 1000; n++) {
         for (uint32_t i = 0; err == 0 && i < 20; i++)
-            err = s->ops->write(s, tm_fixture_row(&w.fx, 0), BATCH * TXNS);
+            err = s->ops->write(s, tm_fixture_row(&w->fx, 0), BATCH * TXNS);
         if (err == 0) err = s->ops->prepare(s, n);
         if (err == 0) err = s->ops->commit(s, n);
         if (err == 0) committed = n;
     }
     if (err != -ENOSPC || committed == 0) return 2;
-    if (!strstr(tm_error_text(), w.parts) || !strstr(tm_error_text(), "free space")) return 3;
-    tm_fixture_count_t c = tm_fixture_count(w.parts);
+    if (!strstr(tm_error_text(), w->parts) || !strstr(tm_error_text(), "free space")) return 3;
+    tm_fixture_count_t c = tm_fixture_count(w->parts);
     if (c.broken || c.rows != committed * 20ull * BATCH * TXNS) return 4;
     /* Room is made: what could not be written goes out after all. */
-    if (mount("tm", w.dir, "tmpfs", MS_REMOUNT, "size=4m") != 0) return 5;
+    if (mount("tm", w->dir, "tmpfs", MS_REMOUNT, "size=4m") != 0) return 5;
     if (s->ops->prepare(s, committed + 1) != 0 || s->ops->commit(s, committed + 1) != 0) return 6;
-    c = tm_fixture_count(w.parts);
+    c = tm_fixture_count(w->parts);
     if (c.broken || c.hidden != 0 || c.rows != (committed + 1) * 20ull * BATCH * TXNS) return 7;
     s->ops->close(s);
     return 0;
@@ -363,10 +361,13 @@ static int fill_disk(void)
 
 Test(part_fault, a_full_file_system_is_told_and_nothing_finished_is_lost)
 {
+    world_t w;
     int status = 0;
+    world_open(&w);
     pid_t pid = fork();
-    if (pid == 0) _exit(fill_disk());
+    if (pid == 0) _exit(fill_disk(&w));
     tm_assert_eq(waitpid(pid, &status, 0), pid);
+    world_close(&w);
     tm_assert(WIFEXITED(status));
     if (WEXITSTATUS(status) == SKIP) tm_skip("this system lets us mount no tmpfs");
     tm_assert_eq(WEXITSTATUS(status), 0);
