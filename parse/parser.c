@@ -230,13 +230,13 @@ static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
 static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *frame,
                                             tm_market_row_t *row)
 {
-    tm_stencil_symbol_t symbol;
+    tm_stencil_taken_t got = {.row = row};
     const tm_stencil_t *s = p->kernels->take(&p->stencils, frame->data, frame->sz, frame->recv_ns,
-                                             row, &symbol);
+                                             &got);
     if (TM_UNLIKELY(!s)) return NULL;
-    if (symbol.sz == 0) return s->kind;
-    row->row.symbol = tm_symbol_cache_find(&p->symbols, symbol.text[0], symbol.text[1],
-                                           (const uint8_t *)symbol.text, symbol.sz);
+    if (got.symbol_sz == 0) return s->kind;
+    row->row.symbol = tm_symbol_cache_find(&p->symbols, got.symbol[0], got.symbol[1],
+                                           (const uint8_t *)got.symbol, got.symbol_sz);
     return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
 }
 
