@@ -19,7 +19,8 @@ enum {
 
 /* What one window leaves for the next. */
 typedef struct tm_scan {
-    bool escaping; /* in, out: the first byte (of the next window) follows an open backslash */
+    bool escaping; /* in, out: the first byte (of the next window) follows an open backslash; told
+                      only behind windows of whole 64-byte blocks */
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 

@@ -171,12 +171,14 @@ static bool build(tm_stencil_t *s, const tm_layout_t *l)
 {
     builder_t b = {.layout = l, .stencil = s};
     memset(s, 0, sizeof *s);
+    if (l->quote_cnt > TM_STENCIL_QUOTE_MAX) return false;
     s->kind = l->kind;
     s->quote_cnt = l->quote_cnt;
     memcpy(&s->blank, &l->kind->blank, sizeof s->blank);
+    s->tail[l->quote_cnt] = (uint8_t)l->tail;
+    s->tail_mask[l->quote_cnt] = l->tail ? 0xff : 0;
     add_symbol(&b);
-    return l->quote_cnt <= TM_STENCIL_QUOTE_MAX && add_text(&b) && add_numbers(&b, true) &&
-           add_flags(&b) && add_numbers(&b, false);
+    return add_text(&b) && add_numbers(&b, true) && add_flags(&b) && add_numbers(&b, false);
 }
 
 void tm_stencils_update(tm_stencils_t *stencils, const tm_layouts_t *layouts, uint32_t idx)

@@ -54,6 +54,9 @@ typedef struct tm_stencil {
     uint8_t row_mask;                    /* words of the row that lanes fill */
     alignas(64) uint64_t row_words[8];   /* which: word 2i of groups 0 and 1 is lane i */
     alignas(64) tm_market_row_t blank;
+    /* At the last quote's place: its distance from the end, where tail_mask asks for it. */
+    alignas(64) uint8_t tail[64];
+    uint8_t tail_mask[64];
     tm_stencil_text_t text[TM_STENCIL_TEXT_MAX];
     tm_stencil_group_t groups[TM_STENCIL_GROUP_MAX];
 } tm_stencil_t;

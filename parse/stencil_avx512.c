@@ -7,12 +7,13 @@
    would make them in general registers and broadcast them, on the same port), and nothing is carried
    from one part of the message to the next but the number of quotes. */
 
-/* Truth tables of three operands: a|b|c, a|(b^c), a|(b&c). */
-enum { OR_OF_3 = 0xfe, OR_OF_XOR = 0xf6, OR_OF_AND = 0xf8 };
+/* Truth tables of three operands: a|b|c, a|(b^c), a|(b&c), (a^b)&c. */
+enum { OR_OF_3 = 0xfe, OR_OF_XOR = 0xf6, OR_OF_AND = 0xf8, AND_OF_XOR = 0x28 };
 
 /* The message and its quotes in registers. */
 typedef struct text {
     __m512i part[4]; /* bytes 0..255, blanks behind the end */
+    __m512i sz;      /* in every byte */
     __m512i quotes;  /* offsets: 0, then those of the quotes, then the message's size */
 } text_t;
 
@@ -65,7 +66,8 @@ static inline uint32_t load(text_t *t, const uint8_t *bytes, uint32_t sz, bool w
     __mmask64 odd = _mm512_cmplt_epi8_mask(least, constant(TM_STENCIL_BLANK));
     if (TM_UNLIKELY(!_kortestz_mask64_u8(odd, slashes) || cnt > TM_STENCIL_QUOTE_MAX))
         return UINT32_MAX;
-    t->quotes = _mm512_mask_set1_epi8(t->quotes, 1ull << (cnt + 1), (char)sz);
+    t->sz = _mm512_set1_epi8((char)sz);
+    t->quotes = _mm512_mask_mov_epi8(t->quotes, 1ull << (cnt + 1), t->sz);
     return cnt;
 }
 
@@ -80,7 +82,9 @@ static inline __m512i fetch(const text_t *t, __m512i at, bool wide)
 
 static inline bool text_equal(const text_t *t, const tm_stencil_t *s, bool wide)
 {
-    __m512i differ = _mm512_setzero_si512();
+    __m512i tail = _mm512_sub_epi8(t->sz, t->quotes);
+    __m512i differ = _mm512_ternarylogic_epi64(tail, _mm512_load_si512(s->tail),
+                                               _mm512_load_si512(s->tail_mask), AND_OF_XOR);
     for (uint32_t i = 0; i < s->text_cnt; i++) {
         const tm_stencil_text_t *x = &s->text[i];
         __m512i at = _mm512_permutexvar_epi8(_mm512_load_si512(x->quote), t->quotes);
