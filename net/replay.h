@@ -9,7 +9,9 @@
    Threads  one ingest thread
    Errors   open: -errno or TM_E_SYNTAX with file; poll: TM_E_SYNTAX with file:line, TM_E_CORRUPT for a
             damaged or cut archive, after all good lines before it were given
-   Limits   lines up to frame_sz_max */
+   Counters frames, frame_bytes
+   Limits   lines up to frame_sz_max
+   Tests    tests/net/test_replay.c */
 #ifndef TM_NET_REPLAY_H
 #define TM_NET_REPLAY_H
 
@@ -25,5 +27,9 @@ typedef struct tm_replay_cfg {
 } tm_replay_cfg_t;
 
 int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg) TM_MUST_CHECK;
+
+/* When the next frame of a paced replay is due, mono, as the last poll saw it; INT64_MIN where a poll
+   may give something at once. For callers that have more to wait for than this file. */
+int64_t tm_replay_due_ns(const tm_source_t *replay);
 
 #endif
