@@ -64,7 +64,7 @@ tm_reason_t tm_event_numbers(const tm_kernels_t *kernels, const tm_venue_kind_t 
                                                                          : &decl->fields[fields[i]];
         tm_reason_t reason = TM_REASON_NONE;
         if (TM_UNLIKELY(left >> i & 1)) {
-            uint32_t sz = (uint8_t)(numerals->sz >> (8 * i));
+            uint32_t sz = tm_numerals_sz(numerals, i);
             reason = store_exact(field, bytes + numerals->from[i], sz, numerals->quoted >> i & 1,
                                  row);
         } else if (field) {
@@ -83,6 +83,7 @@ typedef struct gather {
     tm_market_row_t *row;
     tm_numerals_t numerals;
     uint8_t fields[TM_NUMERAL_CNT_MAX];
+    const tm_value_t *symbol;
     uint32_t *bad_off;
 } gather_t;
 
@@ -91,7 +92,7 @@ static void find_bad(const gather_t *g, const tm_venue_kind_t *decl)
 {
     for (uint32_t i = 0; i < g->numerals.cnt; i++) {
         tm_market_row_t scratch;
-        uint32_t sz = (uint8_t)(g->numerals.sz >> (8 * i));
+        uint32_t sz = tm_numerals_sz(&g->numerals, i);
         *g->bad_off = g->numerals.from[i];
         if (store_exact(&decl->fields[g->fields[i]], g->bytes + g->numerals.from[i], sz,
                         g->numerals.quoted >> i & 1, &scratch))
@@ -128,16 +129,18 @@ static tm_reason_t gather_number(gather_t *g, const tm_venue_kind_t *decl, uint3
                       : TM_REASON_NUMBER;
     }
     g->numerals.from[i] = v->from;
-    g->numerals.sz |= (uint64_t)sz << (8 * i);
-    g->numerals.integers |= (uint8_t)((field->form != TM_FORM_DECIMAL) << i);
-    g->numerals.quoted |= (uint8_t)(quoted << i);
+    g->numerals.sz[i / 8] |= (uint64_t)sz << (8 * (i % 8));
+    g->numerals.integers |= (uint16_t)((field->form != TM_FORM_DECIMAL) << i);
+    g->numerals.quoted |= (uint16_t)(quoted << i);
     g->fields[i] = (uint8_t)idx;
     g->numerals.cnt++;
     return TM_REASON_NONE;
 }
 
+/* Comes last, so that a message with a fault leaves nothing in the symbol table. */
 static tm_reason_t gather_symbol(gather_t *g, const tm_value_t *v)
 {
+    *g->bad_off = v->from;
     uint8_t room[TM_SYMBOL_SZ_MAX + 1 + 16] = {0};
     uint32_t sz;
     if (v->type != TM_VALUE_STRING && v->type != TM_VALUE_ESCAPED) return TM_REASON_TYPE;
@@ -153,7 +156,8 @@ static tm_reason_t gather_field(gather_t *g, const tm_kind_t *kind, uint32_t idx
     const tm_venue_field_t *field = &kind->decl->fields[idx];
     switch (field->form) {
     case TM_FORM_SYMBOL:
-        return gather_symbol(g, v);
+        g->symbol = v;
+        return TM_REASON_NONE;
     case TM_FORM_BUYER_MAKER:
         if (v->type != TM_VALUE_TRUE && v->type != TM_VALUE_FALSE) return TM_REASON_TYPE;
         *((uint8_t *)g->row + field->off) = v->type == TM_VALUE_TRUE ? TM_SIDE_SELL : TM_SIDE_BUY;
@@ -184,5 +188,6 @@ tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const
         tm_reason_t reason = gather_field(&g, kind, i, v);
         if (reason) return reason;
     }
-    return gather_flush(&g, kind->decl);
+    tm_reason_t reason = gather_flush(&g, kind->decl);
+    return reason || !g.symbol ? reason : gather_symbol(&g, g.symbol);
 }

@@ -5,7 +5,9 @@ enum { REACH_MAX = TM_FRAME_PAD };
 
 static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at)
 {
-    uint64_t differ = 0;
+    /* The checks are counted from quotes, so this says that nothing follows the last one of them. */
+    int32_t tail = at[l->quote_cnt + 1] - at[l->quote_cnt];
+    uint64_t differ = l->tail != 0 && l->tail != tail;
     for (uint32_t i = 0; i < l->check_cnt; i++) {
         const tm_layout_check_t *c = &l->checks[i];
         differ |= (tm_bytes_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
@@ -18,7 +20,7 @@ static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16
 static bool holes_find(const tm_layout_t *l, const uint16_t *at, tm_layout_match_t *match)
 {
     tm_numerals_t *n = &match->numerals;
-    uint64_t sizes = 0;
+    uint64_t sizes[2] = {0};
     uint32_t wrong = 0;
     n->cnt = l->numeral_cnt;
     n->integers = l->integers;
@@ -29,10 +31,10 @@ static bool holes_find(const tm_layout_t *l, const uint16_t *at, tm_layout_match
         uint32_t from = (uint32_t)(at[h->from_quote] + h->from_distance);
         uint32_t sz = (uint32_t)(at[h->to_quote] + h->to_distance) - from;
         wrong |= sz - 1 >= TM_LAYOUT_NUMERAL_SZ_MAX;
-        sizes |= (uint64_t)sz << (8 * i);
+        sizes[i / 8] |= (uint64_t)sz << (8 * (i % 8));
         n->from[i] = from;
     }
-    n->sz = sizes;
+    memcpy(n->sz, sizes, sizeof sizes);
     return !wrong;
 }
 
@@ -140,9 +142,9 @@ static bool learn_number(tm_layout_t *l, uint8_t field_idx, const tm_layout_hole
         l->numerals[i] = l->numerals[i - 1];
     }
     uint32_t below = (1u << i) - 1, bit = 1u << i;
-    l->integers = (uint8_t)((l->integers & below) | (integer ? bit : 0) |
-                            (l->integers & ~below) << 1);
-    l->quoted = (uint8_t)((l->quoted & below) | (quoted ? bit : 0) | (l->quoted & ~below) << 1);
+    l->integers = (uint16_t)((l->integers & below) | (integer ? bit : 0) |
+                             (l->integers & ~below) << 1);
+    l->quoted = (uint16_t)((l->quoted & below) | (quoted ? bit : 0) | (l->quoted & ~below) << 1);
     l->fields[i] = field_idx;
     l->numerals[i] = *hole;
     l->numeral_cnt++;
@@ -187,6 +189,7 @@ static bool learn(tm_layout_t *l, const tm_walk_t *walk, const uint16_t *at, con
         if (tagged && v->from == members->at[tag_key].from) continue; /* makes the kind: text */
         if (!learn_value(&t, kind, members, v)) return false;
     }
+    if (t.quote <= walk->at_cnt) l->tail = (int16_t)(walk->sz - at[walk->at_cnt]);
     return learn_text(&t, walk->sz);
 }
 

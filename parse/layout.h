@@ -49,9 +49,10 @@ typedef struct tm_layout {
     const tm_kind_t *kind;
     uint8_t quote_cnt, check_cnt, numeral_cnt, flag_cnt;
     uint8_t symbol_quote;                    /* opening quote of the symbol, 0 = none */
-    uint8_t integers, quoted;                /* as in tm_numerals_t */
+    uint16_t integers, quoted;               /* as in tm_numerals_t */
     uint8_t fields[TM_NUMERAL_CNT_MAX];      /* TM_EVENT_FIELD_NONE: an undeclared number */
     uint8_t flag_fields[TM_LAYOUT_FLAG_MAX]; /* booleans, likewise */
+    int16_t tail; /* bytes from the last quote to the end; 0 where a bare value lies between */
     tm_layout_hole_t numerals[TM_NUMERAL_CNT_MAX];
     tm_layout_hole_t flags[TM_LAYOUT_FLAG_MAX];
     tm_layout_check_t checks[TM_LAYOUT_CHECK_MAX];

@@ -15,7 +15,7 @@
 
 #include "parse/reason.h"
 
-enum { TM_NUMERAL_CNT_MAX = 8, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
+enum { TM_NUMERAL_CNT_MAX = 16, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
 
 typedef struct tm_numeral {
     uint64_t magnitude;
@@ -25,11 +25,16 @@ typedef struct tm_numeral {
 /* Numbers of one message, by their place in it. */
 typedef struct tm_numerals {
     uint32_t cnt;
-    uint8_t integers; /* bit i: number i has scale 0; else TM_NUMERAL_SCALE */
-    uint8_t quoted;   /* bit i: it stands in a JSON string */
-    uint64_t sz;      /* byte i: its size, below TM_NUMERAL_SZ_MAX */
+    uint16_t integers; /* bit i: number i has scale 0; else TM_NUMERAL_SCALE */
+    uint16_t quoted;   /* bit i: it stands in a JSON string */
+    uint64_t sz[2];    /* byte i: its size, below TM_NUMERAL_SZ_MAX */
     uint32_t from[TM_NUMERAL_CNT_MAX];
 } tm_numerals_t;
+
+static inline uint32_t tm_numerals_sz(const tm_numerals_t *numerals, uint32_t i)
+{
+    return (uint8_t)(numerals->sz[i / 8] >> (8 * (i % 8)));
+}
 
 /* Reads one number of `sz` bytes. json: leading zeros are an error, as in a JSON number. */
 tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bool json,

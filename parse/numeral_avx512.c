@@ -39,7 +39,6 @@ static uint32_t four(const uint8_t *bytes, const uint32_t *from, uint32_t cnt, u
                                                    _mm512_set1_epi8('.'));
     __m512i after = _mm512_sad_epu8(_mm512_maskz_add_epi8(points, place, _mm512_set1_epi8(1)),
                                     zero);
-    after = _mm512_add_epi64(after, _mm512_shuffle_epi32(after, 0x4e));
     after = _mm512_shuffle_epi8(after, zero);
     __mmask64 pointed = _mm512_test_epi8_mask(after, after);
     __m512i whole = _mm512_mask_sub_epi8(sz, pointed, after, _mm512_set1_epi8(1));
@@ -79,13 +78,13 @@ static uint32_t four(const uint8_t *bytes, const uint32_t *from, uint32_t cnt, u
 uint32_t tm_numerals_avx512(const uint8_t *bytes, const tm_numerals_t *numerals,
                             uint64_t *magnitudes)
 {
-    uint32_t cnt = numerals->cnt;
-    uint32_t left = four(bytes, numerals->from, cnt, (uint32_t)numerals->sz,
-                         numerals->integers & 15u, magnitudes);
-    if (cnt > 4) {
-        left |= four(bytes, numerals->from + 4, cnt - 4, (uint32_t)(numerals->sz >> 32),
-                     numerals->integers >> 4, magnitudes + 4)
-                << 4;
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < numerals->cnt; i += 4) {
+        uint32_t cnt = numerals->cnt - i < 4 ? numerals->cnt - i : 4;
+        uint32_t sz4 = (uint32_t)(numerals->sz[i / 8] >> (8 * (i % 8)));
+        left |=
+            four(bytes, numerals->from + i, cnt, sz4, numerals->integers >> i & 15u, magnitudes + i)
+            << i;
     }
     return left;
 }

@@ -59,7 +59,7 @@ uint32_t tm_numerals_scalar(const uint8_t *bytes, const tm_numerals_t *numerals,
     uint32_t left = 0;
     for (uint32_t i = 0; i < numerals->cnt; i++) {
         const uint8_t *p = bytes + numerals->from[i];
-        uint32_t sz = (uint8_t)(numerals->sz >> (8 * i));
+        uint32_t sz = tm_numerals_sz(numerals, i);
         bool is_integer = numerals->integers >> i & 1;
         bool done = is_integer ? integer(p, sz, &magnitudes[i]) : decimal(p, sz, &magnitudes[i]);
         left |= (uint32_t)!done << i;

@@ -44,7 +44,7 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
     p->any_order_only = cfg->any_order_only;
     p->stencils_on = p->kernels->take && !p->any_order_only;
-    p->symbols.shared = cfg->symbols;
+    tm_symbol_cache_init(&p->symbols, cfg->symbols);
     int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
     if (err) {
         free(p);
@@ -76,18 +76,17 @@ static bool take(tm_parser_t *p, const tm_frame_t *frame, const tm_layout_t *l,
     const uint8_t *bytes = frame->data;
     const tm_venue_kind_t *decl = l->kind->decl;
     tm_event_start(l->kind, frame->recv_ns, row);
-    if (l->symbol_quote) {
-        uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
-        row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
-        if (row->row.symbol == TM_SYMBOL_NONE) return false;
-    }
+    if (tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row)) return false;
     for (uint32_t i = 0; i < l->flag_cnt; i++) {
         if (l->flag_fields[i] == TM_EVENT_FIELD_NONE) continue;
         *((uint8_t *)row + decl->fields[l->flag_fields[i]].off) = m->flags >> i & 1 ? TM_SIDE_SELL
                                                                                     : TM_SIDE_BUY;
     }
-    return tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row) ==
-           TM_REASON_NONE;
+    if (!l->symbol_quote) return true;
+    /* Last, so that a message with a fault leaves nothing in the symbol table. */
+    uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
+    row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
+    return row->row.symbol != TM_SYMBOL_NONE;
 }
 
 /* What the any-order path has made of a message so far. */
@@ -230,13 +229,13 @@ static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
 static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *frame,
                                             tm_market_row_t *row)
 {
-    tm_stencil_symbol_t symbol;
+    tm_stencil_taken_t got = {.row = row};
     const tm_stencil_t *s = p->kernels->take(&p->stencils, frame->data, frame->sz, frame->recv_ns,
-                                             row, &symbol);
+                                             &got);
     if (TM_UNLIKELY(!s)) return NULL;
-    if (symbol.sz == 0) return s->kind;
-    row->row.symbol = tm_symbol_cache_find(&p->symbols, symbol.text[0], symbol.text[1],
-                                           (const uint8_t *)symbol.text, symbol.sz);
+    if (got.symbol_sz == 0) return s->kind;
+    row->row.symbol = tm_symbol_cache_find(&p->symbols, got.symbol[0], got.symbol[1],
+                                           (const uint8_t *)got.symbol, got.symbol_sz);
     return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
 }
 

@@ -1,5 +1,50 @@
 #include "parse/stencil.h"
 
+#define WORDS(w)                                                                                   \
+    {                                                                                              \
+        w, w, w, w, w, w, w, w                                                                     \
+    }
+#define BYTES(c) WORDS(TM_BYTES_EACH(c))
+#define LANES(a, b)                                                                                \
+    {                                                                                              \
+        a, b, a, b, a, b, a, b                                                                     \
+    }
+
+alignas(64) const uint64_t tm_stencil_constants[TM_STENCIL_CONSTANT_CNT][8] = {
+    [TM_STENCIL_PLACES] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110,
+                           0x1f1e1d1c1b1a1918, 0x2726252423222120, 0x2f2e2d2c2b2a2928,
+                           0x3736353433323130, 0x3f3e3d3c3b3a3938},
+    [TM_STENCIL_PLACES + 1] = {0x4746454443424140, 0x4f4e4d4c4b4a4948, 0x5756555453525150,
+                               0x5f5e5d5c5b5a5958, 0x6766656463626160, 0x6f6e6d6c6b6a6968,
+                               0x7776757473727170, 0x7f7e7d7c7b7a7978},
+    [TM_STENCIL_PLACES + 2] = {0x8786858483828180, 0x8f8e8d8c8b8a8988, 0x9796959493929190,
+                               0x9f9e9d9c9b9a9998, 0xa7a6a5a4a3a2a1a0, 0xafaeadacabaaa9a8,
+                               0xb7b6b5b4b3b2b1b0, 0xbfbebdbcbbbab9b8},
+    [TM_STENCIL_PLACES + 3] = {0xc7c6c5c4c3c2c1c0, 0xcfcecdcccbcac9c8, 0xd7d6d5d4d3d2d1d0,
+                               0xdfdedddcdbdad9d8, 0xe7e6e5e4e3e2e1e0, 0xefeeedecebeae9e8,
+                               0xf7f6f5f4f3f2f1f0, 0xfffefdfcfbfaf9f8},
+    [TM_STENCIL_LANE_PLACES] = LANES(0x0706050403020100, 0x0f0e0d0c0b0a0908),
+    [TM_STENCIL_QUOTE] = BYTES('"'),
+    [TM_STENCIL_SLASH] = BYTES('\\'),
+    [TM_STENCIL_BLANK] = BYTES(' '),
+    [TM_STENCIL_POINT] = BYTES('.'),
+    [TM_STENCIL_DIGIT_0] = BYTES('0'),
+    [TM_STENCIL_ONE] = BYTES(1),
+    [TM_STENCIL_SEVEN] = BYTES(7),
+    [TM_STENCIL_NINE] = BYTES(9),
+    [TM_STENCIL_TENS] = WORDS(0x010a010a010a010a),
+    [TM_STENCIL_HUNDREDS] = WORDS(0x0001006400010064),
+    [TM_STENCIL_MYRIADS] = WORDS(0x0001271000012710),
+    [TM_STENCIL_E8] = WORDS(100000000),
+    [TM_STENCIL_MS] = WORDS(TM_NS_PER_MS),
+    [TM_STENCIL_US] = WORDS(TM_NS_PER_US),
+    [TM_STENCIL_MS_BELOW] = WORDS(100000000000000),
+    [TM_STENCIL_MS_MAX] = WORDS(INT64_MAX / TM_NS_PER_MS),
+    [TM_STENCIL_US_MAX] = WORDS(INT64_MAX / TM_NS_PER_US),
+    [TM_STENCIL_TRUE] = LANES(0x65757274, 0),
+    [TM_STENCIL_FALSE] = LANES(0x65736c6166, 0),
+};
+
 /* A stencil in the making. */
 typedef struct builder {
     const tm_layout_t *layout;
@@ -38,11 +83,8 @@ static bool add_text(builder_t *b)
 
 typedef enum lane_form { LANE_INTEGER, LANE_DECIMAL, LANE_TEXT } lane_form_t;
 
-/* Returns the lane's index, or TM_STENCIL_LANE_NONE where there is no room. */
-static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t form)
+static void put_lane(builder_t *b, uint32_t lane, const tm_layout_hole_t *hole, lane_form_t form)
 {
-    uint32_t lane = b->lane_cnt++;
-    if (lane >= 4 * TM_STENCIL_GROUP_MAX) return TM_STENCIL_LANE_NONE;
     tm_stencil_group_t *g = &b->stencil->groups[lane / 4];
     uint32_t first = 16 * (lane % 4);
     for (uint32_t i = 0; i < 16; i++) {
@@ -51,12 +93,21 @@ static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t 
         g->from_distance[k] = (uint8_t)(hole->from_distance + (int32_t)i);
         g->to_quote[k] = hole->to_quote;
         g->sz_distance[k] = (uint8_t)(hole->to_distance - hole->from_distance);
-        g->shift[k] = (uint8_t)(form == LANE_DECIMAL ? (i < 8 ? i - 8 : i - 7) : i - 16);
+        g->shift[k] = (uint8_t)(form == LANE_DECIMAL ? (i < 8 ? i - 7 : i - 6) : i - 15);
         g->whole_max[k] = form == LANE_DECIMAL ? 6 : 15;
+        g->numbers[k] = form == LANE_TEXT ? 0 : 0xff;
     }
-    if (form != LANE_TEXT) g->numbers |= 0xffffull << first;
     if (form == LANE_DECIMAL) g->decimals |= 0xffffull << first;
-    b->stencil->group_cnt = (uint8_t)(lane / 4 + 1);
+    if (b->stencil->group_cnt < lane / 4 + 1) b->stencil->group_cnt = (uint8_t)(lane / 4 + 1);
+}
+
+/* Returns the lane's index, or TM_STENCIL_LANE_NONE where there is no room. */
+static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t form)
+{
+    if (b->lane_cnt == TM_STENCIL_SYMBOL_LANE && b->stencil->has_symbol) b->lane_cnt++;
+    if (b->lane_cnt >= 4 * TM_STENCIL_GROUP_MAX) return TM_STENCIL_LANE_NONE;
+    uint32_t lane = b->lane_cnt++;
+    put_lane(b, lane, hole, form);
     return (uint8_t)lane;
 }
 
@@ -75,7 +126,8 @@ static bool add_numbers(builder_t *b, bool declared)
             if (is_time != (pass == 0)) continue;
             bool integer = l->integers >> i & 1;
             uint32_t lane = add_lane(b, &l->numerals[i], integer ? LANE_INTEGER : LANE_DECIMAL);
-            if (lane == TM_STENCIL_LANE_NONE || (f && f->off % 8 != 0)) return false;
+            if (lane == TM_STENCIL_LANE_NONE) return false;
+            if (f && (f->off % 8 != 0 || lane >= 8)) return false;
             if (is_time && lane >= 4) return false;
             if (!f) continue;
             if (is_time) s->times |= (uint8_t)(1u << (2 * lane));
@@ -90,25 +142,27 @@ static bool add_numbers(builder_t *b, bool declared)
     return true;
 }
 
-static bool add_symbol_and_flags(builder_t *b)
+static void add_symbol(builder_t *b)
+{
+    uint8_t q = b->layout->symbol_quote;
+    tm_layout_hole_t hole = {.from_quote = q, .from_distance = 1, .to_quote = (uint8_t)(q + 1)};
+    b->stencil->has_symbol = q != 0;
+    if (q) put_lane(b, TM_STENCIL_SYMBOL_LANE, &hole, LANE_TEXT);
+}
+
+static bool add_flags(builder_t *b)
 {
     const tm_layout_t *l = b->layout;
     tm_stencil_t *s = b->stencil;
-    s->symbol_lane = TM_STENCIL_LANE_NONE;
-    if (l->symbol_quote) {
-        uint8_t q = l->symbol_quote;
-        tm_layout_hole_t hole = {
-            .from_quote = q, .from_distance = 1, .to_quote = (uint8_t)(q + 1), .to_distance = 0};
-        s->symbol_lane = add_lane(b, &hole, LANE_TEXT);
-        if (s->symbol_lane == TM_STENCIL_LANE_NONE) return false;
-    }
-    s->flag_cnt = l->flag_cnt;
     for (uint32_t i = 0; i < l->flag_cnt; i++) {
+        uint32_t lane = add_lane(b, &l->flags[i], LANE_TEXT);
         uint8_t field = l->flag_fields[i];
-        s->flag_lanes[i] = add_lane(b, &l->flags[i], LANE_TEXT);
-        if (s->flag_lanes[i] == TM_STENCIL_LANE_NONE) return false;
-        if (field != TM_EVENT_FIELD_NONE)
-            s->flag_offs[i] = (uint8_t)l->kind->decl->fields[field].off;
+        if (lane == TM_STENCIL_LANE_NONE) return false;
+        s->flags[lane / 4] |= (uint8_t)(1u << (2 * (lane % 4)));
+        if (field == TM_EVENT_FIELD_NONE) continue;
+        if (s->flag_off) return false; /* the kernel knows of one side */
+        s->flag_off = (uint8_t)l->kind->decl->fields[field].off;
+        s->flag_bit = (uint8_t)(2 * lane);
     }
     return true;
 }
@@ -117,11 +171,14 @@ static bool build(tm_stencil_t *s, const tm_layout_t *l)
 {
     builder_t b = {.layout = l, .stencil = s};
     memset(s, 0, sizeof *s);
+    if (l->quote_cnt > TM_STENCIL_QUOTE_MAX) return false;
     s->kind = l->kind;
     s->quote_cnt = l->quote_cnt;
     memcpy(&s->blank, &l->kind->blank, sizeof s->blank);
-    return l->quote_cnt <= TM_STENCIL_QUOTE_MAX && add_text(&b) && add_numbers(&b, true) &&
-           add_symbol_and_flags(&b) && add_numbers(&b, false);
+    s->tail[l->quote_cnt] = (uint8_t)l->tail;
+    s->tail_mask[l->quote_cnt] = l->tail ? 0xff : 0;
+    add_symbol(&b);
+    return add_text(&b) && add_numbers(&b, true) && add_flags(&b) && add_numbers(&b, false);
 }
 
 void tm_stencils_update(tm_stencils_t *stencils, const tm_layouts_t *layouts, uint32_t idx)

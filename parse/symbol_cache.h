@@ -18,13 +18,15 @@ enum { TM_SYMBOL_CACHE_BITS = 12, TM_SYMBOL_CACHE_SLOTS = 1 << TM_SYMBOL_CACHE_B
 typedef struct tm_symbol_slot {
     uint64_t text[2]; /* zero-padded */
     uint32_t sz;      /* 0: free */
-    uint32_t symbol;
+    uint32_t symbol;  /* of a free one: TM_SYMBOL_NONE */
 } tm_symbol_slot_t;
 
 typedef struct tm_symbol_cache {
     tm_symbols_t *shared;
     tm_symbol_slot_t slots[TM_SYMBOL_CACHE_SLOTS];
 } tm_symbol_cache_t;
+
+void tm_symbol_cache_init(tm_symbol_cache_t *cache, tm_symbols_t *shared);
 
 /* The rare half of tm_symbol_cache_get: asks the shared table and remembers. */
 uint32_t tm_symbol_cache_miss(tm_symbol_cache_t *cache, const uint8_t *name, uint32_t sz,

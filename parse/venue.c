@@ -84,7 +84,7 @@ static void kind_init(tm_kind_t *kind, const tm_venue_kind_t *decl, const tm_key
                  "field %s: no such place", f->key);
         if (f->form == TM_FORM_TIME) memcpy((uint8_t *)&kind->blank + f->off, &none, sizeof none);
     }
-    TM_CHECK(numeral_cnt <= TM_NUMERAL_CNT_MAX, "kind %s: too many numbers", decl->counter);
+    TM_CHECK(numeral_cnt <= 8, "kind %s: too many numbers", decl->counter);
 }
 
 void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue)

@@ -7,7 +7,7 @@
    Threads  immutable after init
    Errors   a declaration that breaks a limit is a bug of ours (TM_CHECK)
    Limits   TM_KEY_CNT_MAX keys of TM_KEY_SZ_MAX bytes, TM_KIND_CNT_MAX kinds,
-            TM_KIND_FIELD_MAX fields a kind, of them TM_NUMERAL_CNT_MAX numbers and one symbol */
+            TM_KIND_FIELD_MAX fields a kind, of them 8 numbers and one symbol */
 #ifndef TM_PARSE_VENUE_H
 #define TM_PARSE_VENUE_H
 

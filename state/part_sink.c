@@ -258,8 +258,10 @@ static int sink_write(tm_sink_t *sink, const void *rows, uint32_t cnt)
                                      "%u part files of an earlier run wait for "
                                      "recover()",
                                      s->log.entry_cnt));
+    const uint32_t group_rows = tm_parquet_writer_group_rows(s->writer);
+    const uint32_t slice_max = group_rows < TM_PART_SLICE_MAX ? group_rows : TM_PART_SLICE_MAX;
     while (cnt > 0) {
-        uint32_t some = cnt < TM_PART_SLICE_MAX ? cnt : TM_PART_SLICE_MAX, taken = 0;
+        uint32_t some = cnt < slice_max ? cnt : slice_max, taken = 0;
         int err = sort_slice(s, at, some, &taken);
         if (err == 0) err = make_room(s);
         if (err < 0) return leave(s, err);

@@ -2,7 +2,7 @@
    Flow     file thread -> [part sink] -> <dir>/<bucket>/part-<subtask>-<counter>.parquet
    Names    in progress: <bucket>/.part-<subtask>-<counter>.parquet.inprogress; finished: renamed after
             fsync of the file, followed by fsync of the folder; docs/part-files.md
-   Write    rows are taken in slices of TM_PART_SLICE_MAX; a slice is taken whole or, on an error, not
+   Write    rows are taken in slices of TM_PART_SLICE_MAX (or a row group, if that is less); a slice is taken whole or, on an error, not
             at all, so a write of up to that many rows may be repeated once the cause is gone
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   one pool of columns for all open parts, about 64 MiB, and the writer's scratch, sized at
