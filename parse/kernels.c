@@ -1,10 +1,12 @@
 #include "parse/kernels.h"
 
+#include "parse/stencil.h"
+
 static const tm_kernels_t sets[] = {
-    [TM_ISA_SCALAR] = {tm_quotes_scalar, tm_numerals_scalar, "scalar"},
+    [TM_ISA_SCALAR] = {tm_quotes_scalar, tm_numerals_scalar, NULL, "scalar"},
 #ifdef __x86_64__
-    [TM_ISA_AVX2] = {tm_quotes_avx2, tm_numerals_avx2, "avx2"},
-    [TM_ISA_AVX512] = {tm_quotes_avx512, tm_numerals_avx512, "avx512"},
+    [TM_ISA_AVX2] = {tm_quotes_avx2, tm_numerals_avx2, NULL, "avx2"},
+    [TM_ISA_AVX512] = {tm_quotes_avx512, tm_numerals_avx512, tm_stencil_take_avx512, "avx512"},
 #endif
 };
 

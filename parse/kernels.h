@@ -10,6 +10,7 @@
 #define TM_PARSE_KERNELS_H
 
 #include "base/cpu.h"
+#include "base/row.h"
 #include "parse/numeral.h"
 
 enum {
@@ -23,6 +24,10 @@ typedef struct tm_scan {
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 
+struct tm_stencil;
+struct tm_stencils;
+struct tm_stencil_symbol;
+
 typedef struct tm_kernels {
     /* Lists the offsets of the quotes among sz bytes (sz <= TM_SCAN_WINDOW) that no backslash
        escapes, and returns how many. `at` has room for TM_SCAN_QUOTE_MAX. */
@@ -32,6 +37,11 @@ typedef struct tm_kernels {
        tm_numeral_read: signs, exponents, leading zeros, many digits, and all that is no number.
        Writes up to TM_NUMERAL_CNT_MAX magnitudes; converted ones are below 1e16. */
     uint32_t (*numerals)(const uint8_t *bytes, const tm_numerals_t *numerals, uint64_t *magnitudes);
+
+    /* All of the fast path in one (parse/stencil.h); NULL where the set has none. */
+    const struct tm_stencil *(*take)(const struct tm_stencils *stencils, const uint8_t *bytes,
+                                     uint32_t sz, int64_t recv_ns, tm_market_row_t *row,
+                                     struct tm_stencil_symbol *symbol);
     const char *name;
 } tm_kernels_t;
 

@@ -129,8 +129,8 @@ static uint8_t field_of(const tm_kind_t *kind, const tm_members_t *members, cons
     return TM_EVENT_FIELD_NONE;
 }
 
-static bool learn_number(tm_layout_t *l, const tm_venue_field_t *field, uint8_t field_idx,
-                         const tm_layout_hole_t *hole, bool quoted)
+static bool learn_number(tm_layout_t *l, uint8_t field_idx, const tm_layout_hole_t *hole,
+                         bool integer, bool quoted)
 {
     /* In the order of the fields, as the any-order path stores them; undeclared ones last. */
     uint32_t i = l->numeral_cnt;
@@ -140,7 +140,6 @@ static bool learn_number(tm_layout_t *l, const tm_venue_field_t *field, uint8_t 
         l->numerals[i] = l->numerals[i - 1];
     }
     uint32_t below = (1u << i) - 1, bit = 1u << i;
-    bool integer = !field || field->form != TM_FORM_DECIMAL;
     l->integers = (uint8_t)((l->integers & below) | (integer ? bit : 0) |
                             (l->integers & ~below) << 1);
     l->quoted = (uint8_t)((l->quoted & below) | (quoted ? bit : 0) | (l->quoted & ~below) << 1);
@@ -165,13 +164,15 @@ static bool learn_value(learner_t *t, const tm_kind_t *kind, const tm_members_t 
         l->flags[l->flag_cnt++] = hole;
         return true;
     }
-    if (v->type == TM_VALUE_NUMBER) return learn_number(l, field, idx, &hole, false);
-    if (!field) return true; /* any string */
-    if (field->form == TM_FORM_SYMBOL) {
+    bool quoted = v->type == TM_VALUE_STRING;
+    if (!field && quoted) return true; /* any string */
+    if (field && field->form == TM_FORM_SYMBOL) {
         l->symbol_quote = (uint8_t)(hole.to_quote - 1);
         return true;
     }
-    return learn_number(l, field, idx, &hole, true);
+    bool integer = field ? field->form != TM_FORM_DECIMAL
+                         : !memchr(t->bytes + v->from, '.', v->to - v->from);
+    return learn_number(l, idx, &hole, integer, quoted);
 }
 
 static bool learn(tm_layout_t *l, const tm_walk_t *walk, const uint16_t *at, const tm_kind_t *kind,
@@ -190,7 +191,7 @@ static bool learn(tm_layout_t *l, const tm_walk_t *walk, const uint16_t *at, con
 }
 
 /* A slot of the table that is reachable by its number of quotes; its old layout is forgotten. */
-static tm_layout_t *slot_take(tm_layouts_t *s, uint32_t quote_cnt)
+static uint32_t slot_take(tm_layouts_t *s, uint32_t quote_cnt)
 {
     uint32_t idx = s->cnt++ % TM_LAYOUT_CNT_MAX;
     uint8_t *old = s->ways[s->layouts[idx].quote_cnt], *ways = s->ways[quote_cnt];
@@ -206,19 +207,21 @@ static tm_layout_t *slot_take(tm_layouts_t *s, uint32_t quote_cnt)
     while (way < TM_LAYOUT_WAYS && ways[way] != 0) way++;
     if (way == TM_LAYOUT_WAYS) way = idx % TM_LAYOUT_WAYS;
     ways[way] = (uint8_t)(idx + 1);
-    return &s->layouts[idx];
+    return idx;
 }
 
-void tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
-                      const tm_kind_t *kind, const tm_members_t *members)
+int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
+                         const tm_kind_t *kind, const tm_members_t *members)
 {
     if (layouts->ration > 0) {
         layouts->ration--;
-        return;
+        return -1;
     }
-    if (walk->scalar_cnt > TM_WALK_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return;
+    if (walk->scalar_cnt > TM_WALK_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return -1;
     tm_layout_t made;
     layouts->ration = layouts->cnt < TM_LAYOUT_CNT_MAX / 2 ? 0 : TM_LAYOUT_RATION;
-    if (!learn(&made, walk, at, kind, members)) return;
-    *slot_take(layouts, walk->at_cnt) = made;
+    if (!learn(&made, walk, at, kind, members)) return -1;
+    uint32_t idx = slot_take(layouts, walk->at_cnt);
+    layouts->layouts[idx] = made;
+    return (int32_t)idx;
 }

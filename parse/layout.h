@@ -76,8 +76,9 @@ const tm_layout_t *tm_layouts_match(const tm_layouts_t *layouts, const uint8_t *
                                     const uint16_t *at, uint32_t cnt, tm_layout_match_t *match);
 
 /* Learns from a message that has just been walked, gave an event of `kind` from `members`, and whose
-   scan was not odd. Does nothing where its form does not suit or the ration is used up. */
-void tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
-                      const tm_kind_t *kind, const tm_members_t *members);
+   scan was not odd. Returns the index of the new layout, or -1 where the message's form does not suit
+   or the ration is used up. */
+int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
+                         const tm_kind_t *kind, const tm_members_t *members);
 
 #endif

@@ -5,6 +5,7 @@
 #include "parse/dead_letter.h"
 #include "parse/event.h"
 #include "parse/layout.h"
+#include "parse/stencil.h"
 #include "parse/venues/binance.h"
 
 #include <errno.h>
@@ -14,9 +15,10 @@ struct tm_parser {
     const tm_kernels_t *kernels;
     tm_dialect_t dialect;
     tm_layouts_t layouts;
+    tm_stencils_t stencils;
     tm_symbol_cache_t symbols;
     tm_dead_letters_t *letters;
-    bool any_order_only;
+    bool any_order_only, stencils_on;
     tm_counter_t *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
     tm_walk_t walk;
     tm_members_t members, payload;
@@ -41,6 +43,7 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     memset(p, 0, sizeof *p);
     p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
     p->any_order_only = cfg->any_order_only;
+    p->stencils_on = p->kernels->take && !p->any_order_only;
     p->symbols.shared = cfg->symbols;
     int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
     if (err) {
@@ -190,8 +193,14 @@ static const tm_members_t *only_members(const tm_parser_t *p)
     return (p->members.present & envelope) == envelope ? &p->payload : &p->members;
 }
 
+static void learn(tm_parser_t *p, const tm_kind_t *kind)
+{
+    int32_t idx = tm_layouts_learn(&p->layouts, &p->walk, p->at, kind, only_members(p));
+    if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
+}
+
 static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
-                          uint32_t cap, bool learn)
+                          uint32_t cap, bool may_learn)
 {
     outcome_t o = {.rows = rows, .cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX};
     tm_reason_t reason = top(p, frame, &o);
@@ -206,15 +215,34 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     for (uint32_t k = 0; o.event_cnt > 1 && k < p->dialect.kind_cnt; k++)
         tm_counter_add(p->kinds[k], o.kind_cnts[k]);
     /* An array of events has moved the walk's window. */
-    if (learn && frame->data[0] == '{' && p->walk.base == 0)
-        tm_layouts_learn(&p->layouts, &p->walk, p->at, o.kind, only_members(p));
+    if (may_learn && frame->data[0] == '{' && p->walk.base == 0) learn(p, o.kind);
     return o.row_cnt;
 }
 
-uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
-                         uint32_t cap)
+static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
 {
-    tm_parser_t *p = parser;
+    tm_counter_add(p->fast, 1);
+    tm_counter_add(p->kinds[kind->idx], 1);
+    return kind->decl->schema_id != 0;
+}
+
+/* The fast path in one kernel. NULL where the message has to take another one. */
+static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *frame,
+                                            tm_market_row_t *row)
+{
+    tm_stencil_symbol_t symbol;
+    const tm_stencil_t *s = p->kernels->take(&p->stencils, frame->data, frame->sz, frame->recv_ns,
+                                             row, &symbol);
+    if (TM_UNLIKELY(!s)) return NULL;
+    if (symbol.sz == 0) return s->kind;
+    row->row.symbol = tm_symbol_cache_find(&p->symbols, symbol.text[0], symbol.text[1],
+                                           (const uint8_t *)symbol.text, symbol.sz);
+    return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
+}
+
+/* What the one-kernel path does not take. */
+static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows, uint32_t cap)
+{
     const uint8_t *bytes = frame->data;
     tm_scan_t scan = {0};
     bool small = frame->sz <= TM_LAYOUT_SZ_MAX && cap > 0;
@@ -225,16 +253,22 @@ uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market
         if (!scan.odd && !p->any_order_only) {
             tm_layout_match_t match;
             const tm_layout_t *l = tm_layouts_match(&p->layouts, bytes, p->at, cnt, &match);
-            if (l && take(p, frame, l, &match, rows)) {
-                tm_counter_add(p->fast, 1);
-                tm_counter_add(p->kinds[l->kind->idx], 1);
-                return l->kind->decl->schema_id != 0;
-            }
+            if (l && take(p, frame, l, &match, rows)) return taken(p, l->kind);
         }
     }
     tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
     if (small) tm_walk_scanned(&p->walk, cnt, scan.odd);
     return any_order(p, frame, rows, cap, small && !scan.odd && !p->any_order_only);
+}
+
+uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
+                         uint32_t cap)
+{
+    if (TM_LIKELY(frame->sz <= TM_STENCIL_SZ_MAX && cap > 0 && parser->stencils_on)) {
+        const tm_kind_t *kind = take_stencil(parser, frame, rows);
+        if (TM_LIKELY(kind != NULL)) return taken(parser, kind);
+    }
+    return parse(parser, frame, rows, cap);
 }
 
 int tm_parser_dead_letters_write(const tm_parser_t *parser, FILE *out)

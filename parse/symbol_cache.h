@@ -30,17 +30,24 @@ typedef struct tm_symbol_cache {
 uint32_t tm_symbol_cache_miss(tm_symbol_cache_t *cache, const uint8_t *name, uint32_t sz,
                               tm_symbol_slot_t *slot);
 
-/* The number of a name; 16 bytes must be readable at it. */
-static inline uint32_t tm_symbol_cache_get(tm_symbol_cache_t *cache, const uint8_t *name,
-                                           uint32_t sz)
+/* The number of a name whose first 16 bytes, zero-padded, are `lo` and `hi`; 16 bytes must be
+   readable at it. */
+static inline uint32_t tm_symbol_cache_find(tm_symbol_cache_t *cache, uint64_t lo, uint64_t hi,
+                                            const uint8_t *name, uint32_t sz)
 {
-    uint64_t lo = tm_bytes_load(name) & tm_bytes_low(sz);
-    uint64_t hi = sz > 8 ? tm_bytes_load(name + 8) & tm_bytes_low(sz - 8) : 0;
     uint64_t hash = (lo ^ hi * 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
     tm_symbol_slot_t *slot = &cache->slots[hash >> (64 - TM_SYMBOL_CACHE_BITS)];
     if (TM_LIKELY(slot->text[0] == lo && slot->text[1] == hi && slot->sz == sz))
         return slot->symbol;
     return tm_symbol_cache_miss(cache, name, sz, slot);
+}
+
+static inline uint32_t tm_symbol_cache_get(tm_symbol_cache_t *cache, const uint8_t *name,
+                                           uint32_t sz)
+{
+    uint64_t lo = tm_bytes_load(name) & tm_bytes_low(sz);
+    uint64_t hi = sz > 8 ? tm_bytes_load(name + 8) & tm_bytes_low(sz - 8) : 0;
+    return tm_symbol_cache_find(cache, lo, hi, name, sz);
 }
 
 #endif
