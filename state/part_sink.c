@@ -89,7 +89,7 @@ static int add_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
     return 0;
 }
 
-/* The bucket of a key. -EAGAIN where all are taken by this slice, which then ends before the row. */
+/* The bucket of a key. -EAGAIN where this slice has taken all: it then ends before the row. */
 static int find_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
 {
     uint32_t oldest = 0;
