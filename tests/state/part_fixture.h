@@ -28,8 +28,8 @@ typedef struct tm_fixture {
     uint32_t row_cnt;
 } tm_fixture_t;
 
-/* A random schema of 1 to 12 fields of every type, and that many rows with runs, walks, extremes and
-   nulls. */
+/* A random schema of 1 to 12 fields of every type, and that many rows with runs, walks, extremes
+   and nulls. */
 void tm_fixture_random(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt);
 
 /* Trades of a few symbols, ids counting up, times a second apart from 2026-01-31T12:00:00Z. */
@@ -42,8 +42,8 @@ static inline void *tm_fixture_row(const tm_fixture_t *fx, uint32_t idx)
     return fx->rows + (size_t)idx * fx->schema.row_sz;
 }
 
-/* The canonical text of a field of a row; "\N" where it is absent. Decimals are exact, times are the
-   number in the file's unit, doubles the 16 hex digits of their bits. */
+/* The canonical text of a field of a row; "\N" where it is absent. Decimals are exact, times are
+   the number in the file's unit, doubles the 16 hex digits of their bits. */
 void tm_fixture_cell(const tm_fixture_t *fx, uint32_t row_idx, uint32_t field_idx, char out[256]);
 
 /* Order of the rows in a file whose row groups hold group_rows rows clustered by field (-1 = none):

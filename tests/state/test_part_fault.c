@@ -1,5 +1,6 @@
-/* Every system call of the commit path fails once, in every way it can; and the process dies at each
-   of them. What was prepared and committed is there afterwards, exactly once, and nothing else. */
+/* Every system call of the commit path fails once, in every way it can; and the process dies at
+   each of them. What was prepared and committed is there afterwards, exactly once, and nothing
+   else. */
 #include "base/error.h"
 #include "state/file.h"
 #include "tests/state/part_fixture.h"
@@ -170,7 +171,7 @@ static void world_close(world_t *w)
     tm_fixture_free(&w->fx);
 }
 
-/* A transient error: the text names the folder, and the same call succeeds once the cause is gone. */
+/* A transient error: the text names the folder, and the call succeeds once the cause is gone. */
 #define RETRY(call)                                                                                \
     do {                                                                                           \
         int err_ = (call);                                                                         \

@@ -275,6 +275,25 @@ Test(part_sink, scattered_times_need_no_more_memory_than_ordered_ones)
     world_close(&w);
 }
 
+/* A day is the longest span of time that is told apart, but folders may be wider. */
+Test(part_sink, days_of_one_month_share_a_part_where_the_format_names_months)
+{
+    world_t w;
+    world_open(&w, 100);
+    w.cfg.bucket_format = "month=%Y-%m";
+    tm_trade_t *rows = (tm_trade_t *)(void *)w.fx.rows;
+    for (uint32_t i = 0; i < 100; i++)
+        rows[i].row.event_ns = (1767225600ll + i % 25 * 86400ll) * TM_NS_PER_S; /* January 2026 */
+    sink_open(&w);
+    tm_assert_eq(put(&w, 0, 100), 0);
+    tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
+    tm_assert_eq(w.sink->ops->commit(w.sink, 1), 0);
+    tm_assert_eq(tm_fixture_count(w.dir).finished, 1u);
+    tm_assert_eq(tm_fixture_count(w.dir).rows, 100u);
+    tm_assert(exists(&w, "month=2026-01/part-0-0.parquet"));
+    world_close(&w);
+}
+
 Test(part_sink, an_empty_bucket_format_means_no_folder)
 {
     world_t w;

@@ -16,7 +16,7 @@ Test(thrift, structs_have_the_bytes_of_the_specification)
         0xff, 0xff, 0xff, 0xff, 0xff, 0x01, /* 102: {1: i64 min} */
         0x00, 0x00,
     };
-    tm_bytes_t bytes = {0};
+    tm_buffer_t bytes = {0};
     tm_thrift_out_t out;
     tm_thrift_out_init(&out, &bytes);
     tm_thrift_struct(&out);
@@ -34,7 +34,7 @@ Test(thrift, structs_have_the_bytes_of_the_specification)
     tm_assert_eq(out.err, 0);
     tm_assert_eq(bytes.sz, sizeof want);
     tm_assert(memcmp(bytes.data, want, sizeof want) == 0);
-    tm_bytes_free(&bytes);
+    tm_buffer_free(&bytes);
 }
 
 /* Reads everything that write_all() writes, or stops with an error. */
@@ -60,7 +60,7 @@ static int read_all(const uint8_t *src, size_t sz, uint32_t *seen)
     return in.err;
 }
 
-static void write_all(tm_bytes_t *bytes)
+static void write_all(tm_buffer_t *bytes)
 {
     tm_thrift_out_t out;
     tm_thrift_out_init(&out, bytes);
@@ -82,17 +82,17 @@ static void write_all(tm_bytes_t *bytes)
 
 Test(thrift, readers_skip_what_they_do_not_know)
 {
-    tm_bytes_t bytes = {0};
+    tm_buffer_t bytes = {0};
     uint32_t seen = 0;
     write_all(&bytes);
     tm_assert_eq(read_all(bytes.data, bytes.sz, &seen), 0);
     tm_assert_eq(seen, 7u);
-    tm_bytes_free(&bytes);
+    tm_buffer_free(&bytes);
 }
 
 Test(thrift, every_cut_is_an_error_and_no_read_behind_the_end)
 {
-    tm_bytes_t bytes = {0};
+    tm_buffer_t bytes = {0};
     write_all(&bytes);
     for (size_t sz = 0; sz < bytes.sz; sz++) {
         uint32_t seen = 0;
@@ -101,7 +101,7 @@ Test(thrift, every_cut_is_an_error_and_no_read_behind_the_end)
         tm_assert_eq(read_all(copy, sz, &seen), TM_E_CORRUPT);
         free(copy);
     }
-    tm_bytes_free(&bytes);
+    tm_buffer_free(&bytes);
 }
 
 Test(thrift, nesting_is_limited)
