@@ -170,24 +170,64 @@ static tm_reason_t gather_field(gather_t *g, const tm_kind_t *kind, uint32_t idx
     return gather_number(g, kind->decl, idx, v);
 }
 
+/* The places of the numbers, where all of them are present as they usually are. */
+static bool gather_plain(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
+{
+    uint64_t sizes = 0;
+    uint32_t cnt = 0, integers = 0, quoted = 0, odd = 0;
+    if ((members->present & kind->required) != kind->required) return false;
+    for (uint32_t i = 0; i < kind->number_cnt; i++) {
+        uint32_t idx = kind->numbers[i], key = kind->field_key[idx];
+        if (!(members->present >> key & 1)) continue;
+        const tm_value_t *v = &members->at[key];
+        uint32_t sz = v->to - v->from;
+        bool string = v->type == TM_VALUE_STRING;
+        odd |= (uint32_t)(!string & (v->type != TM_VALUE_NUMBER)) | (sz >= TM_NUMERAL_SZ_MAX);
+        g->numerals.from[cnt] = v->from;
+        g->fields[cnt] = (uint8_t)idx;
+        sizes |= (uint64_t)(uint8_t)sz << (8 * cnt);
+        integers |= (uint32_t)(kind->decl->fields[idx].form != TM_FORM_DECIMAL) << cnt;
+        quoted |= (uint32_t)string << cnt;
+        cnt++;
+    }
+    g->numerals.cnt = odd ? 0 : cnt;
+    g->numerals.sz[0] = odd ? 0 : sizes;
+    g->numerals.integers = (uint16_t)integers;
+    g->numerals.quoted = (uint16_t)quoted;
+    return !odd;
+}
+
+/* All but the numbers; with them where `all` is set. */
+static tm_reason_t gather(gather_t *g, const tm_kind_t *kind, const tm_members_t *members, bool all)
+{
+    for (uint32_t i = 0; i < kind->field_cnt; i++) {
+        uint32_t key = kind->field_key[i];
+        const tm_value_t *v = &members->at[key];
+        bool present = members->present >> key & 1;
+        if (!all && kind->decl->fields[i].form <= TM_FORM_DECIMAL) continue;
+        if (!present || v->type == TM_VALUE_NULL) {
+            *g->bad_off = present ? v->from : 0;
+            if (kind->decl->fields[i].required) return TM_REASON_MISSING;
+            continue;
+        }
+        *g->bad_off = v->from;
+        tm_reason_t reason = gather_field(g, kind, i, v);
+        if (reason) return reason;
+    }
+    return TM_REASON_NONE;
+}
+
 tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const tm_frame_t *frame,
                          const tm_members_t *members, tm_market_row_t *row, uint32_t *bad_off)
 {
     gather_t g = {.ctx = ctx, .bytes = frame->data, .row = row, .bad_off = bad_off};
     tm_event_start(kind, frame->recv_ns, row);
-    for (uint32_t i = 0; i < kind->field_cnt; i++) {
-        uint32_t key = kind->field_key[i];
-        const tm_value_t *v = &members->at[key];
-        bool present = members->present >> key & 1;
-        if (!present || v->type == TM_VALUE_NULL) {
-            *bad_off = present ? v->from : 0;
-            if (kind->decl->fields[i].required) return TM_REASON_MISSING;
-            continue;
-        }
-        *bad_off = v->from;
-        tm_reason_t reason = gather_field(&g, kind, i, v);
-        if (reason) return reason;
+    bool plain = gather_plain(&g, kind, members);
+    if (!plain) {
+        g.numerals.integers = 0;
+        g.numerals.quoted = 0;
     }
-    tm_reason_t reason = gather_flush(&g, kind->decl);
+    tm_reason_t reason = gather(&g, kind, members, !plain);
+    if (!reason) reason = gather_flush(&g, kind->decl);
     return reason || !g.symbol ? reason : gather_symbol(&g, g.symbol);
 }

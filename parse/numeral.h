@@ -41,10 +41,24 @@ tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bo
                             tm_numeral_t *out);
 
 /* The signed value where it fits an int64_t. */
-tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out);
+static inline tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out)
+{
+    if (numeral->magnitude > (uint64_t)INT64_MAX + numeral->negative) return TM_REASON_RANGE;
+    uint64_t v = numeral->negative ? 0 - numeral->magnitude : numeral->magnitude;
+    *out = (int64_t)v;
+    return TM_REASON_NONE;
+}
 
 /* Unix time of an exchange in ns: below 1e14 it is in milliseconds, from there on in microseconds
    (1e14 ms is the year 5138, 1e14 us is 1973). Negative times are out of range. */
-tm_reason_t tm_numeral_time_ns(const tm_numeral_t *numeral, int64_t *out);
+static inline tm_reason_t tm_numeral_time_ns(const tm_numeral_t *numeral, int64_t *out)
+{
+    uint64_t v = numeral->magnitude;
+    uint64_t unit = v < 100000000000000ull ? TM_NS_PER_MS : TM_NS_PER_US;
+    uint64_t most = v < 100000000000000ull ? INT64_MAX / TM_NS_PER_MS : INT64_MAX / TM_NS_PER_US;
+    if (numeral->negative || v > most) return TM_REASON_RANGE;
+    *out = (int64_t)(v * unit);
+    return TM_REASON_NONE;
+}
 
 #endif

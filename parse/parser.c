@@ -177,7 +177,7 @@ static tm_reason_t top(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
     if (c == '{') return top_object(p, frame, o);
     tm_reason_t reason = c == '[' ? event_array(p, frame, o) : tm_walk_value(w, &v);
     uint32_t bad_off = w->bad_off;
-    if (reason && reason != TM_REASON_UNKNOWN) return reason;
+    if (reason != TM_REASON_NONE && reason <= TM_REASON_NESTING) return reason;
     tm_reason_t form = finish(w);
     if (form) return form;
     w->bad_off = c == '[' ? bad_off : 0;

@@ -1,50 +1,5 @@
 #include "parse/stencil.h"
 
-#define WORDS(w)                                                                                   \
-    {                                                                                              \
-        w, w, w, w, w, w, w, w                                                                     \
-    }
-#define BYTES(c) WORDS(TM_BYTES_EACH(c))
-#define LANES(a, b)                                                                                \
-    {                                                                                              \
-        a, b, a, b, a, b, a, b                                                                     \
-    }
-
-alignas(64) const uint64_t tm_stencil_constants[TM_STENCIL_CONSTANT_CNT][8] = {
-    [TM_STENCIL_PLACES] = {0x0706050403020100, 0x0f0e0d0c0b0a0908, 0x1716151413121110,
-                           0x1f1e1d1c1b1a1918, 0x2726252423222120, 0x2f2e2d2c2b2a2928,
-                           0x3736353433323130, 0x3f3e3d3c3b3a3938},
-    [TM_STENCIL_PLACES + 1] = {0x4746454443424140, 0x4f4e4d4c4b4a4948, 0x5756555453525150,
-                               0x5f5e5d5c5b5a5958, 0x6766656463626160, 0x6f6e6d6c6b6a6968,
-                               0x7776757473727170, 0x7f7e7d7c7b7a7978},
-    [TM_STENCIL_PLACES + 2] = {0x8786858483828180, 0x8f8e8d8c8b8a8988, 0x9796959493929190,
-                               0x9f9e9d9c9b9a9998, 0xa7a6a5a4a3a2a1a0, 0xafaeadacabaaa9a8,
-                               0xb7b6b5b4b3b2b1b0, 0xbfbebdbcbbbab9b8},
-    [TM_STENCIL_PLACES + 3] = {0xc7c6c5c4c3c2c1c0, 0xcfcecdcccbcac9c8, 0xd7d6d5d4d3d2d1d0,
-                               0xdfdedddcdbdad9d8, 0xe7e6e5e4e3e2e1e0, 0xefeeedecebeae9e8,
-                               0xf7f6f5f4f3f2f1f0, 0xfffefdfcfbfaf9f8},
-    [TM_STENCIL_LANE_PLACES] = LANES(0x0706050403020100, 0x0f0e0d0c0b0a0908),
-    [TM_STENCIL_QUOTE] = BYTES('"'),
-    [TM_STENCIL_SLASH] = BYTES('\\'),
-    [TM_STENCIL_BLANK] = BYTES(' '),
-    [TM_STENCIL_POINT] = BYTES('.'),
-    [TM_STENCIL_DIGIT_0] = BYTES('0'),
-    [TM_STENCIL_ONE] = BYTES(1),
-    [TM_STENCIL_SEVEN] = BYTES(7),
-    [TM_STENCIL_NINE] = BYTES(9),
-    [TM_STENCIL_TENS] = WORDS(0x010a010a010a010a),
-    [TM_STENCIL_HUNDREDS] = WORDS(0x0001006400010064),
-    [TM_STENCIL_MYRIADS] = WORDS(0x0001271000012710),
-    [TM_STENCIL_E8] = WORDS(100000000),
-    [TM_STENCIL_MS] = WORDS(TM_NS_PER_MS),
-    [TM_STENCIL_US] = WORDS(TM_NS_PER_US),
-    [TM_STENCIL_MS_BELOW] = WORDS(100000000000000),
-    [TM_STENCIL_MS_MAX] = WORDS(INT64_MAX / TM_NS_PER_MS),
-    [TM_STENCIL_US_MAX] = WORDS(INT64_MAX / TM_NS_PER_US),
-    [TM_STENCIL_TRUE] = LANES(0x65757274, 0),
-    [TM_STENCIL_FALSE] = LANES(0x65736c6166, 0),
-};
-
 /* A stencil in the making. */
 typedef struct builder {
     const tm_layout_t *layout;

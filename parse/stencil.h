@@ -76,34 +76,6 @@ typedef struct tm_stencil_taken {
 /* Follows what tm_layouts_learn has done: the layout in slot `idx` is new, and the ways are these. */
 void tm_stencils_update(tm_stencils_t *stencils, const tm_layouts_t *layouts, uint32_t idx);
 
-/* Vectors that the kernel loads. */
-typedef enum tm_stencil_constant {
-    TM_STENCIL_PLACES,                              /* 0..255, four vectors */
-    TM_STENCIL_LANE_PLACES = TM_STENCIL_PLACES + 4, /* 0..15 in every lane */
-    TM_STENCIL_QUOTE,                               /* bytes */
-    TM_STENCIL_SLASH,
-    TM_STENCIL_BLANK,
-    TM_STENCIL_POINT,
-    TM_STENCIL_DIGIT_0,
-    TM_STENCIL_ONE,
-    TM_STENCIL_SEVEN,
-    TM_STENCIL_NINE,
-    TM_STENCIL_TENS, /* factors of pairs of digits, pairs of pairs, and so on */
-    TM_STENCIL_HUNDREDS,
-    TM_STENCIL_MYRIADS,
-    TM_STENCIL_E8, /* 64-bit words */
-    TM_STENCIL_MS,
-    TM_STENCIL_US,
-    TM_STENCIL_MS_BELOW,
-    TM_STENCIL_MS_MAX,
-    TM_STENCIL_US_MAX,
-    TM_STENCIL_TRUE, /* the words, zero-padded, in every lane */
-    TM_STENCIL_FALSE,
-    TM_STENCIL_CONSTANT_CNT
-} tm_stencil_constant_t;
-
-extern const uint64_t tm_stencil_constants[TM_STENCIL_CONSTANT_CNT][8];
-
 #ifdef __x86_64__
 /* Reads one message of up to TM_STENCIL_SZ_MAX bytes. Returns its stencil; NULL where none fits or a
    value is of a form that is left to the other paths. What was written then does not count. */

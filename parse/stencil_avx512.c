@@ -1,4 +1,5 @@
 #include "parse/stencil.h"
+#include "parse/vectors.h"
 
 #include <immintrin.h>
 
@@ -19,7 +20,7 @@ typedef struct text {
 
 static inline __m512i constant(uint32_t which)
 {
-    return _mm512_load_si512(tm_stencil_constants[which]);
+    return _mm512_load_si512(tm_vectors[which]);
 }
 
 /* Loads 64 bytes and notes what is odd in them: backslashes in *slashes, control bytes and bytes above
@@ -28,19 +29,19 @@ static inline uint64_t load_part(text_t *t, const uint8_t *bytes, uint32_t sz, u
                                  __m512i *least, __mmask64 *slashes)
 {
     __mmask64 in = sz >= 64 * (i + 1) ? ~0ull : _bzhi_u64(~0ull, sz - 64 * i);
-    __m512i part = _mm512_mask_loadu_epi8(constant(TM_STENCIL_BLANK), in, bytes + 64 * i);
+    __m512i part = _mm512_mask_loadu_epi8(constant(TM_VECTOR_BLANK), in, bytes + 64 * i);
     *least = i == 0 ? part : _mm512_min_epi8(*least, part);
-    __mmask64 slash = _mm512_cmpeq_epi8_mask(part, constant(TM_STENCIL_SLASH));
+    __mmask64 slash = _mm512_cmpeq_epi8_mask(part, constant(TM_VECTOR_SLASH));
     *slashes = i == 0 ? slash : _kor_mask64(*slashes, slash);
     t->part[i] = part;
-    return _mm512_cmpeq_epi8_mask(part, constant(TM_STENCIL_QUOTE));
+    return _mm512_cmpeq_epi8_mask(part, constant(TM_VECTOR_QUOTE));
 }
 
 /* The offsets of the quotes of one part, moved up behind those of the parts before it. The shift is
    at most 63 where the number of quotes is in bounds; else the message is refused. */
 static inline __m512i offsets(uint64_t quotes, uint32_t i, uint32_t before)
 {
-    __m512i packed = _mm512_maskz_compress_epi8(quotes, constant(TM_STENCIL_PLACES + i));
+    __m512i packed = _mm512_maskz_compress_epi8(quotes, constant(TM_VECTOR_PLACES + i));
     return _mm512_maskz_expand_epi8(~0ull << ((before + 1) & 63), packed);
 }
 
@@ -50,7 +51,7 @@ static inline uint32_t load(text_t *t, const uint8_t *bytes, uint32_t sz, bool w
     __m512i least;
     __mmask64 slashes;
     uint64_t q0 = load_part(t, bytes, sz, 0, &least, &slashes), q1 = 0, q2 = 0, q3 = 0;
-    t->part[1] = t->part[2] = t->part[3] = constant(TM_STENCIL_BLANK);
+    t->part[1] = t->part[2] = t->part[3] = constant(TM_VECTOR_BLANK);
     if (sz > 64) q1 = load_part(t, bytes, sz, 1, &least, &slashes);
     if (wide) q2 = load_part(t, bytes, sz, 2, &least, &slashes);
     if (wide && sz > 192) q3 = load_part(t, bytes, sz, 3, &least, &slashes);
@@ -63,7 +64,7 @@ static inline uint32_t load(text_t *t, const uint8_t *bytes, uint32_t sz, bool w
         t->quotes = _mm512_or_si512(t->quotes, offsets(q2, 2, c1));
         if (sz > 192) t->quotes = _mm512_or_si512(t->quotes, offsets(q3, 3, c2));
     }
-    __mmask64 odd = _mm512_cmplt_epi8_mask(least, constant(TM_STENCIL_BLANK));
+    __mmask64 odd = _mm512_cmplt_epi8_mask(least, constant(TM_VECTOR_BLANK));
     if (TM_UNLIKELY(!_kortestz_mask64_u8(odd, slashes) || cnt > TM_STENCIL_QUOTE_MAX))
         return UINT32_MAX;
     t->sz = _mm512_set1_epi8((char)sz);
@@ -106,16 +107,16 @@ typedef struct lanes {
 static inline __m512i read4(const text_t *t, const tm_stencil_group_t *g, lanes_t *l, __m512i *bad,
                             bool wide)
 {
-    const __m512i zero = _mm512_setzero_si512(), one = constant(TM_STENCIL_ONE);
-    const __m512i place = constant(TM_STENCIL_LANE_PLACES);
+    const __m512i zero = _mm512_setzero_si512(), one = constant(TM_VECTOR_ONE);
+    const __m512i place = constant(TM_VECTOR_LANE_PLACES);
     __m512i from = _mm512_permutexvar_epi8(_mm512_load_si512(g->from_quote), t->quotes);
     __m512i to = _mm512_permutexvar_epi8(_mm512_load_si512(g->to_quote), t->quotes);
     __m512i sz = _mm512_add_epi8(_mm512_sub_epi8(to, from), _mm512_load_si512(g->sz_distance));
     __m512i raw = fetch(t, _mm512_add_epi8(from, _mm512_load_si512(g->from_distance)), wide);
     __mmask64 inside = _mm512_cmplt_epu8_mask(place, sz);
     __mmask64 may_point = _mm512_mask_cmplt_epu8_mask(g->decimals, place, sz);
-    __mmask64 points = _mm512_mask_cmpeq_epi8_mask(may_point, raw, constant(TM_STENCIL_POINT));
-    __m512i digit = _mm512_maskz_sub_epi8(inside, raw, constant(TM_STENCIL_DIGIT_0));
+    __mmask64 points = _mm512_mask_cmpeq_epi8_mask(may_point, raw, constant(TM_VECTOR_POINT));
+    __m512i digit = _mm512_maskz_sub_epi8(inside, raw, constant(TM_VECTOR_DIGIT_0));
     l->text = _mm512_maskz_mov_epi8(inside, raw);
     l->sz = sz;
 
@@ -127,30 +128,30 @@ static inline __m512i read4(const text_t *t, const tm_stencil_group_t *g, lanes_
     __m512i row = _mm512_shuffle_epi8(digit, _mm512_add_epi8(whole1, _mm512_load_si512(g->shift)));
 
     /* Nothing is left of what is in bounds when the bounds are taken away, saturating. */
-    __m512i wrong = _mm512_or_si512(_mm512_subs_epu8(row, constant(TM_STENCIL_NINE)),
+    __m512i wrong = _mm512_or_si512(_mm512_subs_epu8(row, constant(TM_VECTOR_NINE)),
                                     _mm512_subs_epu8(whole1, _mm512_load_si512(g->whole_max)));
     __m512i fraction1 = _mm512_sub_epi8(_mm512_sub_epi8(sz, one), after);
-    __m512i long_fraction = _mm512_maskz_subs_epu8(pointed, fraction1, constant(TM_STENCIL_SEVEN));
+    __m512i long_fraction = _mm512_maskz_subs_epu8(pointed, fraction1, constant(TM_VECTOR_SEVEN));
     __m512i leading_zero = _mm512_maskz_mov_epi8(
         _mm512_mask_testn_epi8_mask(0x0001000100010001ull, digit, digit), whole1);
     wrong = _mm512_ternarylogic_epi64(wrong, long_fraction, leading_zero, OR_OF_3);
     *bad = _mm512_ternarylogic_epi64(*bad, wrong, _mm512_load_si512(g->numbers), OR_OF_AND);
 
-    __m512i pairs = _mm512_maddubs_epi16(row, constant(TM_STENCIL_TENS));
-    __m512i fours = _mm512_madd_epi16(pairs, constant(TM_STENCIL_HUNDREDS));
+    __m512i pairs = _mm512_maddubs_epi16(row, constant(TM_VECTOR_TENS));
+    __m512i fours = _mm512_madd_epi16(pairs, constant(TM_VECTOR_HUNDREDS));
     fours = _mm512_packus_epi32(fours, fours);
-    __m512i eights = _mm512_madd_epi16(fours, constant(TM_STENCIL_MYRIADS));
-    return _mm512_add_epi64(_mm512_mul_epu32(eights, constant(TM_STENCIL_E8)),
+    __m512i eights = _mm512_madd_epi16(fours, constant(TM_VECTOR_MYRIADS));
+    return _mm512_add_epi64(_mm512_mul_epu32(eights, constant(TM_VECTOR_E8)),
                             _mm512_srli_epi64(eights, 32));
 }
 
 /* Milliseconds or microseconds to nanoseconds, as tm_numeral_time_ns. */
 static inline __m512i times_ns(__m512i value, __mmask8 times, __mmask8 *bad)
 {
-    __mmask8 ms = _mm512_cmplt_epi64_mask(value, constant(TM_STENCIL_MS_BELOW));
-    __m512i unit = _mm512_mask_mov_epi64(constant(TM_STENCIL_US), ms, constant(TM_STENCIL_MS));
-    __m512i most = _mm512_mask_mov_epi64(constant(TM_STENCIL_US_MAX), ms,
-                                         constant(TM_STENCIL_MS_MAX));
+    __mmask8 ms = _mm512_cmplt_epi64_mask(value, constant(TM_VECTOR_MS_BELOW));
+    __m512i unit = _mm512_mask_mov_epi64(constant(TM_VECTOR_US), ms, constant(TM_VECTOR_MS));
+    __m512i most = _mm512_mask_mov_epi64(constant(TM_VECTOR_US_MAX), ms,
+                                         constant(TM_VECTOR_MS_MAX));
     *bad = _mm512_mask_cmpgt_epi64_mask(times, value, most);
     return _mm512_mask_mullo_epi64(value, times, value, unit);
 }
@@ -159,8 +160,8 @@ static inline __m512i times_ns(__m512i value, __mmask8 times, __mmask8 *bad)
    bits of lanes that are true; *fine where every lane of `flags` is one of the two. */
 static inline uint32_t read_flags(uint32_t flags, __m512i text, bool *fine)
 {
-    uint32_t yes = _mm512_cmpeq_epi64_mask(text, constant(TM_STENCIL_TRUE));
-    uint32_t no = _mm512_cmpeq_epi64_mask(text, constant(TM_STENCIL_FALSE));
+    uint32_t yes = _mm512_cmpeq_epi64_mask(text, constant(TM_VECTOR_TRUE));
+    uint32_t no = _mm512_cmpeq_epi64_mask(text, constant(TM_VECTOR_FALSE));
     *fine &= ((yes | no) & flags) == flags;
     return yes;
 }

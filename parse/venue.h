@@ -64,9 +64,12 @@ typedef struct tm_kind {
     const tm_venue_kind_t *decl;
     uint64_t tag[2]; /* zero-padded text */
     uint32_t tag_sz;
-    uint64_t keys; /* bit id: the key belongs to what makes the kind */
+    uint64_t keys;     /* bit id: the key belongs to what makes the kind */
+    uint64_t required; /* bit id: keys of required fields */
     uint8_t field_key[TM_KIND_FIELD_MAX];
     uint8_t field_cnt;
+    uint8_t number_cnt; /* fields that are numbers, in their order */
+    uint8_t numbers[TM_KIND_FIELD_MAX];
     uint8_t idx; /* in the dialect */
     alignas(TM_CACHE_LINE) tm_market_row_t blank;
 } tm_kind_t;

@@ -331,6 +331,113 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
+/* Sixteen bytes at most that are an integer as JSON writes it. */
+static inline bool plain_integer(const uint8_t *p, uint32_t sz)
+{
+    uint64_t low = tm_bytes_not_digit(tm_bytes_load(p)) & tm_bytes_low(sz);
+    uint64_t high = sz > 8 ? tm_bytes_not_digit(tm_bytes_load(p + 8)) & tm_bytes_low(sz - 8) : 0;
+    return sz - 1 < 16 && (low | high) == 0 && (*p != '0' || sz == 1);
+}
+
+/* What stands at p: the length of "true" or "false", 0 for neither; *type: which. */
+static inline uint32_t flag_sz(const uint8_t *p, tm_value_type_t *type)
+{
+    uint64_t text = tm_bytes_load(p) & tm_bytes_low(5);
+    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull;
+    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
+    return yes ? 4 : no ? 5 : 0;
+}
+
+/* A member of the common form: no white space, no escape; a string, an integer or a boolean. */
+typedef struct plain {
+    tm_value_t value;
+    uint32_t end;       /* the byte behind the value: a comma or a closing brace, */
+    uint32_t quote_cnt; /* if all is well; and the quotes it has, or 0 */
+} plain_t;
+
+/* Looks at the value behind the key whose quotes are q[0] and q[1]. A bare value ends before the next
+   key, if there is one; so nothing here waits for a byte to be found. */
+static inline plain_t plain_value(const uint8_t *b, const uint16_t *q, const uint16_t *q_end)
+{
+    plain_t m = {.value.from = q[1] + 2u};
+    const uint8_t *p = b + m.value.from;
+    if (*p == '"') {
+        if (q_end - q < 4 || q[2] != m.value.from) return m;
+        m.value.from++;
+        m.value.to = q[3];
+        m.value.type = TM_VALUE_STRING;
+        m.end = m.value.to + 1;
+        m.quote_cnt = 4;
+        return m;
+    }
+    m.quote_cnt = 2;
+    uint32_t sz = flag_sz(p, &m.value.type);
+    if (sz == 0) {
+        uint32_t to = q_end - q < 3 ? 0 : q[2] - 1u;
+        m.value.type = TM_VALUE_NUMBER;
+        if (to == 0 || b[to] != ',' || !plain_integer(p, to - m.value.from)) m.quote_cnt = 0;
+        sz = to - m.value.from;
+    }
+    m.value.to = m.end = m.value.from + sz;
+    return m;
+}
+
+/* Reads members of the common form, for as long as they come. Returns whether the object ended. Stops
+   at the first member of other form, at its key, and leaves it to member(). pos is at a key. */
+static bool members_plain(tm_walk_t *w, tm_members_t *members)
+{
+    const uint8_t *b = w->bytes + w->base;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos - w->base, scalar_cnt = w->scalar_cnt, sz = w->sz - w->base;
+    uint64_t present = members->present;
+    bool ended = false;
+    while (!ended && q_end - q >= 2 && q[0] == pos && b[q[1] + 1] == ':') {
+        plain_t m = plain_value(b, q, q_end);
+        if (m.quote_cnt == 0 || m.end >= sz) break;
+        ended = b[m.end] == '}';
+        /* Behind a comma the next key must follow at once, and its quote be listed. */
+        bool next = b[m.end] == ',' && q_end - q > m.quote_cnt && q[m.quote_cnt] == m.end + 1;
+        if (!ended && !next) break;
+        uint32_t id = tm_key_find(&w->dialect->keys, b + q[0] + 1, q[1] - q[0] - 1u);
+        m.value.from += w->base;
+        m.value.to += w->base;
+        present |= 1ull << id;
+        members->at[id] = m.value;
+        if (scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[scalar_cnt] = m.value;
+        scalar_cnt++;
+        q += m.quote_cnt;
+        pos = m.end + 1;
+    }
+    members->present = present;
+    w->scalar_cnt = scalar_cnt;
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos + w->base;
+    return ended;
+}
+
+/* Reads one member of any form. pos is at its key. */
+static tm_reason_t member(tm_walk_t *w, tm_members_t *members, tm_members_t *payload)
+{
+    tm_value_t key;
+    if (peek(w) != '"') return tm_walk_unexpected(w);
+    tm_reason_t reason = string(w, &key);
+    if (reason) return reason;
+    uint32_t id = key_id(w, &key);
+    if (peek(w) != ':') return tm_walk_unexpected(w);
+    w->pos++;
+    tm_value_t *v = &members->at[id];
+    members->present |= 1ull << id;
+    uint8_t c = peek(w);
+    if (c == '{' && payload && id == w->dialect->payload_key) {
+        v->from = w->pos;
+        reason = tm_walk_object(w, payload, NULL);
+        v->type = TM_VALUE_OBJECT;
+        v->to = w->pos;
+        return reason;
+    }
+    return c == '{' || c == '[' ? tm_walk_value(w, v) : scalar(w, v, c);
+}
+
 tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t *payload)
 {
     members->present = 0;
@@ -340,27 +447,10 @@ tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t 
         return TM_REASON_NONE;
     }
     for (;;) {
-        tm_value_t key, *v;
-        tm_reason_t reason;
-        if (peek(walk) != '"') return tm_walk_unexpected(walk);
-        reason = string(walk, &key);
+        if (!walk->odd && members_plain(walk, members)) return TM_REASON_NONE;
+        tm_reason_t reason = member(walk, members, payload);
         if (reason) return reason;
-        uint32_t id = key_id(walk, &key);
-        if (peek(walk) != ':') return tm_walk_unexpected(walk);
-        walk->pos++;
-        v = &members->at[id];
-        members->present |= 1ull << id;
         uint8_t c = peek(walk);
-        if (c == '{' && payload && id == walk->dialect->payload_key) {
-            v->from = walk->pos;
-            reason = tm_walk_object(walk, payload, NULL);
-            v->type = TM_VALUE_OBJECT;
-            v->to = walk->pos;
-        } else {
-            reason = c == '{' || c == '[' ? tm_walk_value(walk, v) : scalar(walk, v, c);
-        }
-        if (reason) return reason;
-        c = peek(walk);
         if (c != ',' && c != '}') return tm_walk_unexpected(walk);
         walk->pos++;
         if (c == '}') return TM_REASON_NONE;

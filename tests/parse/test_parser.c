@@ -200,6 +200,8 @@ Test(parser, an_array_of_events_gives_a_row_for_each)
     /* A fault in a later element takes back the rows of earlier ones. */
     const char *text = "[" SPOT_TRADE ",{\"e\":\"trade\"}]";
     tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_missing");
+    text = "[" SPOT_TRADE ",{\"e\":\"trade\"}]}";
+    tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_syntax");
     text = "[" SPOT_TRADE ",{\"e\":\"trade\"},]";
     tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_syntax");
     tm_assert_eq(rig_count(&rig, 0, "ignored_depth"), 1u);
@@ -209,11 +211,14 @@ Test(parser, an_array_of_events_gives_a_row_for_each)
 Test(parser, more_events_than_rows_are_a_counted_limit)
 {
     static char text[RIG_ROW_MAX * 200 + 400];
-    char *p = text;
+    size_t sz = 0;
     rig_open(&rig);
-    for (uint32_t i = 0; i <= RIG_ROW_MAX; i++) p += sprintf(p, "%c%s", i ? ',' : '[', SPOT_TICKER);
-    strcpy(p, "]");
-    tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_limit");
+    for (uint32_t i = 0; i <= RIG_ROW_MAX; i++) {
+        int n = snprintf(text + sz, sizeof text - sz, "%c%s", i ? ',' : '[', SPOT_TICKER);
+        sz += (size_t)n;
+    }
+    text[sz++] = ']';
+    tm_assert_str(rig_reason(&rig, text, sz), "bad_limit");
     rig_close(&rig);
 }
 

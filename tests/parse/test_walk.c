@@ -82,15 +82,18 @@ Test(walk, strings_and_escapes_cross_windows)
     rig_open(&rig);
     for (uint32_t fill = TM_SCAN_WINDOW - 20; fill < TM_SCAN_WINDOW + 20; fill++) {
         for (uint32_t slashes = 0; slashes < 5; slashes++) {
-            char *p = text;
-            p += sprintf(p, "{\"x\":\"");
-            memset(p, 'a', fill);
-            p += fill;
-            memset(p, '\\', slashes);
-            p += slashes;
-            p += sprintf(p, "\"%s,\"e\":\"depthUpdate\",\"b\":[[\"1\",\"2\"],[\"3\",\"4\"]]}",
-                         slashes % 2 ? "\"" : "");
-            const char *reason = rig_reason(&rig, text, (size_t)(p - text));
+            static const char before[] = "{\"x\":\"";
+            size_t sz = sizeof before - 1;
+            memcpy(text, before, sz);
+            memset(text + sz, 'a', fill);
+            sz += fill;
+            memset(text + sz, '\\', slashes);
+            sz += slashes;
+            int n = snprintf(text + sz, sizeof text - sz,
+                             "\"%s,\"e\":\"depthUpdate\",\"b\":[[\"1\",\"2\"],[\"3\",\"4\"]]}",
+                             slashes % 2 ? "\"" : "");
+            sz += (size_t)n;
+            const char *reason = rig_reason(&rig, text, sz);
             tm_assert_str(reason, "");
         }
     }
