@@ -1,0 +1,74 @@
+#include "state/codec.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "state/parquet_meta.h"
+
+#include <errno.h>
+#include <lz4.h>
+#include <string.h>
+#include <zstd.h>
+
+int tm_codec_open(tm_codec_t *codec, int level)
+{
+    *codec = (tm_codec_t){.level = level};
+    codec->zstd_in = ZSTD_createCCtx();
+    codec->zstd_out = ZSTD_createDCtx();
+    if (codec->zstd_in && codec->zstd_out) return 0;
+    tm_codec_close(codec);
+    return tm_error_set(-ENOMEM, "out of memory for a zstd context");
+}
+
+void tm_codec_close(tm_codec_t *codec)
+{
+    ZSTD_freeCCtx(codec->zstd_in);
+    ZSTD_freeDCtx(codec->zstd_out);
+    *codec = (tm_codec_t){0};
+}
+
+size_t tm_codec_bound(tm_parquet_codec_t kind, size_t sz)
+{
+    if (kind == TM_PARQUET_CODEC_ZSTD) return ZSTD_compressBound(sz);
+    if (kind == TM_PARQUET_CODEC_LZ4_RAW) return (size_t)LZ4_compressBound((int)sz);
+    return sz;
+}
+
+size_t tm_codec_compress(tm_codec_t *codec, tm_parquet_codec_t kind, void *dst, const void *src,
+                         size_t src_sz)
+{
+    size_t cap_sz = tm_codec_bound(kind, src_sz);
+    if (kind == TM_PARQUET_CODEC_ZSTD) {
+        size_t sz = ZSTD_compressCCtx(codec->zstd_in, dst, cap_sz, src, src_sz, codec->level);
+        TM_CHECK(!ZSTD_isError(sz), "zstd: %s", ZSTD_getErrorName(sz));
+        return sz;
+    }
+    if (kind == TM_PARQUET_CODEC_LZ4_RAW) {
+        int sz = LZ4_compress_default(src, dst, (int)src_sz, (int)cap_sz);
+        TM_CHECK(sz > 0 || src_sz == 0, "lz4 of %zu bytes", src_sz);
+        return (size_t)sz;
+    }
+    if (src_sz != 0) memcpy(dst, src, src_sz);
+    return src_sz;
+}
+
+int tm_codec_decompress(tm_codec_t *codec, tm_parquet_codec_t kind, void *dst, size_t dst_sz,
+                        const void *src, size_t src_sz)
+{
+    bool fine;
+    if (kind == TM_PARQUET_CODEC_ZSTD) {
+        fine = ZSTD_decompressDCtx(codec->zstd_out, dst, dst_sz, src, src_sz) == dst_sz;
+    } else if (kind == TM_PARQUET_CODEC_LZ4_RAW) {
+        fine = LZ4_decompress_safe(src, dst, (int)src_sz, (int)dst_sz) == (int)dst_sz;
+    } else if (kind == TM_PARQUET_CODEC_NONE) {
+        fine = dst_sz == src_sz;
+        if (fine && dst_sz != 0) memcpy(dst, src, dst_sz);
+    } else {
+        return tm_error_set(TM_E_UNSUPPORTED,
+                            "pages compressed with %s cannot be read here (none, zstd and lz4_raw "
+                            "can)",
+                            tm_parquet_codec_name(kind));
+    }
+    if (fine) return 0;
+    return tm_error_set(TM_E_CORRUPT, "a page of %zu bytes does not inflate to %zu bytes (%s)",
+                        src_sz, dst_sz, tm_parquet_codec_name(kind));
+}

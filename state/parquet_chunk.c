@@ -1,0 +1,221 @@
+#include "state/parquet_chunk.h"
+
+#include "base/error.h"
+#include "state/parquet_encode.h"
+#include "state/thrift.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* Two samples of this size tell whether a chunk shrinks by at least one part in PAYS_MIN. */
+enum { SAMPLE_SZ = 16384, PAYS_MIN = 16 };
+
+void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
+{
+    tm_bytes_free(&chunker->raw);
+    tm_bytes_free(&chunker->file);
+    tm_bytes_free(&chunker->temp);
+    free(chunker->pages);
+    *chunker = (tm_parquet_chunker_t){0};
+}
+
+static int encode_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+{
+    uint32_t page_cnt = (src->row_cnt + c->page_rows - 1) / c->page_rows;
+    if (page_cnt > c->page_cap) {
+        tm_parquet_page_t *pages = realloc(c->pages, page_cnt * sizeof *pages);
+        if (!pages) return tm_error_set(-ENOMEM, "out of memory for %u pages", page_cnt);
+        c->pages = pages;
+        c->page_cap = page_cnt;
+    }
+    c->page_cnt = page_cnt;
+    tm_bytes_clear(&c->raw);
+    for (uint32_t i = 0; i < page_cnt; i++) {
+        uint32_t first = i * c->page_rows, left = src->row_cnt - first;
+        tm_parquet_page_t *page = &c->pages[i];
+        *page = (tm_parquet_page_t){.first_row = first,
+                                    .row_cnt = left < c->page_rows ? left : c->page_rows};
+        TM_TRY(tm_parquet_page_encode(src, page, &c->raw));
+    }
+    return 0;
+}
+
+static int pays(tm_parquet_chunker_t *c, bool *yes)
+{
+    size_t in_sz = 0, out_sz = 0, sample_cnt = c->raw.sz <= 2 * SAMPLE_SZ ? 1 : 2;
+    *yes = false;
+    if (c->kind == TM_PARQUET_CODEC_NONE) return 0;
+    tm_bytes_clear(&c->temp);
+    TM_TRY(tm_bytes_reserve(&c->temp, tm_codec_bound(c->kind, 2 * SAMPLE_SZ)));
+    for (size_t i = 0; i < sample_cnt; i++) {
+        size_t sz = sample_cnt == 1 ? c->raw.sz : SAMPLE_SZ;
+        size_t off = sample_cnt == 1 ? 0 : (2 * i + 1) * (c->raw.sz - SAMPLE_SZ) / 4;
+        in_sz += sz;
+        out_sz += tm_codec_compress(c->codec, c->kind, c->temp.data, c->raw.data + off, sz);
+    }
+    *yes = out_sz < in_sz - in_sz / PAYS_MIN;
+    return 0;
+}
+
+/* Header and compressed body behind what is in c->file. */
+static int put_page(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const void *body, size_t sz,
+                    const tm_parquet_page_t *page, const tm_parquet_src_t *src)
+{
+    /* The header states the compressed size, so the body is compressed behind room for it. */
+    enum { HEADER_SZ_MAX = 64 };
+    TM_TRY(tm_bytes_reserve(&c->file, HEADER_SZ_MAX + tm_codec_bound(kind, sz)));
+    tm_thrift_out_t out;
+    const size_t header_off = c->file.sz, body_off = header_off + HEADER_SZ_MAX;
+    size_t packed_sz = tm_codec_compress(c->codec, kind, c->file.data + body_off, body, sz);
+    tm_thrift_out_init(&out, &c->file);
+    tm_thrift_struct(&out);
+    tm_thrift_field_i32(&out, 1, page ? TM_PARQUET_DATA_PAGE : TM_PARQUET_DICTIONARY_PAGE);
+    tm_thrift_field_i32(&out, 2, (int32_t)sz);
+    tm_thrift_field_i32(&out, 3, (int32_t)packed_sz);
+    tm_thrift_field_struct(&out, page ? 5 : 7);
+    tm_thrift_field_i32(&out, 1, (int32_t)(page ? page->row_cnt : src->dict->cnt));
+    tm_thrift_field_i32(&out, 2, page ? (int32_t)tm_parquet_page_encoding(src) : TM_PARQUET_PLAIN);
+    if (page) {
+        tm_thrift_field_i32(&out, 3, TM_PARQUET_RLE); /* levels, where there are any */
+        tm_thrift_field_i32(&out, 4, TM_PARQUET_RLE);
+    } else {
+        tm_thrift_field_bool(&out, 3, true); /* sorted */
+    }
+    tm_thrift_end(&out);
+    tm_thrift_end(&out);
+    TM_TRY(out.err);
+    TM_CHECK(c->file.sz - header_off <= HEADER_SZ_MAX, "page header of %zu bytes",
+             c->file.sz - header_off);
+    memmove(c->file.data + c->file.sz, c->file.data + body_off, packed_sz);
+    c->file.sz += packed_sz;
+    c->saved_sz += (int64_t)sz - (int64_t)packed_sz;
+    return 0;
+}
+
+static int put_dict(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const tm_parquet_src_t *src)
+{
+    tm_bytes_clear(&c->temp);
+    for (uint32_t i = 0; i < src->dict->cnt; i++)
+        TM_TRY(tm_parquet_encode_string(&c->temp, src->dict->text[i], src->dict->text_sz[i]));
+    return put_page(c, kind, c->temp.data, c->temp.sz, NULL, src);
+}
+
+static void fill_stats(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                       tm_parquet_stats_t *stats)
+{
+    tm_parquet_range_t all = {0};
+    *stats = (tm_parquet_stats_t){0};
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_parquet_range_merge(&all, &c->pages[i].range);
+        stats->null_cnt += c->pages[i].null_cnt;
+    }
+    if (!all.known) return;
+    stats->min_sz = (uint8_t)tm_parquet_range_bytes(src, &all, false, stats->min);
+    stats->max_sz = (uint8_t)tm_parquet_range_bytes(src, &all, true, stats->max);
+    stats->known = stats->min_sz > 0 && stats->max_sz > 0;
+}
+
+int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, int64_t off,
+                           tm_parquet_chunk_t *chunk)
+{
+    const tm_parquet_encoding_t encoding = tm_parquet_page_encoding(src);
+    bool yes;
+    TM_TRY(encode_pages(c, src));
+    TM_TRY(pays(c, &yes));
+    const tm_parquet_codec_t kind = yes ? c->kind : TM_PARQUET_CODEC_NONE;
+    *chunk = (tm_parquet_chunk_t){
+        .codec = kind,
+        .data_encoding = encoding,
+        .data_page_cnt = c->page_cnt,
+        .value_cnt = src->row_cnt,
+        .encodings = 1u << encoding,
+    };
+    if (src->col->repetition == TM_PARQUET_OPTIONAL) chunk->encodings |= 1u << TM_PARQUET_RLE;
+    tm_bytes_clear(&c->file);
+    c->saved_sz = 0;
+    if (src->dict) {
+        TM_TRY(put_dict(c, kind, src));
+        chunk->dict_off = off;
+        chunk->encodings |= 1u << TM_PARQUET_PLAIN;
+    }
+    chunk->data_off = off + (int64_t)c->file.sz;
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_parquet_page_t *page = &c->pages[i];
+        page->file_off = c->file.sz;
+        TM_TRY(put_page(c, kind, c->raw.data + page->raw_off, page->raw_sz, page, src));
+        page->file_sz = c->file.sz - page->file_off;
+    }
+    chunk->file_sz = (int64_t)c->file.sz;
+    chunk->raw_sz = chunk->file_sz + c->saved_sz;
+    fill_stats(c, src, &chunk->stats);
+    return 0;
+}
+
+/* 1 = ascending, 2 = descending, 0 = neither: lets readers search pages by halving. */
+static int32_t boundary_order(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+{
+    bool up = src->col->type != TM_PARQUET_DOUBLE, down = up;
+    const tm_parquet_range_t *prev = NULL;
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        const tm_parquet_range_t *r = &c->pages[i].range;
+        if (!r->known) continue;
+        if (prev) {
+            up = up && prev->min <= r->min && prev->max <= r->max;
+            down = down && prev->min >= r->min && prev->max >= r->max;
+        }
+        prev = r;
+    }
+    return up ? 1 : down ? 2 : 0;
+}
+
+static int column_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                        tm_parquet_chunk_t *chunk, tm_bytes_t *index)
+{
+    uint8_t stat[TM_PARQUET_STAT_SZ_MAX];
+    tm_thrift_out_t out;
+    for (uint32_t i = 0; i < c->page_cnt; i++) /* only NaN: no bounds can be stated */
+        if (!c->pages[i].range.known && c->pages[i].null_cnt < c->pages[i].row_cnt) return 0;
+    size_t start = index->sz;
+    tm_thrift_out_init(&out, index);
+    tm_thrift_struct(&out);
+    tm_thrift_field_list(&out, 1, TM_THRIFT_TRUE, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) tm_thrift_item_bool(&out, !c->pages[i].range.known);
+    for (int16_t largest = 0; largest < 2; largest++) {
+        tm_thrift_field_list(&out, (int16_t)(2 + largest), TM_THRIFT_BINARY, c->page_cnt);
+        for (uint32_t i = 0; i < c->page_cnt; i++) {
+            const tm_parquet_range_t *range = &c->pages[i].range;
+            uint32_t sz = range->known ? tm_parquet_range_bytes(src, range, largest, stat) : 0;
+            tm_thrift_item_binary(&out, stat, sz);
+        }
+    }
+    tm_thrift_field_i32(&out, 4, boundary_order(c, src));
+    tm_thrift_field_list(&out, 5, TM_THRIFT_I64, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) tm_thrift_item_int(&out, c->pages[i].null_cnt);
+    tm_thrift_end(&out);
+    chunk->column_index_off = (int64_t)start;
+    chunk->column_index_sz = (int32_t)(index->sz - start);
+    return out.err;
+}
+
+int tm_parquet_chunk_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                           tm_parquet_chunk_t *chunk, tm_bytes_t *index)
+{
+    const int64_t off = chunk->dict_off ? chunk->dict_off : chunk->data_off;
+    tm_thrift_out_t out;
+    TM_TRY(column_index(c, src, chunk, index));
+    size_t start = index->sz;
+    tm_thrift_out_init(&out, index);
+    tm_thrift_struct(&out);
+    tm_thrift_field_list(&out, 1, TM_THRIFT_STRUCT, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_thrift_struct(&out);
+        tm_thrift_field_i64(&out, 1, off + (int64_t)c->pages[i].file_off);
+        tm_thrift_field_i32(&out, 2, (int32_t)c->pages[i].file_sz);
+        tm_thrift_field_i64(&out, 3, c->pages[i].first_row);
+        tm_thrift_end(&out);
+    }
+    tm_thrift_end(&out);
+    chunk->offset_index_off = (int64_t)start;
+    chunk->offset_index_sz = (int32_t)(index->sz - start);
+    return out.err;
+}
