@@ -236,10 +236,12 @@ int tm_journal_cursor_read(tm_journal_cursor_t *c, tm_journal_view_t *views, uin
 {
     uint32_t cnt = 0;
     while (cnt < cap && !c->ended) {
+        const uint64_t damage_cnt = c->damage_cnt;
         const int code = take(c, &views[cnt], cnt == 0);
         if (code < 0) return code;
         if (code == 2) break;
         cnt += (uint32_t)code;
+        if (c->cfg.stop && cnt == 0 && c->damage_cnt != damage_cnt) return TM_E_CORRUPT;
     }
     return (int)cnt;
 }

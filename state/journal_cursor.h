@@ -33,6 +33,7 @@ typedef struct tm_journal_cursor_cfg {
     const uint8_t
         *journal_id; /* from a neighbour, for a segment with a broken header; NULL = none */
     bool last;       /* of its journal: may end without a seal */
+    bool stop;       /* a read that met damage returns TM_E_CORRUPT before it goes on */
     tm_journal_damage_fn_t on_damage; /* NULL = counted only */
     void *on_damage_ctx;
 } tm_journal_cursor_cfg_t;
@@ -44,7 +45,7 @@ int tm_journal_cursor_open(tm_journal_cursor_t **out,
 void tm_journal_cursor_close(tm_journal_cursor_t *c);
 
 /* Gives up to `cap` records. Stops short of damage, so that what follows a damage comes with a later
-   call. Returns records, 0 = the segment has ended, or an error. */
+   call. Returns records, 0 = the segment has ended, or an error (of TM_E_CORRUPT: no text). */
 int tm_journal_cursor_read(tm_journal_cursor_t *c, tm_journal_view_t *views,
                            uint32_t cap) TM_MUST_CHECK;
 
