@@ -261,6 +261,12 @@ static bool sync_due(const tm_journal_writer_t *w, int64_t now_ns)
     return w->cfg.sync_interval_ns > 0 && now_ns - f->dirty_ns >= w->cfg.sync_interval_ns;
 }
 
+/* How much makes a write worth while; a small ring must not fill up while waiting for the clock. */
+static uint64_t write_at(const tm_journal_writer_t *w)
+{
+    return w->ring_sz / 4 < WRITE_SZ / 2 ? w->ring_sz / 4 : WRITE_SZ / 2;
+}
+
 /* One pass. Returns its work count or an error. */
 static int pass(tm_journal_writer_t *w, bool force)
 {
@@ -271,7 +277,7 @@ static int pass(tm_journal_writer_t *w, bool force)
     const uint32_t cnt = scan(w, head, now_ns);
     const bool due = sync_due(w, now_ns) || (force && f->dirty_sz > 0);
     int work = cnt > INT32_MAX / 2 ? INT32_MAX / 2 : (int)cnt;
-    if (due || f->rolling || f->scan_pos - f->write_pos >= WRITE_SZ / 2) {
+    if (due || f->rolling || f->scan_pos - f->write_pos >= write_at(w)) {
         const int code = write_ring(w);
         if (code < 0) return code;
         work += code;

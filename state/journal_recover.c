@@ -19,6 +19,8 @@ typedef struct recover {
     tm_journal_tally_t tally;
     tm_journal_damage_fn_t on_damage;
     void *on_damage_ctx;
+    uint64_t good_off, good_seq; /* behind the last record that is whole */
+    uint64_t good_damage_cnt;    /* damages before it */
     bool head_broken;
     bool have_id;
 } recover_t;
@@ -58,6 +60,8 @@ static int tally_take(recover_t *r, tm_journal_cursor_t *c)
     const uint64_t first = tm_journal_cursor_head(c)->first_seq;
     int cnt;
     tm_journal_tally_init(&r->tally, tm_journal_cursor_head(c)->prior_max_ns);
+    r->good_off = TM_JOURNAL_HEADER_SZ;
+    r->good_seq = first;
     while ((cnt = tm_journal_cursor_read(c, views, VIEW_CNT)) > 0) {
         r->out->kept_cnt += (uint64_t)cnt;
         for (int i = 0; i < cnt; i++) {
@@ -67,13 +71,16 @@ static int tally_take(recover_t *r, tm_journal_cursor_t *c)
                                           .kind = views[i].kind};
             tm_journal_tally_add(&r->tally, &rec, views[i].off);
         }
+        r->good_off = views[cnt - 1].off + tm_journal_span(views[cnt - 1].frame.sz);
+        r->good_seq = views[cnt - 1].seq + 1;
+        r->good_damage_cnt = r->out->damage_cnt;
     }
     return cnt;
 }
 
 static int reseal(recover_t *r, const tm_journal_cursor_t *c, const char *path)
 {
-    const uint64_t end_off = tm_journal_cursor_end_off(c);
+    const uint64_t end_off = r->good_off;
     const tm_journal_head_t *head = tm_journal_cursor_head(c);
     uint8_t *seal = malloc(TM_JOURNAL_SEAL_SZ_MAX);
     if (!seal) return tm_error_set(-ENOMEM, "%s: no memory for a seal", path);
@@ -105,10 +112,13 @@ static int segment_end(recover_t *r, tm_journal_cursor_t *c, const char *dir, co
         return 0;
     }
     TM_TRY(tally_take(r, c));
-    out->next_seq = tm_journal_cursor_next_seq(c);
     out->max_ns = r->tally.seal.max_ns;
-    out->torn_sz = tm_journal_cursor_torn_sz(c);
+    out->next_seq = tm_journal_cursor_next_seq(c);
     if (tm_journal_cursor_closed(c)) return 0;
+    /* A last record whose payload did not arrive is a part of the torn tail. */
+    out->next_seq = r->good_seq;
+    out->torn_sz = tm_journal_cursor_end_off(c) + tm_journal_cursor_torn_sz(c) - r->good_off;
+    out->damage_cnt = r->good_damage_cnt;
     if (out->kept_cnt > 0) return reseal(r, c, path);
     if (r->head_broken)
         return tm_error_set(

@@ -13,13 +13,14 @@ enum { WINDOW_SZ = 512 << 10, SECTOR_SZ = 4096, FILLER = 0xdb };
 
 int tm_journal_window_open(tm_journal_window_t *w, int fd, const char *path, uint64_t file_sz)
 {
-    *w = (tm_journal_window_t){.fd = fd, .path = path, .end_off = file_sz, .cap_sz = WINDOW_SZ};
-    w->buf = aligned_alloc(TM_CACHE_LINE, WINDOW_SZ + TM_FRAME_PAD);
+    const size_t cap = file_sz < WINDOW_SZ ? tm_align_up(file_sz + 1, SECTOR_SZ) : WINDOW_SZ;
+    *w = (tm_journal_window_t){.fd = fd, .path = path, .end_off = file_sz, .cap_sz = cap};
+    w->buf = aligned_alloc(TM_CACHE_LINE, cap + TM_FRAME_PAD);
     if (!w->buf) {
         tm_file_close(fd);
         return tm_error_set(-ENOMEM, "%s: no memory for a read buffer", path);
     }
-    memset(w->buf, 0, WINDOW_SZ + TM_FRAME_PAD);
+    memset(w->buf, 0, cap + TM_FRAME_PAD);
     w->data = w->buf;
     posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: may fail */
     return 0;
