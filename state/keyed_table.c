@@ -275,16 +275,18 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
 
 tm_keyed_cursor_t tm_keyed_scan(const tm_keyed_table_t *table)
 {
-    return (tm_keyed_cursor_t){.page = table->entry_pages.head, .left = table->fill};
+    uint32_t page = table->entry_pages.head;
+    return (tm_keyed_cursor_t){
+        .page = page, .below = tm_page_below(table->arena, page), .left = table->fill};
 }
 
 uint32_t tm_keyed_next(const tm_keyed_table_t *table, tm_keyed_cursor_t *cursor, uint32_t max,
                        void **entries)
 {
     if (cursor->left == 0) {
-        if (cursor->page == TM_PAGE_NONE) return 0;
-        cursor->page = tm_page_below(table->arena, cursor->page);
-        if (cursor->page == TM_PAGE_NONE) return 0;
+        if (cursor->below == TM_PAGE_NONE) return 0;
+        cursor->page = cursor->below;
+        cursor->below = tm_page_below(table->arena, cursor->page);
         cursor->left = table->page_entries;
     }
     uint32_t n = cursor->left < max ? cursor->left : max;

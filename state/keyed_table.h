@@ -62,7 +62,8 @@ typedef struct tm_keyed_table {
 /* A position of a scan. */
 typedef struct tm_keyed_cursor {
     uint32_t page;
-    uint32_t left; /* entries of the page not yet given */
+    uint32_t below; /* the page after it */
+    uint32_t left;  /* entries of the page not yet given */
 } tm_keyed_cursor_t;
 
 /* entry_sz: a multiple of 16, the key's 8 bytes included. Takes no page until the first key. */
@@ -81,7 +82,8 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
 /* Removes the entry, which `key` must have; the last entry of the table takes its place. */
 void tm_keyed_erase(tm_keyed_table_t *table, void *entry);
 
-/* Newest entries first. Erasing the entry given last is allowed during a scan, adding is not. */
+/* Newest entries first. During a scan nothing may be added; the entries of the run given last may be
+   erased, from the top down. */
 tm_keyed_cursor_t tm_keyed_scan(const tm_keyed_table_t *table);
 
 /* The next run of up to `max` adjacent entries, from *entries upwards; returns their number, 0 at

@@ -52,10 +52,10 @@ void tm_page_pop(tm_page_arena_t *arena, tm_page_list_t *list);
 /* Hands back all pages of the list in constant time and empties it. */
 void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list);
 
-/* The page below `page` on its list, TM_PAGE_NONE at the bottom. */
+/* The page below `page` on its list; TM_PAGE_NONE at the bottom, and for TM_PAGE_NONE. */
 static inline uint32_t tm_page_below(const tm_page_arena_t *arena, uint32_t page)
 {
-    return arena->next[page];
+    return page == TM_PAGE_NONE ? TM_PAGE_NONE : arena->next[page];
 }
 
 static inline void *tm_page_ptr(const tm_page_arena_t *arena, uint32_t page)
@@ -66,6 +66,11 @@ static inline void *tm_page_ptr(const tm_page_arena_t *arena, uint32_t page)
 static inline void *tm_ref_ptr(const tm_page_arena_t *arena, tm_ref_t ref)
 {
     return arena->base + ((size_t)ref << TM_REF_SHIFT);
+}
+
+static inline tm_ref_t tm_ptr_ref(const tm_page_arena_t *arena, const void *at)
+{
+    return (tm_ref_t)((size_t)((const uint8_t *)at - arena->base) >> TM_REF_SHIFT);
 }
 
 static inline tm_ref_t tm_page_ref(uint32_t page)

@@ -225,6 +225,31 @@ Test(keyed_table, erasing_what_a_scan_gives_visits_the_rest_once)
     arena_end();
 }
 
+Test(keyed_table, erasing_all_that_a_scan_gives_in_runs_empties_the_table)
+{
+    arena_start(1000);
+    tm_keyed_table_t t;
+    tm_keyed_init(&t, &arena, ENTRY_SZ);
+    uint8_t seen[3000] = {0};
+    for (uint64_t i = 0; i < 3000; i++) {
+        bool added;
+        tm_assert(get(&t, i, &added) != NULL);
+    }
+    tm_keyed_cursor_t cursor = tm_keyed_scan(&t);
+    void *at;
+    uint32_t n;
+    while ((n = tm_keyed_next(&t, &cursor, 64, &at)) > 0) {
+        for (entry_t *e = (entry_t *)at + n; e-- > (entry_t *)at;) {
+            seen[e->key]++;
+            tm_keyed_erase(&t, e);
+        }
+    }
+    for (uint64_t i = 0; i < 3000; i++) tm_assert_eq(seen[i], 1);
+    tm_assert_eq(t.cnt, 0u);
+    tm_assert_eq(t.entry_pages.cnt, 0u);
+    arena_end();
+}
+
 Test(keyed_table, says_no_when_the_pages_are_gone_and_goes_on_when_some_are_back)
 {
     arena_start(20);
