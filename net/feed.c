@@ -140,10 +140,12 @@ static int64_t wait_until_deadline(const tm_feed_t *f)
 }
 
 /* Runs the ring until every connection streams. */
-static int open_run(tm_feed_t *f)
+static int open_run(tm_feed_t *f, const _Atomic bool *stop)
 {
     for (;;) {
         bool reached;
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) /* orders nothing */
+            return tm_error_set(-EINTR, "stopped while connecting");
         TM_TRY(step_all(f, TM_CONN_STREAM, &reached));
         if (reached) return 0;
         int n = events_pass(f, wait_until_deadline(f));
@@ -244,7 +246,7 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->disconnects = set ? tm_counter_get(set, "disconnects") : &f->unread[2];
     int err = ring_open(f, cfg);
     for (uint32_t i = 0; err == 0 && i < cfg->url_cnt; i++) err = conn_add(f, cfg, i);
-    if (err == 0) err = open_run(f);
+    if (err == 0) err = open_run(f, cfg->stop);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */
         snprintf(text, sizeof text, "%s", tm_error_text());

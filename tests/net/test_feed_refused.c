@@ -9,7 +9,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <resolv.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -182,6 +184,32 @@ Test(feed_refused, a_silent_name_server_ends_with_the_deadline)
     expect_refusal(&t, TM_E_TIMEOUT, WORDS("resolve", "no name server answered"));
     tm_assert(tm_clock_mono_ns() - begin_ns < 4 * TM_NS_PER_S);
     close(fd);
+}
+
+static void *stop_soon(void *arg)
+{
+    usleep(50000);
+    atomic_store((_Atomic bool *)arg, true);
+    return NULL;
+}
+
+Test(feed_refused, opening_ends_soon_after_a_stop)
+{
+    bad_server_t *s = bad_server_open(&(bad_server_cfg_t){.script = script_wait});
+    static _Atomic bool stop;
+    pthread_t thread;
+    pthread_create(&thread, NULL, stop_soon, &stop);
+    char url[64];
+    const char *const urls[] = {url};
+    snprintf(url, sizeof url, "ws://127.0.0.1:%u", bad_server_port(s));
+    const tm_feed_cfg_t cfg = {.urls = urls, .url_cnt = 1, .deadline_ms = 20000, .stop = &stop};
+    tm_source_t *source;
+    int64_t begin_ns = tm_clock_mono_ns();
+    tm_assert_eq(tm_feed_open(&source, &cfg), -EINTR);
+    tm_assert(tm_clock_mono_ns() - begin_ns < 5 * TM_NS_PER_S);
+    expect_text("stopped while connecting");
+    pthread_join(thread, NULL);
+    bad_server_close(s);
 }
 
 static void script_silent_upgrade(bad_peer_t *p)
