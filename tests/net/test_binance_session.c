@@ -20,7 +20,7 @@ static int judge(tm_session_t *s, const char *text)
 
 Test(binance_session, asks_for_all_streams_in_requests_of_limited_size)
 {
-    static char names[TM_BINANCE_STREAM_MAX][24];
+    static char names[TM_BINANCE_STREAM_MAX][32];
     static const char *streams[TM_BINANCE_STREAM_MAX];
     static bool seen[TM_BINANCE_STREAM_MAX];
     for (int i = 0; i < TM_BINANCE_STREAM_MAX; i++) {
