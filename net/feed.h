@@ -32,8 +32,8 @@ typedef struct tm_feed_cfg {
 } tm_feed_cfg_t;
 
 /* Resolves, connects, shakes hands; returns when every connection streams, or with the first error
-   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed certificate is
-   TM_E_TLS. An address without a path gets "/stream". */
+   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed
+   certificate is TM_E_TLS. An address without a path gets "/stream". */
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg) TM_MUST_CHECK;
 
 #endif
