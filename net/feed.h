@@ -27,12 +27,13 @@ typedef struct tm_feed_cfg {
     tm_counter_set_t *counters; /* of the ingest thread; not owned */
     uint32_t deadline_ms;       /* of each phase before streaming; 0 = 5 s, subscribe 10 s */
     uint32_t uring_off;         /* TM_URING_OFF_*: features to do without, for tests */
-    const _Atomic bool *stop; /* opening ends with -EINTR within 100 ms of true; NULL = not asked */
+    /* Opening ends with -EINTR within 100 ms of true; NULL = not asked. */
+    const _Atomic bool *stop;
 } tm_feed_cfg_t;
 
 /* Resolves, connects, shakes hands; returns when every connection streams, or with the first error
-   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed certificate is
-   TM_E_TLS. An address without a path gets "/stream". */
+   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed
+   certificate is TM_E_TLS. An address without a path gets "/stream". */
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg) TM_MUST_CHECK;
 
 #endif
