@@ -211,10 +211,13 @@ static int ingest_body(void *arg)
 {
     tm_ingest_t *in = arg;
     int err = sources_open(in);
-    if (err == 0) tm_thread_is_running(&in->thread);
+    if (err == -EINTR)
+        err = 0; /* told to stop while still connecting */
+    else if (err == 0)
+        tm_thread_is_running(&in->thread);
     uint32_t open_cnt = in->input_cnt;
-    while (err == 0 && open_cnt > 0) {
-        if (atomic_load_explicit(in->cfg.stop, memory_order_acquire)) break; /* R1 */
+    while (err == 0 && open_cnt > 0 &&
+           !atomic_load_explicit(in->cfg.stop, memory_order_acquire)) { /* R1 */
         uint64_t work_cnt;
         err = round_run(in, &open_cnt, &work_cnt);
         tm_thread_cycle(&in->thread, tm_clock_mono_ns(), work_cnt == 0);
