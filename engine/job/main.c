@@ -51,8 +51,10 @@ static int run(tm_runtime_t *rt, const tm_job_t *job)
     int status = err < 0 ? complain(o->program, EXIT_RUN_FAILED) : 0;
     if (o->dead_letter_file && dead_letters_write(rt, o->dead_letter_file) < 0)
         status = complain(o->program, EXIT_RUN_FAILED);
-    if (!o->quiet) tm_report_summary(rt, o->json ? stderr : stdout);
-    if (o->json) tm_report_json(rt, stdout);
+    if (o->json)
+        tm_report_json(rt, stdout);
+    else if (!o->quiet)
+        tm_report_summary(rt, stdout);
     return status;
 }
 
