@@ -9,6 +9,9 @@
 
 #include <assert.h>
 #include <string.h>
+#ifdef __SSE2__
+#    include <emmintrin.h>
+#endif
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are read as little-endian text");
 
@@ -59,6 +62,18 @@ static inline uint64_t tm_bytes_odd(uint64_t w)
 static inline uint32_t tm_bytes_mask(uint64_t high_bits)
 {
     return (uint32_t)((high_bits >> 7) * 0x0102040810204080ull >> 56);
+}
+
+/* Which of the 16 bytes at p are ASCII digits, as a mask. */
+static inline uint32_t tm_bytes_digits16(const uint8_t *p)
+{
+#ifdef __SSE2__
+    __m128i x = _mm_sub_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8('0'));
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(x, _mm_set1_epi8(9)), x));
+#else
+    return 0xffff & ~(tm_bytes_mask(tm_bytes_not_digit(tm_bytes_load(p))) |
+                      tm_bytes_mask(tm_bytes_not_digit(tm_bytes_load(p + 8))) << 8);
+#endif
 }
 
 #endif

@@ -8,10 +8,9 @@ static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16
     /* The checks are counted from quotes, so this says that nothing follows the last one of them. */
     int32_t tail = at[l->quote_cnt + 1] - at[l->quote_cnt];
     uint64_t differ = l->tail != 0 && l->tail != tail;
-    for (uint32_t i = 0; i < l->check_cnt; i++) {
-        const tm_layout_check_t *c = &l->checks[i];
+    const tm_layout_check_t *end = l->checks + l->check_cnt;
+    for (const tm_layout_check_t *c = l->checks; c < end; c++)
         differ |= (tm_bytes_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
-    }
     return differ == 0;
 }
 
@@ -213,16 +212,22 @@ static uint32_t slot_take(tm_layouts_t *s, uint32_t quote_cnt)
     return idx;
 }
 
-int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
-                         const tm_kind_t *kind, const tm_members_t *members)
+/* A form that does not suit is asked about again and again, so every question costs. */
+bool tm_layouts_may_learn(tm_layouts_t *layouts)
 {
     if (layouts->ration > 0) {
         layouts->ration--;
-        return -1;
+        return false;
     }
+    layouts->ration = layouts->asked_cnt++ < TM_LAYOUT_CNT_MAX / 2 ? 0 : TM_LAYOUT_RATION;
+    return true;
+}
+
+int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
+                         const tm_kind_t *kind, const tm_members_t *members)
+{
     if (walk->scalar_cnt > TM_WALK_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return -1;
     tm_layout_t made;
-    layouts->ration = layouts->cnt < TM_LAYOUT_CNT_MAX / 2 ? 0 : TM_LAYOUT_RATION;
     if (!learn(&made, walk, at, kind, members)) return -1;
     uint32_t idx = slot_take(layouts, walk->at_cnt);
     layouts->layouts[idx] = made;

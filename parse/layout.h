@@ -65,8 +65,9 @@ typedef struct tm_layout_match {
 } tm_layout_match_t;
 
 typedef struct tm_layouts {
-    uint32_t cnt;
-    uint32_t ration; /* messages until the next one may be learned from */
+    uint32_t cnt;       /* layouts ever made */
+    uint32_t asked_cnt; /* messages that could have been learned from */
+    uint32_t ration;    /* such messages to come until the next one that is */
     uint8_t ways[TM_LAYOUT_QUOTE_MAX + 1][TM_LAYOUT_WAYS]; /* index + 1 by quote_cnt, 0 = none */
     tm_layout_t layouts[TM_LAYOUT_CNT_MAX];
 } tm_layouts_t;
@@ -76,9 +77,12 @@ typedef struct tm_layouts {
 const tm_layout_t *tm_layouts_match(const tm_layouts_t *layouts, const uint8_t *bytes,
                                     const uint16_t *at, uint32_t cnt, tm_layout_match_t *match);
 
+/* Whether the next message may be learned from; asked once for each that could be. */
+bool tm_layouts_may_learn(tm_layouts_t *layouts);
+
 /* Learns from a message that has just been walked, gave an event of `kind` from `members`, and whose
-   scan was not odd. Returns the index of the new layout, or -1 where the message's form does not suit
-   or the ration is used up. */
+   scan was not odd. Returns the index of the new layout, or -1 where the message's form does not
+   suit. */
 int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
                          const tm_kind_t *kind, const tm_members_t *members);
 

@@ -68,7 +68,9 @@ typedef struct tm_kind {
     uint64_t required; /* bit id: keys of required fields */
     uint8_t field_key[TM_KIND_FIELD_MAX];
     uint8_t field_cnt;
-    uint8_t number_cnt; /* fields that are numbers, in their order */
+    uint8_t symbol_key, flag_key; /* TM_KEY_NONE: the kind has none */
+    uint8_t flag;                 /* its field */
+    uint8_t number_cnt;           /* fields that are numbers, in their order */
     uint8_t numbers[TM_KIND_FIELD_MAX];
     uint8_t idx; /* in the dialect */
     alignas(TM_CACHE_LINE) tm_market_row_t blank;

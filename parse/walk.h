@@ -29,7 +29,8 @@ typedef enum tm_value_type {
 } tm_value_type_t;
 
 typedef struct tm_value {
-    uint32_t from, to;
+    alignas(16) uint32_t from; /* sixteen bytes: members are found by a shift */
+    uint32_t to;
     tm_value_type_t type;
 } tm_value_t;
 
@@ -50,6 +51,7 @@ typedef struct tm_walk {
     tm_scan_t scan;
     bool odd; /* some window so far was: strings must be looked at */
     uint32_t bad_off;
+    bool noting;         /* set after start: scalars are noted */
     uint32_t scalar_cnt; /* all scalars met, also where scalars[] is full */
     tm_value_t scalars[TM_WALK_SCALAR_MAX];
 } tm_walk_t;
