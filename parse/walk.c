@@ -206,24 +206,29 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
     }
 }
 
-/* Skips rows of an array of pairs of strings, `["1.0","2.0"],["1.1","0"],`: nearly all the bytes of
-   book messages. pos is at a '[' inside an array and stays at the first value of other form. */
-static void skip_pairs(tm_walk_t *w)
+/* Skips pairs of strings in an array, `["1.0","2.0"],["1.1","0"]`: nearly all the bytes of book
+   messages. pos is at the '[' of a value and goes behind the last value of this form. Returns whether
+   there was one. */
+static bool skip_pairs(tm_walk_t *w)
 {
-    const uint8_t *b = w->bytes;
-    const uint16_t *q = w->at + w->at_idx;
-    uint32_t left = w->at_cnt - w->at_idx, pos = w->pos;
-    for (; left >= 4; left -= 4, q += 4) {
-        uint32_t close = w->base + q[3];
-        bool pair = w->base + q[0] == pos + 1 && q[2] == q[1] + 2 && b[w->base + q[1] + 1] == ',' &&
-                    close + 3 < w->sz && b[close + 1] == ']' && b[close + 2] == ',' &&
-                    b[close + 3] == '[';
+    const uint8_t *b = w->bytes + w->base;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos - w->base, behind = 0;
+    for (; q_end - q >= 4; q += 4, pos = behind + 1) {
+        bool pair = q[0] == pos + 1 && q[2] == q[1] + 2 && b[q[1] + 1] == ',' &&
+                    b[q[3] + 1] == ']' && q[3] + 1u < w->sz - w->base;
         if (!pair) break;
-        pos = close + 3;
+        behind = q[3] + 2u;
+        if (b[behind] != ',' || b[behind + 1] != '[') {
+            q += 4;
+            break;
+        }
     }
+    if (behind == 0) return false;
     w->at_idx = (uint32_t)(q - w->at);
-    w->pos = pos;
-    w->scalar_cnt += TM_WALK_SCALAR_MAX;
+    w->pos = behind + w->base;
+    w->scalar_cnt += TM_WALK_SCALAR_MAX; /* no form for a layout */
+    return true;
 }
 
 /* A key and its colon inside a skipped object. */
@@ -288,8 +293,10 @@ static tm_reason_t skip_nested(tm_walk_t *w)
         tm_reason_t reason;
         bool whole = true;
         uint8_t c = peek(w);
-        if (c == '[' && !w->odd && l.depth > 0 && !in_object(&l)) skip_pairs(w);
-        if (c == '{' || c == '[')
+        bool in_array = l.depth > 0 && !in_object(&l);
+        if (c == '[' && in_array && !w->odd && skip_pairs(w))
+            reason = TM_REASON_NONE;
+        else if (c == '{' || c == '[')
             reason = skip_open(w, &l, c, &whole);
         else
             reason = scalar(w, &v, c);
