@@ -5,7 +5,7 @@ enum { REACH_MAX = TM_FRAME_PAD };
 
 static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at)
 {
-    /* The checks are counted from quotes, so this says that nothing follows the last one of them. */
+    /* The checks are counted from quotes, so this says that nothing follows the last of them. */
     int32_t tail = at[l->quote_cnt + 1] - at[l->quote_cnt];
     uint64_t differ = l->tail != 0 && l->tail != tail;
     const tm_layout_check_t *end = l->checks + l->check_cnt;

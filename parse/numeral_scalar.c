@@ -1,7 +1,7 @@
 #include "parse/bytes.h"
 #include "parse/kernels.h"
 
-/* Eight ASCII digits, the first in the lowest lane, to their value: pairs, then fours, then eight. */
+/* Eight ASCII digits, the first in the lowest lane, to their value: pairs, then fours, then all. */
 static uint32_t eight(uint64_t w)
 {
     w = (w & TM_BYTES_EACH(0x0f)) * (10 * 256 + 1) >> 8;

@@ -115,8 +115,8 @@ static tm_reason_t event(tm_parser_t *p, const tm_frame_t *frame, const tm_membe
     return tm_event_row(&ctx, o->kind, frame, members, &o->rows[o->row_cnt++], &p->walk.bad_off);
 }
 
-/* The array of events at pos. Errors of form come before errors of meaning: the array is read to its
-   end before one of the latter is told. */
+/* The array of events at pos. Errors of form come before errors of meaning: the array is read to
+   its end before one of the latter is told. */
 static tm_reason_t event_array(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
 {
     tm_walk_t *w = &p->walk;

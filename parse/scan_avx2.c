@@ -7,8 +7,8 @@ static uint64_t mask(__m256i lo, __m256i hi)
     return (uint32_t)_mm256_movemask_epi8(lo) | (uint64_t)(uint32_t)_mm256_movemask_epi8(hi) << 32;
 }
 
-/* Writes four offsets whether they are wanted or not, which is cheaper than a branch for each, and takes
-   their bits. */
+/* Writes four offsets whether they are wanted or not, which is cheaper than a branch for each, and
+   takes their bits. */
 static inline uint64_t four(uint16_t *out, uint64_t quotes, uint32_t off)
 {
     for (int i = 0; i < 4; i++) {

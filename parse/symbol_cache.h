@@ -1,4 +1,5 @@
-/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared table.
+/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared
+   table.
    Flow     event.c, parser.c -> [symbol cache] -> base/symbol.h
    Method   one slot a hash for names of up to 16 bytes, compared as two words; longer names and
             misses go to the shared table

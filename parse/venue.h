@@ -1,8 +1,8 @@
 /* parse/venue.h - how a venue's messages are declared, and the form of it the parser works with.
    Flow     venues/<venue>.c declares -> tm_dialect_init compiles -> walk.c, event.c, layout.c read
-   Idea     a venue is data: which key tells the kinds of messages apart, which kinds there are, which
-            keys of a kind go where in a row. Nothing here fixes the order of keys: the order is
-            learned from the messages (parse/layout.h)
+   Idea     a venue is data: which key tells the kinds of messages apart, which kinds there are,
+            which keys of a kind go where in a row. Nothing here fixes the order of keys: the order
+            is learned from the messages (parse/layout.h)
    Units    off: bytes from the start of the row
    Threads  immutable after init
    Errors   a declaration that breaks a limit is a bug of ours (TM_CHECK)

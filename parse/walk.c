@@ -207,8 +207,8 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
 }
 
 /* Skips pairs of strings in an array, `["1.0","2.0"],["1.1","0"]`: nearly all the bytes of book
-   messages. pos is at the '[' of a value and goes behind the last value of this form. Returns whether
-   there was one. */
+   messages. pos is at the '[' of a value and goes behind the last value of this form. Returns
+   whether there was one. */
 static bool skip_pairs(tm_walk_t *w)
 {
     const uint8_t *b = w->bytes + w->base;
@@ -340,8 +340,8 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
-/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`, or
-   a boolean. 0 for anything else. */
+/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
+   or a boolean. 0 for anything else. */
 static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm_value_type_t *type)
 {
     uint8_t c = b[from];
@@ -357,10 +357,10 @@ static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm
     return yes | no ? from + 5 - yes : 0;
 }
 
-/* Reads members of the common form, for as long as they come: no white space, no escape; a string, an
-   integer or a boolean. A bare value ends where the next key begins, so that no byte has to be looked
-   for. Returns whether the object ended. Stops at the first member of other form, at its key, and
-   leaves it to member(). pos is at a key. */
+/* Reads members of the common form, for as long as they come: no white space, no escape; a string,
+   an integer or a boolean. A bare value ends where the next key begins, so that no byte has to be
+   looked for. Returns whether the object ended. Stops at the first member of other form, at its
+   key, and leaves it to member(). pos is at a key. */
 static bool members_plain(tm_walk_t *w, tm_members_t *members)
 {
     const uint8_t *b = w->bytes;

@@ -1,6 +1,6 @@
 /* What one message costs, called as it comes out of a WebSocket: generated trades and book tickers,
-   raw and wrapped, with a field that nobody declared, with shuffled keys; and recorded feeds. Ours on
-   every instruction set and simdjson take turns; all must extract the same values. */
+   raw and wrapped, with a field that nobody declared, with shuffled keys; and recorded feeds. Ours
+   on every instruction set and simdjson take turns; all must extract the same values. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
@@ -75,10 +75,11 @@ static void generate(const char *form)
                          "\"%s\"}",
                          id + 0ull, s, p, q, p2, q2);
         } else if (strcmp(form, "wrapped trade") == 0) {
-            n = snprintf(text, sizeof text,
-                         "{\"stream\":\"%s@trade\",\"data\":{\"e\":\"trade\",\"E\":%llu,\"s\":\"%s\","
-                         "\"t\":%llu,\"p\":\"%s\",\"q\":\"%s\",\"T\":%llu,\"m\":%s,\"M\":true}}",
-                         s, ms + 1ull, s, id + 0ull, p, q, ms + 0ull, flag);
+            n = snprintf(
+                text, sizeof text,
+                "{\"stream\":\"%s@trade\",\"data\":{\"e\":\"trade\",\"E\":%llu,\"s\":\"%s\","
+                "\"t\":%llu,\"p\":\"%s\",\"q\":\"%s\",\"T\":%llu,\"m\":%s,\"M\":true}}",
+                s, ms + 1ull, s, id + 0ull, p, q, ms + 0ull, flag);
         } else {
             n = snprintf(text, sizeof text,
                          "{\"e\":\"bookTicker\",\"u\":%llu,\"s\":\"%s\",\"b\":\"%s\",\"B\":\"%s\","
@@ -213,8 +214,8 @@ static void run_case(tm_bench_t *bench, const char *name)
 #ifdef TM_HAVE_SIMDJSON
     tm_peer_simdjson_reset();
     sides[4].corpus = &corpus;
-    c.variants[c.variant_cnt++] =
-        (tm_bench_variant_t){tm_peer_simdjson_name(), run_simdjson, &sides[4]};
+    c.variants[c.variant_cnt++] = (tm_bench_variant_t){tm_peer_simdjson_name(), run_simdjson,
+                                                       &sides[4]};
 #endif
     sides[5].corpus = &corpus;
     c.variants[c.variant_cnt++] = (tm_bench_variant_t){"scan alone", run_scan, &sides[5]};

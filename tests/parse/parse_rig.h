@@ -1,5 +1,5 @@
-/* tests/parse/parse_rig.h - parsers of every instruction set, with and without the fast path, fed the
-   same messages; a message on which two of them differ fails the test.
+/* tests/parse/parse_rig.h - parsers of every instruction set, with and without the fast path, fed
+   the same messages; a message on which two of them differ fails the test.
    Flow     test -> [rig] -> rows, counters, dead letters */
 #ifndef TM_TESTS_PARSE_RIG_H
 #define TM_TESTS_PARSE_RIG_H

@@ -84,12 +84,12 @@ Test(parser, a_spot_ticker_has_the_receive_time_and_a_futures_one_its_own)
     q = &one_row("{\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"E\":5}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 5000000ll);
-    q = &one_row(
-             "{\"E\":5,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"T\":6}")
+    q = &one_row("{\"E\":5,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":"
+                 "\"4\",\"T\":6}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 6000000ll);
-    q = &one_row(
-             "{\"T\":6,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"E\":5}")
+    q = &one_row("{\"T\":6,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":"
+                 "\"4\",\"E\":5}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 6000000ll);
     rig_close(&rig);
@@ -145,12 +145,12 @@ Test(parser, unknown_keys_with_any_value_are_skipped)
             "\"p\":\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true}",
             values[i]);
         is_spot_trade(one_row(text));
-        snprintf(
-            text, sizeof text,
-            "{\"stream\":\"x\",\"data\":{\"e\":\"trade\",\"E\":1723161255343,\"s\":\"BTCUSDT\",\"t\":"
-            "3735683259,\"p\":\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true,"
-            "\"zz\":%s},\"more\":%s}",
-            values[i], values[i]);
+        snprintf(text, sizeof text,
+                 "{\"stream\":\"x\",\"data\":{\"e\":\"trade\",\"E\":1723161255343,\"s\":"
+                 "\"BTCUSDT\",\"t\":3735683259,\"p\":\"61837.63000000\",\"q\":\"0.02000000\","
+                 "\"T\":1723161255342,\"m\":true,"
+                 "\"zz\":%s},\"more\":%s}",
+                 values[i], values[i]);
         is_spot_trade(one_row(text));
     }
     rig_close(&rig);
@@ -181,7 +181,8 @@ Test(parser, microseconds_are_told_by_their_size)
     rig_open(&rig);
     const tm_trade_t *t =
         &one_row(
-             "{\"e\":\"trade\",\"E\":1723161255343001,\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
+             "{\"e\":\"trade\",\"E\":1723161255343001,\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\",\"q\":"
+             "\"1\","
              "\"T\":1723161255342999,\"m\":true}")
              ->trade;
     tm_assert_eq(t->row.event_ns, 1723161255342999000ll);
