@@ -10,7 +10,7 @@ static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16
     uint64_t differ = l->tail != 0 && l->tail != tail;
     const tm_layout_check_t *end = l->checks + l->check_cnt;
     for (const tm_layout_check_t *c = l->checks; c < end; c++)
-        differ |= (tm_bytes_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
+        differ |= (tm_swar_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
     return differ == 0;
 }
 
@@ -46,7 +46,7 @@ static bool flags_read(const tm_layout_t *l, const uint8_t *bytes, const uint16_
         const tm_layout_hole_t *h = &l->flags[i];
         uint32_t from = (uint32_t)(at[h->from_quote] + h->from_distance);
         uint32_t sz = (uint32_t)(at[h->to_quote] + h->to_distance) - from;
-        uint64_t text = tm_bytes_load(bytes + from) & tm_bytes_low(5);
+        uint64_t text = tm_swar_load(bytes + from) & tm_swar_low(5);
         bool is_true = sz == 4 && (uint32_t)text == 0x65757274u; /* "true" */
         bool is_false = sz == 5 && text == 0x65736c6166ull;      /* "false" */
         fine &= is_true | is_false;
@@ -95,8 +95,8 @@ static bool learn_text(learner_t *t, uint32_t to)
         if (distance(t, t->pos) > REACH_MAX - 8 || l->check_cnt == TM_LAYOUT_CHECK_MAX)
             return false;
         tm_layout_check_t *c = &l->checks[l->check_cnt++];
-        c->mask = tm_bytes_low(sz);
-        c->text = tm_bytes_load(t->bytes + t->pos) & c->mask;
+        c->mask = tm_swar_low(sz);
+        c->text = tm_swar_load(t->bytes + t->pos) & c->mask;
         c->quote = (uint8_t)t->quote;
         c->distance = (int16_t)distance(t, t->pos);
         t->pos += sz;

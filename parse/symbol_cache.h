@@ -12,7 +12,7 @@
 
 #include "base/row.h"
 #include "base/symbol.h"
-#include "parse/bytes.h"
+#include "parse/swar.h"
 
 enum { TM_SYMBOL_CACHE_BITS = 12, TM_SYMBOL_CACHE_SLOTS = 1 << TM_SYMBOL_CACHE_BITS };
 
@@ -48,8 +48,8 @@ static inline uint32_t tm_symbol_cache_find(tm_symbol_cache_t *cache, uint64_t l
 static inline uint32_t tm_symbol_cache_get(tm_symbol_cache_t *cache, const uint8_t *name,
                                            uint32_t sz)
 {
-    uint64_t lo = tm_bytes_load(name) & tm_bytes_low(sz);
-    uint64_t hi = sz > 8 ? tm_bytes_load(name + 8) & tm_bytes_low(sz - 8) : 0;
+    uint64_t lo = tm_swar_load(name) & tm_swar_low(sz);
+    uint64_t hi = sz > 8 ? tm_swar_load(name + 8) & tm_swar_low(sz - 8) : 0;
     return tm_symbol_cache_find(cache, lo, hi, name, sz);
 }
 

@@ -121,7 +121,7 @@ static inline tm_reason_t string(tm_walk_t *w, tm_value_t *v)
 static inline uint32_t digits_end(const tm_walk_t *w, uint32_t pos)
 {
     while (pos < w->sz) {
-        uint64_t stop = tm_bytes_not_digit(tm_bytes_load(w->bytes + pos));
+        uint64_t stop = tm_swar_not_digit(tm_swar_load(w->bytes + pos));
         if (stop) {
             pos += (uint32_t)__builtin_ctzll(stop) >> 3;
             break;
@@ -348,13 +348,13 @@ static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm
     uint32_t sz = to - from;
     if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
         *type = TM_VALUE_NUMBER;
-        bool digits = (~tm_bytes_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
+        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
         return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
     }
-    uint64_t text = tm_bytes_load(b + from) & tm_bytes_low(5);
+    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
     bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
     *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
-    return yes | no ? from + 5 - yes : 0;
+    return yes || no ? from + 5 - yes : 0;
 }
 
 /* Reads members of the common form, for as long as they come: no white space, no escape; a string,

@@ -12,8 +12,8 @@
 #ifndef TM_PARSE_WALK_H
 #define TM_PARSE_WALK_H
 
+#include "parse/dialect.h"
 #include "parse/kernels.h"
-#include "parse/venue.h"
 
 enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 24 };
 

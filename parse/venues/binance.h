@@ -8,7 +8,7 @@
 #ifndef TM_PARSE_VENUES_BINANCE_H
 #define TM_PARSE_VENUES_BINANCE_H
 
-#include "parse/venue.h"
+#include "parse/dialect.h"
 
 const tm_venue_t *tm_venue_binance(void);
 

@@ -2,6 +2,8 @@
 #ifndef TM_TESTS_PARSE_MESSAGES_H
 #define TM_TESTS_PARSE_MESSAGES_H
 
+#include "base/types.h"
+
 #define SPOT_TRADE                                                                                 \
     "{\"e\":\"trade\",\"E\":1723161255343,\"s\":\"BTCUSDT\",\"t\":3735683259,\"p\":"               \
     "\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true,\"M\":true}"

@@ -1,4 +1,4 @@
-#include "parse/venue.h"
+#include "parse/dialect.h"
 
 #include "base/check.h"
 
