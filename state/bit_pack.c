@@ -42,8 +42,11 @@ void tm_bit_pack_scalar(uint8_t *out, const uint64_t in[32], uint32_t width)
         PACK8(16)
         PACK8(24)
         PACK8(32)
-        PACK8(40) PACK8(48) PACK8(56) default : /* width 0 takes no bytes */
-                                                return;
+        PACK8(40)
+        PACK8(48)
+        PACK8(56)
+        default : /* width 0 takes no bytes */
+                  return;
     }
 }
 
