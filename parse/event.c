@@ -190,21 +190,23 @@ static bool gather_plain(gather_t *g, const tm_kind_t *kind, const tm_members_t 
         quoted |= (uint32_t)string << cnt;
         cnt++;
     }
-    g->numerals.cnt = odd ? 0 : cnt;
-    g->numerals.sz[0] = odd ? 0 : sizes;
+    /* Kernels convert four at a time: what is behind the last one must be a place, too. */
+    for (uint32_t i = cnt; i % 4 != 0; i++) g->numerals.from[i] = 0;
+    g->numerals.cnt = cnt;
+    g->numerals.sz[0] = sizes;
     g->numerals.integers = (uint16_t)integers;
     g->numerals.quoted = (uint16_t)quoted;
     return !odd;
 }
 
-/* All but the numbers; with them where `all` is set. */
-static tm_reason_t gather(gather_t *g, const tm_kind_t *kind, const tm_members_t *members, bool all)
+/* Every field, of any form. */
+static tm_reason_t gather(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
 {
+    g->numerals = (tm_numerals_t){0};
     for (uint32_t i = 0; i < kind->field_cnt; i++) {
         uint32_t key = kind->field_key[i];
         const tm_value_t *v = &members->at[key];
         bool present = members->present >> key & 1;
-        if (!all && kind->decl->fields[i].form <= TM_FORM_DECIMAL) continue;
         if (!present || v->type == TM_VALUE_NULL) {
             *g->bad_off = present ? v->from : 0;
             if (kind->decl->fields[i].required) return TM_REASON_MISSING;
@@ -214,20 +216,41 @@ static tm_reason_t gather(gather_t *g, const tm_kind_t *kind, const tm_members_t
         tm_reason_t reason = gather_field(g, kind, i, v);
         if (reason) return reason;
     }
-    return TM_REASON_NONE;
+    tm_reason_t reason = gather_flush(g, kind->decl);
+    return reason || !g->symbol ? reason : gather_symbol(g, g->symbol);
+}
+
+/* The whole row, where its values are of the common types. False leaves it to gather(). */
+static bool row_plain(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
+{
+    const tm_venue_field_t *fields = kind->decl->fields;
+    if (!gather_plain(g, kind, members)) return false;
+    if (kind->flag_key != TM_KEY_NONE && (members->present >> kind->flag_key & 1)) {
+        tm_value_type_t type = members->at[kind->flag_key].type;
+        if (type != TM_VALUE_TRUE && type != TM_VALUE_FALSE) return false;
+        *((uint8_t *)g->row + fields[kind->flag].off) = type == TM_VALUE_TRUE ? TM_SIDE_SELL
+                                                                              : TM_SIDE_BUY;
+    }
+    const tm_value_t *symbol = &members->at[kind->symbol_key];
+    if (kind->symbol_key == TM_KEY_NONE || symbol->type != TM_VALUE_STRING) return false;
+    if (tm_event_numbers(g->ctx->kernels, kind->decl, g->bytes, &g->numerals, g->fields, g->row))
+        return false;
+    g->row->row.symbol = tm_symbol_cache_get(g->ctx->symbols, g->bytes + symbol->from,
+                                             symbol->to - symbol->from);
+    return g->row->row.symbol != TM_SYMBOL_NONE;
 }
 
 tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const tm_frame_t *frame,
                          const tm_members_t *members, tm_market_row_t *row, uint32_t *bad_off)
 {
-    gather_t g = {.ctx = ctx, .bytes = frame->data, .row = row, .bad_off = bad_off};
+    gather_t g; /* not cleared: row_plain fills what it uses */
+    g.ctx = ctx;
+    g.bytes = frame->data;
+    g.row = row;
+    g.bad_off = bad_off;
+    g.symbol = NULL;
     tm_event_start(kind, frame->recv_ns, row);
-    bool plain = gather_plain(&g, kind, members);
-    if (!plain) {
-        g.numerals.integers = 0;
-        g.numerals.quoted = 0;
-    }
-    tm_reason_t reason = gather(&g, kind, members, !plain);
-    if (!reason) reason = gather_flush(&g, kind->decl);
-    return reason || !g.symbol ? reason : gather_symbol(&g, g.symbol);
+    if (row_plain(&g, kind, members)) return TM_REASON_NONE;
+    tm_event_start(kind, frame->recv_ns, row);
+    return gather(&g, kind, members);
 }

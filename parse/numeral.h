@@ -1,4 +1,5 @@
-/* parse/numeral.h - text of numbers to exact integers: decimals scaled by a power of ten, ids, times.
+/* parse/numeral.h - text of numbers to exact integers: decimals scaled by a power of ten, ids,
+   times.
    Flow     layout.c, event.c -> [numeral] -> row
    Method   a batch of a message's numbers goes through a kernel (parse/kernels.h) that converts the
             common forms, several at a time; what it leaves is read by tm_numeral_read, which knows

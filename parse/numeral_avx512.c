@@ -4,8 +4,8 @@
 #include <immintrin.h>
 
 /* Four numbers at a time, one a 16-byte lane. A number is loaded left-aligned and shuffled so that
-   its whole digits end at byte 8 and its fraction starts there (decimals), or its digits end at byte
-   16 (integers); unused bytes become zero. Either way the value is high 8 digits * 1e8 + low 8
+   its whole digits end at byte 8 and its fraction starts there (decimals), or its digits end at
+   byte 16 (integers); unused bytes become zero. Either way the value is high 8 digits * 1e8 + low 8
    digits, and one multiply-add chain serves both.
 
    Byte vectors below hold the same figure in all 16 bytes of a lane. */

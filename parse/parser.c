@@ -22,6 +22,8 @@ struct tm_parser {
     tm_counter_t *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
     tm_walk_t walk;
     tm_members_t members, payload;
+    const tm_kind_t
+        *only_kind; /* of the one event of the last message that took any order, or NULL */
     alignas(TM_CACHE_LINE) uint16_t at[TM_SCAN_QUOTE_MAX]; /* [0] = 0, then the quotes */
 };
 
@@ -113,8 +115,8 @@ static tm_reason_t event(tm_parser_t *p, const tm_frame_t *frame, const tm_membe
     return tm_event_row(&ctx, o->kind, frame, members, &o->rows[o->row_cnt++], &p->walk.bad_off);
 }
 
-/* The array of events at pos. Errors of form come before errors of meaning: the array is read to its
-   end before one of the latter is told. */
+/* The array of events at pos. Errors of form come before errors of meaning: the array is read to
+   its end before one of the latter is told. */
 static tm_reason_t event_array(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
 {
     tm_walk_t *w = &p->walk;
@@ -192,17 +194,26 @@ static const tm_members_t *only_members(const tm_parser_t *p)
     return (p->members.present & envelope) == envelope ? &p->payload : &p->members;
 }
 
-static void learn(tm_parser_t *p, const tm_kind_t *kind)
+/* Walks the message once more, noting all its scalars, and makes a layout of it. */
+static void learn(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
+                  const tm_kind_t *kind)
 {
-    int32_t idx = tm_layouts_learn(&p->layouts, &p->walk, p->at, kind, only_members(p));
+    tm_walk_t *w = &p->walk;
+    if (!tm_layouts_may_learn(&p->layouts)) return;
+    tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
+    tm_walk_scanned(w, quote_cnt, false);
+    w->noting = true;
+    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->members, &p->payload)) return;
+    int32_t idx = tm_layouts_learn(&p->layouts, w, p->at, kind, only_members(p));
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
 
 static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
-                          uint32_t cap, bool may_learn)
+                          uint32_t cap)
 {
     outcome_t o = {.rows = rows, .cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX};
     tm_reason_t reason = top(p, frame, &o);
+    p->only_kind = NULL;
     tm_counter_add(p->any_order, 1);
     if (reason) {
         tm_counter_add(p->dead, 1);
@@ -213,8 +224,7 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     if (o.event_cnt == 1) tm_counter_add(p->kinds[o.kind->idx], 1);
     for (uint32_t k = 0; o.event_cnt > 1 && k < p->dialect.kind_cnt; k++)
         tm_counter_add(p->kinds[k], o.kind_cnts[k]);
-    /* An array of events has moved the walk's window. */
-    if (may_learn && frame->data[0] == '{' && p->walk.base == 0) learn(p, o.kind);
+    if (o.event_cnt == 1) p->only_kind = o.kind;
     return o.row_cnt;
 }
 
@@ -257,7 +267,12 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
     }
     tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
     if (small) tm_walk_scanned(&p->walk, cnt, scan.odd);
-    return any_order(p, frame, rows, cap, small && !scan.odd && !p->any_order_only);
+    uint32_t row_cnt = any_order(p, frame, rows, cap);
+    /* An array of events has moved the walk's window over the quotes. */
+    bool scanned = small && p->walk.base == 0 && bytes[0] == '{';
+    if (scanned && p->only_kind && !scan.odd && !p->any_order_only)
+        learn(p, frame, cnt, p->only_kind);
+    return row_cnt;
 }
 
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,

@@ -1,9 +1,9 @@
 /* parse/stencil.h - layouts in the form that the 512-bit kernel works with.
    Flow     layout.c (a learned layout) -> [stencil] -> stencil_avx512.c, called by parser.c
-   Idea     a layout as vectors: for every byte outside of the holes the quote it is counted from, the
-            distance and the byte itself, so that one permutation fetches 64 of them out of a message
-            held in registers and one comparison checks them; and for every value a lane of 16 bytes,
-            fetched, checked and converted four lanes at a time, up to the finished row
+   Idea     a layout as vectors: for every byte outside of the holes the quote it is counted from,
+            the distance and the byte itself, so that one permutation fetches 64 of them out of a
+            message held in registers and one comparison checks them; and for every value a lane of
+            16 bytes, fetched, checked and converted four lanes at a time, up to the finished row
    Limits   messages up to TM_STENCIL_SZ_MAX bytes (offsets are single bytes), quotes up to
             TM_STENCIL_QUOTE_MAX, values of up to 16 bytes; all else is left to layout.c
    Threads  one
@@ -73,12 +73,12 @@ typedef struct tm_stencil_taken {
     uint32_t symbol_sz;   /* 0: the kind has no symbol */
 } tm_stencil_taken_t;
 
-/* Follows what tm_layouts_learn has done: the layout in slot `idx` is new, and the ways are these. */
+/* Follows what tm_layouts_learn has done: layout `idx` is new. */
 void tm_stencils_update(tm_stencils_t *stencils, const tm_layouts_t *layouts, uint32_t idx);
 
 #ifdef __x86_64__
-/* Reads one message of up to TM_STENCIL_SZ_MAX bytes. Returns its stencil; NULL where none fits or a
-   value is of a form that is left to the other paths. What was written then does not count. */
+/* Reads one message of up to TM_STENCIL_SZ_MAX bytes. Returns its stencil; NULL where none fits or
+   a value is of a form that is left to the other paths. What was written then does not count. */
 const tm_stencil_t *tm_stencil_take_avx512(const tm_stencils_t *stencils, const uint8_t *bytes,
                                            uint32_t sz, int64_t recv_ns, tm_stencil_taken_t *out);
 #endif

@@ -5,8 +5,8 @@
 
 /* What this kernel waits for are the permutations, one a cycle on Zen 4, and its own chain of
    dependences: a message hardly overlaps with the next one. So constants are loaded (the compiler
-   would make them in general registers and broadcast them, on the same port), and nothing is carried
-   from one part of the message to the next but the number of quotes. */
+   would make them in general registers and broadcast them, on the same port), and nothing is
+   carried from one part of the message to the next but the number of quotes. */
 
 /* Truth tables of three operands: a|b|c, a|(b^c), a|(b&c), (a^b)&c. */
 enum { OR_OF_3 = 0xfe, OR_OF_XOR = 0xf6, OR_OF_AND = 0xf8, AND_OF_XOR = 0x28 };
@@ -23,8 +23,8 @@ static inline __m512i constant(uint32_t which)
     return _mm512_load_si512(tm_vectors[which]);
 }
 
-/* Loads 64 bytes and notes what is odd in them: backslashes in *slashes, control bytes and bytes above
-   0x7f in *least, where they leave something below a blank (signed, the latter are negative). */
+/* Loads 64 bytes and notes what is odd in them: backslashes in *slashes, control bytes and bytes
+   above 0x7f in *least, where they leave something below a blank (as signed bytes). */
 static inline uint64_t load_part(text_t *t, const uint8_t *bytes, uint32_t sz, uint32_t i,
                                  __m512i *least, __mmask64 *slashes)
 {

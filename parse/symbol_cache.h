@@ -1,4 +1,5 @@
-/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared table.
+/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared
+   table.
    Flow     event.c, parser.c -> [symbol cache] -> base/symbol.h
    Method   one slot a hash for names of up to 16 bytes, compared as two words; longer names and
             misses go to the shared table
@@ -11,7 +12,7 @@
 
 #include "base/row.h"
 #include "base/symbol.h"
-#include "parse/bytes.h"
+#include "parse/swar.h"
 
 enum { TM_SYMBOL_CACHE_BITS = 12, TM_SYMBOL_CACHE_SLOTS = 1 << TM_SYMBOL_CACHE_BITS };
 
@@ -47,8 +48,8 @@ static inline uint32_t tm_symbol_cache_find(tm_symbol_cache_t *cache, uint64_t l
 static inline uint32_t tm_symbol_cache_get(tm_symbol_cache_t *cache, const uint8_t *name,
                                            uint32_t sz)
 {
-    uint64_t lo = tm_bytes_load(name) & tm_bytes_low(sz);
-    uint64_t hi = sz > 8 ? tm_bytes_load(name + 8) & tm_bytes_low(sz - 8) : 0;
+    uint64_t lo = tm_swar_load(name) & tm_swar_low(sz);
+    uint64_t hi = sz > 8 ? tm_swar_load(name + 8) & tm_swar_low(sz - 8) : 0;
     return tm_symbol_cache_find(cache, lo, hi, name, sz);
 }
 

@@ -1,12 +1,12 @@
 #include "parse/vectors.h"
 
-#include "parse/bytes.h"
+#include "parse/swar.h"
 
 #define WORDS(w)                                                                                   \
     {                                                                                              \
         w, w, w, w, w, w, w, w                                                                     \
     }
-#define BYTES(c) WORDS(TM_BYTES_EACH(c))
+#define BYTES(c) WORDS(TM_SWAR_EACH(c))
 #define LANES(a, b)                                                                                \
     {                                                                                              \
         a, b, a, b, a, b, a, b                                                                     \
@@ -26,8 +26,8 @@ alignas(64) const uint64_t tm_vectors[TM_VECTOR_CNT][8] = {
                               0xdfdedddcdbdad9d8, 0xe7e6e5e4e3e2e1e0, 0xefeeedecebeae9e8,
                               0xf7f6f5f4f3f2f1f0, 0xfffefdfcfbfaf9f8},
     [TM_VECTOR_LANE_PLACES] = LANES(0x0706050403020100, 0x0f0e0d0c0b0a0908),
-    [TM_VECTOR_LANE_IDX] = {0, 0, TM_BYTES_EACH(1), TM_BYTES_EACH(1), TM_BYTES_EACH(2),
-                            TM_BYTES_EACH(2), TM_BYTES_EACH(3), TM_BYTES_EACH(3)},
+    [TM_VECTOR_LANE_IDX] = {0, 0, TM_SWAR_EACH(1), TM_SWAR_EACH(1), TM_SWAR_EACH(2),
+                            TM_SWAR_EACH(2), TM_SWAR_EACH(3), TM_SWAR_EACH(3)},
     [TM_VECTOR_QUOTE] = BYTES('"'),
     [TM_VECTOR_SLASH] = BYTES('\\'),
     [TM_VECTOR_BLANK] = BYTES(' '),

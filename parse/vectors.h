@@ -1,6 +1,6 @@
 /* parse/vectors.h - constants of the 512-bit kernels, as they lie in a register.
-   Why      a constant that the compiler sees it makes in a general register and broadcasts, on the port
-            that the permutations need (one a cycle on Zen 4); a load is free beside them
+   Why      a constant that the compiler sees it makes in a general register and broadcasts, on the
+            port that the permutations need (one a cycle on Zen 4); a load is free beside them
    Threads  immutable */
 #ifndef TM_PARSE_VECTORS_H
 #define TM_PARSE_VECTORS_H

@@ -15,6 +15,7 @@ void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialec
     walk->bad_off = 0;
     walk->scalar_cnt = 0;
     walk->odd = false;
+    walk->noting = false;
     tm_walk_seek(walk, 0);
 }
 
@@ -87,6 +88,7 @@ uint8_t tm_walk_peek(tm_walk_t *walk)
 
 static inline void note(tm_walk_t *w, const tm_value_t *v)
 {
+    if (!w->noting) return;
     if (w->scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[w->scalar_cnt] = *v;
     w->scalar_cnt++;
 }
@@ -119,7 +121,7 @@ static inline tm_reason_t string(tm_walk_t *w, tm_value_t *v)
 static inline uint32_t digits_end(const tm_walk_t *w, uint32_t pos)
 {
     while (pos < w->sz) {
-        uint64_t stop = tm_bytes_not_digit(tm_bytes_load(w->bytes + pos));
+        uint64_t stop = tm_swar_not_digit(tm_swar_load(w->bytes + pos));
         if (stop) {
             pos += (uint32_t)__builtin_ctzll(stop) >> 3;
             break;
@@ -204,24 +206,29 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
     }
 }
 
-/* Skips rows of an array of pairs of strings, `["1.0","2.0"],["1.1","0"],`: nearly all the bytes of
-   book messages. pos is at a '[' inside an array and stays at the first value of other form. */
-static void skip_pairs(tm_walk_t *w)
+/* Skips pairs of strings in an array, `["1.0","2.0"],["1.1","0"]`: nearly all the bytes of book
+   messages. pos is at the '[' of a value and goes behind the last value of this form. Returns
+   whether there was one. */
+static bool skip_pairs(tm_walk_t *w)
 {
-    const uint8_t *b = w->bytes;
-    const uint16_t *q = w->at + w->at_idx;
-    uint32_t left = w->at_cnt - w->at_idx, pos = w->pos;
-    for (; left >= 4; left -= 4, q += 4) {
-        uint32_t close = w->base + q[3];
-        bool pair = w->base + q[0] == pos + 1 && q[2] == q[1] + 2 && b[w->base + q[1] + 1] == ',' &&
-                    close + 3 < w->sz && b[close + 1] == ']' && b[close + 2] == ',' &&
-                    b[close + 3] == '[';
+    const uint8_t *b = w->bytes + w->base;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos - w->base, behind = 0;
+    for (; q_end - q >= 4; q += 4, pos = behind + 1) {
+        bool pair = q[0] == pos + 1 && q[2] == q[1] + 2 && b[q[1] + 1] == ',' &&
+                    b[q[3] + 1] == ']' && q[3] + 1u < w->sz - w->base;
         if (!pair) break;
-        pos = close + 3;
+        behind = q[3] + 2u;
+        if (b[behind] != ',' || b[behind + 1] != '[') {
+            q += 4;
+            break;
+        }
     }
+    if (behind == 0) return false;
     w->at_idx = (uint32_t)(q - w->at);
-    w->pos = pos;
-    w->scalar_cnt += TM_WALK_SCALAR_MAX;
+    w->pos = behind + w->base;
+    w->scalar_cnt += TM_WALK_SCALAR_MAX; /* no form for a layout */
+    return true;
 }
 
 /* A key and its colon inside a skipped object. */
@@ -286,8 +293,10 @@ static tm_reason_t skip_nested(tm_walk_t *w)
         tm_reason_t reason;
         bool whole = true;
         uint8_t c = peek(w);
-        if (c == '[' && !w->odd && l.depth > 0 && !in_object(&l)) skip_pairs(w);
-        if (c == '{' || c == '[')
+        bool in_array = l.depth > 0 && !in_object(&l);
+        if (c == '[' && in_array && !w->odd && skip_pairs(w))
+            reason = TM_REASON_NONE;
+        else if (c == '{' || c == '[')
             reason = skip_open(w, &l, c, &whole);
         else
             reason = scalar(w, &v, c);
@@ -331,87 +340,63 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
-/* Sixteen bytes at most that are an integer as JSON writes it. */
-static inline bool plain_integer(const uint8_t *p, uint32_t sz)
+/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
+   or a boolean. 0 for anything else. */
+static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm_value_type_t *type)
 {
-    uint64_t low = tm_bytes_not_digit(tm_bytes_load(p)) & tm_bytes_low(sz);
-    uint64_t high = sz > 8 ? tm_bytes_not_digit(tm_bytes_load(p + 8)) & tm_bytes_low(sz - 8) : 0;
-    return sz - 1 < 16 && (low | high) == 0 && (*p != '0' || sz == 1);
-}
-
-/* What stands at p: the length of "true" or "false", 0 for neither; *type: which. */
-static inline uint32_t flag_sz(const uint8_t *p, tm_value_type_t *type)
-{
-    uint64_t text = tm_bytes_load(p) & tm_bytes_low(5);
-    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull;
+    uint8_t c = b[from];
+    uint32_t sz = to - from;
+    if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
+        *type = TM_VALUE_NUMBER;
+        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
+        return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
+    }
+    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
+    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
     *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
-    return yes ? 4 : no ? 5 : 0;
+    return yes || no ? from + 5 - yes : 0;
 }
 
-/* A member of the common form: no white space, no escape; a string, an integer or a boolean. */
-typedef struct plain {
-    tm_value_t value;
-    uint32_t end;       /* the byte behind the value: a comma or a closing brace, */
-    uint32_t quote_cnt; /* if all is well; and the quotes it has, or 0 */
-} plain_t;
-
-/* Looks at the value behind the key whose quotes are q[0] and q[1]. A bare value ends before the next
-   key, if there is one; so nothing here waits for a byte to be found. */
-static inline plain_t plain_value(const uint8_t *b, const uint16_t *q, const uint16_t *q_end)
-{
-    plain_t m = {.value.from = q[1] + 2u};
-    const uint8_t *p = b + m.value.from;
-    if (*p == '"') {
-        if (q_end - q < 4 || q[2] != m.value.from) return m;
-        m.value.from++;
-        m.value.to = q[3];
-        m.value.type = TM_VALUE_STRING;
-        m.end = m.value.to + 1;
-        m.quote_cnt = 4;
-        return m;
-    }
-    m.quote_cnt = 2;
-    uint32_t sz = flag_sz(p, &m.value.type);
-    if (sz == 0) {
-        uint32_t to = q_end - q < 3 ? 0 : q[2] - 1u;
-        m.value.type = TM_VALUE_NUMBER;
-        if (to == 0 || b[to] != ',' || !plain_integer(p, to - m.value.from)) m.quote_cnt = 0;
-        sz = to - m.value.from;
-    }
-    m.value.to = m.end = m.value.from + sz;
-    return m;
-}
-
-/* Reads members of the common form, for as long as they come. Returns whether the object ended. Stops
-   at the first member of other form, at its key, and leaves it to member(). pos is at a key. */
+/* Reads members of the common form, for as long as they come: no white space, no escape; a string,
+   an integer or a boolean. A bare value ends where the next key begins, so that no byte has to be
+   looked for. Returns whether the object ended. Stops at the first member of other form, at its
+   key, and leaves it to member(). pos is at a key. */
 static bool members_plain(tm_walk_t *w, tm_members_t *members)
 {
-    const uint8_t *b = w->bytes + w->base;
+    const uint8_t *b = w->bytes;
     const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
-    uint32_t pos = w->pos - w->base, scalar_cnt = w->scalar_cnt, sz = w->sz - w->base;
-    uint64_t present = members->present;
+    uint32_t pos = w->pos;
     bool ended = false;
-    while (!ended && q_end - q >= 2 && q[0] == pos && b[q[1] + 1] == ':') {
-        plain_t m = plain_value(b, q, q_end);
-        if (m.quote_cnt == 0 || m.end >= sz) break;
-        ended = b[m.end] == '}';
-        /* Behind a comma the next key must follow at once, and its quote be listed. */
-        bool next = b[m.end] == ',' && q_end - q > m.quote_cnt && q[m.quote_cnt] == m.end + 1;
-        if (!ended && !next) break;
+    if (q == q_end || q[0] != pos) return false;
+    while (q_end - q >= 2 && b[q[1] + 1] == ':') {
+        tm_value_t v = {.from = q[1] + 2u};
         uint32_t id = tm_key_find(&w->dialect->keys, b + q[0] + 1, q[1] - q[0] - 1u);
-        m.value.from += w->base;
-        m.value.to += w->base;
-        present |= 1ull << id;
-        members->at[id] = m.value;
-        if (scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[scalar_cnt] = m.value;
-        scalar_cnt++;
-        q += m.quote_cnt;
-        pos = m.end + 1;
+        const uint16_t *next = q + 2;
+        uint32_t end;
+        if (b[v.from] == '"') {
+            if (q_end - q < 4) break;
+            v.from++;
+            v.to = q[3];
+            v.type = TM_VALUE_STRING;
+            end = v.to + 1;
+            next = q + 4;
+        } else {
+            end = bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            if (end == 0) break;
+            v.to = end;
+        }
+        /* Behind a comma the next key must follow at once, and its quote be listed. */
+        bool goes_on = b[end] == ',' && next < q_end && *next == end + 1;
+        ended = !goes_on && b[end] == '}' && end < w->sz;
+        if (!goes_on && !ended) break;
+        members->present |= 1ull << id;
+        members->at[id] = v;
+        q = next;
+        pos = end + 1;
+        if (ended) break;
     }
-    members->present = present;
-    w->scalar_cnt = scalar_cnt;
     w->at_idx = (uint32_t)(q - w->at);
-    w->pos = pos + w->base;
+    w->pos = pos;
     return ended;
 }
 
@@ -447,7 +432,8 @@ tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t 
         return TM_REASON_NONE;
     }
     for (;;) {
-        if (!walk->odd && members_plain(walk, members)) return TM_REASON_NONE;
+        bool plain = !walk->odd && !walk->noting && walk->base == 0;
+        if (plain && members_plain(walk, members)) return TM_REASON_NONE;
         tm_reason_t reason = member(walk, members, payload);
         if (reason) return reason;
         uint8_t c = peek(walk);

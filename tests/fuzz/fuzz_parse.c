@@ -1,6 +1,6 @@
-/* Messages, one a line: the paths of the parser must agree on every one, and what they take for JSON
-   must be what a plain reader, one byte at a time, takes for JSON. Earlier lines teach layouts that
-   later ones may follow. */
+/* Messages, one a line: the paths of the parser must agree on every one, and what they take for
+   JSON must be what a plain reader, one byte at a time, takes for JSON. Earlier lines teach layouts
+   that later ones may follow. */
 #include "base/counter.h"
 #include "parse/kernels.h"
 #include "parse/parser.h"

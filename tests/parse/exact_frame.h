@@ -1,6 +1,6 @@
 /* tests/parse/exact_frame.h - messages placed so that reading too far or too early faults.
-   Method   a copy ends exactly TM_FRAME_PAD bytes before a page that cannot be touched, or starts right
-            behind one; the padding is filled with a byte of the test's choice
+   Method   a copy ends exactly TM_FRAME_PAD bytes before a page that cannot be touched, or starts
+            right behind one; the padding is filled with a byte of the test's choice
    Memory   one mapping, reused by the next copy; open/close
    Limits   messages up to EXACT_SZ_MAX bytes */
 #ifndef TM_TESTS_PARSE_EXACT_FRAME_H

@@ -2,6 +2,8 @@
 #ifndef TM_TESTS_PARSE_MESSAGES_H
 #define TM_TESTS_PARSE_MESSAGES_H
 
+#include "base/types.h"
+
 #define SPOT_TRADE                                                                                 \
     "{\"e\":\"trade\",\"E\":1723161255343,\"s\":\"BTCUSDT\",\"t\":3735683259,\"p\":"               \
     "\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true,\"M\":true}"
@@ -34,9 +36,9 @@
 #define AGG_TRADE                                                                                  \
     "{\"e\":\"aggTrade\",\"E\":1672515782136,\"s\":\"BNBBTC\",\"a\":12345,\"p\":\"0.001\",\"q\":"  \
     "\"100\",\"f\":100,\"l\":105,\"T\":1672515782136,\"m\":true,\"M\":true}"
-#define KLINE                                                                                        \
-    "{\"e\":\"kline\",\"E\":1672515782136,\"s\":\"BNBBTC\",\"k\":{\"t\":1672515780000,\"i\":\"1m\"," \
-    "\"o\":\"0.0010\",\"n\":100,\"x\":false}}"
+#define KLINE                                                                                      \
+    "{\"e\":\"kline\",\"E\":1672515782136,\"s\":\"BNBBTC\",\"k\":{\"t\":1672515780000,"            \
+    "\"i\":\"1m\",\"o\":\"0.0010\",\"n\":100,\"x\":false}}"
 #define WRAP(stream, message) "{\"stream\":\"" stream "\",\"data\":" message "}"
 
 #endif

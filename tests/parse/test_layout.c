@@ -157,7 +157,7 @@ Test(layout, all_paths_agree_on_damaged_messages)
         if (i % 64 == 0)
             for (uint32_t f = 0; f < TM_ARRAY_CNT(forms); f++) rig_text(&rig, forms[f]);
     }
-    /* Some of the damage must have been harmless, most of it not; both paths must have been used. */
+    /* Some of the damage must have been harmless, most of it not; both paths must have run. */
     tm_assert(rows > rounds / 50 && rig_count(&rig, 0, "dead_letters") > rounds / 4);
     tm_assert(rig_count(&rig, 0, "parse_fast") > rounds / 50);
     rig_close(&rig);

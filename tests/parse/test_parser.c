@@ -84,12 +84,12 @@ Test(parser, a_spot_ticker_has_the_receive_time_and_a_futures_one_its_own)
     q = &one_row("{\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"E\":5}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 5000000ll);
-    q = &one_row(
-             "{\"E\":5,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"T\":6}")
+    q = &one_row("{\"E\":5,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":"
+                 "\"4\",\"T\":6}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 6000000ll);
-    q = &one_row(
-             "{\"T\":6,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\",\"E\":5}")
+    q = &one_row("{\"T\":6,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":"
+                 "\"4\",\"E\":5}")
              ->quote;
     tm_assert_eq(q->row.event_ns, 6000000ll);
     rig_close(&rig);
@@ -145,12 +145,12 @@ Test(parser, unknown_keys_with_any_value_are_skipped)
             "\"p\":\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true}",
             values[i]);
         is_spot_trade(one_row(text));
-        snprintf(
-            text, sizeof text,
-            "{\"stream\":\"x\",\"data\":{\"e\":\"trade\",\"E\":1723161255343,\"s\":\"BTCUSDT\",\"t\":"
-            "3735683259,\"p\":\"61837.63000000\",\"q\":\"0.02000000\",\"T\":1723161255342,\"m\":true,"
-            "\"zz\":%s},\"more\":%s}",
-            values[i], values[i]);
+        snprintf(text, sizeof text,
+                 "{\"stream\":\"x\",\"data\":{\"e\":\"trade\",\"E\":1723161255343,\"s\":"
+                 "\"BTCUSDT\",\"t\":3735683259,\"p\":\"61837.63000000\",\"q\":\"0.02000000\","
+                 "\"T\":1723161255342,\"m\":true,"
+                 "\"zz\":%s},\"more\":%s}",
+                 values[i], values[i]);
         is_spot_trade(one_row(text));
     }
     rig_close(&rig);
@@ -181,7 +181,8 @@ Test(parser, microseconds_are_told_by_their_size)
     rig_open(&rig);
     const tm_trade_t *t =
         &one_row(
-             "{\"e\":\"trade\",\"E\":1723161255343001,\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\",\"q\":\"1\","
+             "{\"e\":\"trade\",\"E\":1723161255343001,\"s\":\"BTCUSDT\",\"t\":1,\"p\":\"1\",\"q\":"
+             "\"1\","
              "\"T\":1723161255342999,\"m\":true}")
              ->trade;
     tm_assert_eq(t->row.event_ns, 1723161255342999000ll);
@@ -268,73 +269,73 @@ Test(parser, known_kinds_without_rows_are_counted_and_are_no_dead_letters)
 #define OK_T "1723161255342"
 #define LONG "0123456789012345678901234567890123456789012345678901234567890123" /* 64 */
 
+static const struct {
+    const char *text, *reason; /* "" = it is fine */
+} wrongs[] = {
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"92233720368.54775807\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"-92233720368.54775808\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"92233720368.54775808\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"0.000000001\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "0.000000001", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"1e400\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "18446744073709551615", "\"1\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "18446744073709551616", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "-1", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1.5", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", "99999999999999", "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", "-1", "true"), "bad_range"},
+    {TRADE_WITH(OK_S, "1", "\"\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "1", "\"abc\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "1", "\"1.\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "1", "\"1.2.3\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "1", "\" 1\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "1", "\"0x1\"", "\"1\"", OK_T, "true"), "bad_number"},
+    {TRADE_WITH(OK_S, "01", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
+    {TRADE_WITH(OK_S, "1.", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
+    {TRADE_WITH(OK_S, "1", "nan", "\"1\"", OK_T, "true"), "bad_syntax"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "tru"), "bad_syntax"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "True"), "bad_syntax"},
+    {TRADE_WITH(OK_S, "1", "null", "\"1\"", OK_T, "true"), "bad_missing"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "null"), ""}, /* side unknown */
+    {TRADE_WITH(OK_S, "1", "{}", "\"1\"", OK_T, "true"), "bad_type"},
+    {TRADE_WITH(OK_S, "1", "[\"1\"]", "\"1\"", OK_T, "true"), "bad_type"},
+    {TRADE_WITH(OK_S, "1", "true", "\"1\"", OK_T, "true"), "bad_type"},
+    {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "1"), "bad_type"},
+    {TRADE_WITH("5", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_type"},
+    {TRADE_WITH("\"\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
+    {TRADE_WITH("\"" LONG "\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
+    {TRADE_WITH("\"\\ud800\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
+    {TRADE_WITH("\"\xff\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_utf8"},
+    {TRADE_WITH("\"a\nb\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
+    {"{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", "bad_missing"},
+    {"{\"e\":\"nobody\"}", "unknown"},
+    {"{\"e\":1}", "unknown"},
+    {"{\"e\":null,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\"}", "unknown"},
+    {"{}", "unknown"},
+    {"[]", "unknown"},
+    {"[1]", "unknown"},
+    {"17", "unknown"},
+    {"\"text\"", "unknown"},
+    {"{\"stream\":\"x\",\"data\":5}", "unknown"},
+    {"", "bad_truncated"},
+    {"  ", "bad_truncated"},
+    {SPOT_TRADE "x", "bad_syntax"},
+    {SPOT_TRADE "}", "bad_syntax"},
+    {SPOT_TRADE SPOT_TRADE, "bad_syntax"},
+    {"not json", "bad_syntax"},
+};
+
 Test(parser, what_is_wrong_is_counted_by_its_reason)
 {
-    static const struct {
-        const char *text, *reason; /* "" = it is fine */
-    } examples[] = {
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "true"), ""},
-        {TRADE_WITH(OK_S, "1", "\"92233720368.54775807\"", "\"1\"", OK_T, "true"), ""},
-        {TRADE_WITH(OK_S, "1", "\"-92233720368.54775808\"", "\"1\"", OK_T, "true"), ""},
-        {TRADE_WITH(OK_S, "1", "\"92233720368.54775808\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"0.000000001\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "0.000000001", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"1e400\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "18446744073709551615", "\"1\"", "\"1\"", OK_T, "true"), ""},
-        {TRADE_WITH(OK_S, "18446744073709551616", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "-1", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1.5", "\"1\"", "\"1\"", OK_T, "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", "99999999999999", "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", "-1", "true"), "bad_range"},
-        {TRADE_WITH(OK_S, "1", "\"\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "1", "\"abc\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "1", "\"1.\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "1", "\"1.2.3\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "1", "\" 1\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "1", "\"0x1\"", "\"1\"", OK_T, "true"), "bad_number"},
-        {TRADE_WITH(OK_S, "01", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
-        {TRADE_WITH(OK_S, "1.", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
-        {TRADE_WITH(OK_S, "1", "nan", "\"1\"", OK_T, "true"), "bad_syntax"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "tru"), "bad_syntax"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "True"), "bad_syntax"},
-        {TRADE_WITH(OK_S, "1", "null", "\"1\"", OK_T, "true"), "bad_missing"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "null"), ""}, /* side unknown */
-        {TRADE_WITH(OK_S, "1", "{}", "\"1\"", OK_T, "true"), "bad_type"},
-        {TRADE_WITH(OK_S, "1", "[\"1\"]", "\"1\"", OK_T, "true"), "bad_type"},
-        {TRADE_WITH(OK_S, "1", "true", "\"1\"", OK_T, "true"), "bad_type"},
-        {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "1"), "bad_type"},
-        {TRADE_WITH("5", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_type"},
-        {TRADE_WITH("\"\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
-        {TRADE_WITH("\"" LONG "\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
-        {TRADE_WITH("\"\\ud800\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_symbol"},
-        {TRADE_WITH("\"\xff\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_utf8"},
-        {TRADE_WITH("\"a\nb\"", "1", "\"1\"", "\"1\"", OK_T, "true"), "bad_syntax"},
-        {"{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", "bad_missing"},
-        {"{\"e\":\"nobody\"}", "unknown"},
-        {"{\"e\":1}", "unknown"},
-        {"{\"e\":null,\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\"}",
-         "unknown"},
-        {"{}", "unknown"},
-        {"[]", "unknown"},
-        {"[1]", "unknown"},
-        {"17", "unknown"},
-        {"\"text\"", "unknown"},
-        {"{\"stream\":\"x\",\"data\":5}", "unknown"},
-        {"", "bad_truncated"},
-        {"  ", "bad_truncated"},
-        {SPOT_TRADE "x", "bad_syntax"},
-        {SPOT_TRADE "}", "bad_syntax"},
-        {SPOT_TRADE SPOT_TRADE, "bad_syntax"},
-        {"not json", "bad_syntax"},
-    };
     rig_open(&rig);
     for (int round = 0; round < 2; round++) {
-        for (size_t i = 0; i < TM_ARRAY_CNT(examples); i++) {
-            const char *text = examples[i].text;
+        for (size_t i = 0; i < TM_ARRAY_CNT(wrongs); i++) {
+            const char *text = wrongs[i].text;
             const char *reason = rig_reason(&rig, text, strlen(text));
-            if (strcmp(reason, examples[i].reason) != 0)
-                fprintf(stderr, "# '%s', not '%s': %s\n", reason, examples[i].reason, text);
-            tm_assert_str(reason, examples[i].reason);
+            if (strcmp(reason, wrongs[i].reason) != 0)
+                fprintf(stderr, "# '%s', not '%s': %s\n", reason, wrongs[i].reason, text);
+            tm_assert_str(reason, wrongs[i].reason);
             rig_text(&rig, TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "true"));
         }
     }

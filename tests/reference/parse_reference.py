@@ -6,10 +6,11 @@ decimal modules, compared row by row with what the program parse_rows prints.
     parse_reference.py PARSE_ROWS --damaged COUNT [SEED]
     parse_reference.py --print FILE...
 
---damaged makes its own messages: real forms, changed at random, so that most are malformed somehow.
+--damaged makes its own messages: real forms, changed at random, so that most are malformed.
 
-Exit 77 where the captures are absent, 1 where a row differs, a message became a dead letter, a count
-differs from the ones below, or trade ids of a file have a gap. Nothing here shares code with the parser.
+Exit 77 where the captures are absent, 1 where a row differs, a message became a dead letter, a
+count differs from the ones below, or trade ids of a file have a gap. Nothing here shares code with
+the parser.
 """
 import gzip
 import json
@@ -32,11 +33,13 @@ COUNTS = {
     "spot_btcusdt_20230405.dat.gz": (3144, 8015, 3929, 0, 0),
     "usdm_btcusdt_20230405.dat.gz": (10738, 37440, 11788, 415, 0),
 }
-TAGS = ("trade", "bookTicker", "depthUpdate", "aggTrade", "markPriceUpdate", "kline", "continuous_kline",
-        "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker", "avgPrice", "forceOrder",
-        "serverShutdown")
+TAGS = ("trade", "bookTicker", "depthUpdate", "aggTrade", "markPriceUpdate", "kline",
+        "continuous_kline", "24hrTicker", "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker",
+        "avgPrice", "forceOrder", "serverShutdown")
+QUOTE_KEYS = ("u", "s", "b", "B", "a", "A")
 UNTAGGED = (("lastUpdateId",), ("error",), ("code", "msg"), ("result", "id"))
-NAMES = ("parsed_trade", "parsed_quote", "ignored_depth", "ignored_mark_price", "ignored_depth_snapshot")
+NAMES = ("parsed_trade", "parsed_quote", "ignored_depth", "ignored_mark_price",
+         "ignored_depth_snapshot")
 
 
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?\Z", re.ASCII)
@@ -112,8 +115,8 @@ def event(recv_ns, message):
             name(message["s"]), time_ns(message["T"]), recv_ns, unsigned(message["t"]),
             e8(message["p"]), e8(message["q"]), TIME_NONE if sent is None else time_ns(sent),
             side(message.get("m")))
-    if kind == "bookTicker" or (kind is None and all(k in message for k in ("u", "s", "b", "B", "a", "A"))):
-        for key in ("u", "s", "b", "B", "a", "A"):
+    if kind == "bookTicker" or (kind is None and all(k in message for k in QUOTE_KEYS)):
+        for key in QUOTE_KEYS:
             if message.get(key) is None:
                 raise Bad("missing")
         times = [time_ns(message[key]) for key in ("T", "E") if message.get(key) is not None]
@@ -159,13 +162,20 @@ def expected(path):
 
 # What the damage starts from: %d is a number that differs.
 FORMS = (
-    '{"e":"trade","E":17231612553%02d,"s":"BTCUSDT","t":37356832%02d,"p":"61837.%02d000000","q":"0.02","T":1723161255342,"m":true,"M":true}',
-    '{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":%d,"p":"618%d.30","q":"%d.006","X":"MARKET","m":false}',
-    '{"u":500932392%d,"s":"BTCUSDT","b":"61837.63000000","B":"3.%d","a":"61837.64000000","A":"%d.54698000"}',
-    '{"u":%d,"e":"bookTicker","s":"BTCUSD_PERP","ps":"BTCUSD","b":"61804.7","B":"%d","a":"61804.8","A":"%d","T":1723161257465,"E":1723161257476}',
-    '{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"%d.5","q":"0.02000000","T":1723161255342,"m":true,"M":true}}',
-    '{"e":"depthUpdate","E":%d,"s":"BTCUSDT","U":%d,"u":%d,"b":[["1.5","0.1"],["1.4","2"]],"a":[["1.6","1"]]}',
-    '[{"e":"trade","E":%d,"s":"A","t":%d,"p":"%d","q":"1","T":1,"m":false},{"e":"kline","k":{"x":[1,{}]}}]',
+    '{"e":"trade","E":17231612553%02d,"s":"BTCUSDT","t":37356832%02d,"p":"61837.%02d000000",'
+    '"q":"0.02","T":1723161255342,"m":true,"M":true}',
+    '{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":%d,"p":"618%d.30",'
+    '"q":"%d.006","X":"MARKET","m":false}',
+    '{"u":500932392%d,"s":"BTCUSDT","b":"61837.63000000","B":"3.%d","a":"61837.64000000",'
+    '"A":"%d.54698000"}',
+    '{"u":%d,"e":"bookTicker","s":"BTCUSD_PERP","ps":"BTCUSD","b":"61804.7","B":"%d",'
+    '"a":"61804.8","A":"%d","T":1723161257465,"E":1723161257476}',
+    '{"stream":"btcusdt@trade","data":{"e":"trade","E":%d,"s":"BTCUSDT","t":%d,"p":"%d.5",'
+    '"q":"0.02000000","T":1723161255342,"m":true,"M":true}}',
+    '{"e":"depthUpdate","E":%d,"s":"BTCUSDT","U":%d,"u":%d,"b":[["1.5","0.1"],["1.4","2"]],'
+    '"a":[["1.6","1"]]}',
+    '[{"e":"trade","E":%d,"s":"A","t":%d,"p":"%d","q":"1","T":1,"m":false},'
+    '{"e":"kline","k":{"x":[1,{}]}}]',
     '{"u":%d,"s":"\u00e9\\u00e9","b":"%d","B":2.5e3,"a":-%d,"A":"1e-8"}',
 )
 ALPHABET = b'"""{}[]:,.0123456789-+eEtrufalsn \\\t\x01\x80\xc3\xa9'
@@ -212,13 +222,15 @@ def compare(program, path, may_die=False):
     for i, want in enumerate(expected(path)):
         total += 1
         if i >= len(got) or got[i] != want:
-            faults.append("message %d: want %s, got %s" % (i + 1, want, got[i] if i < len(got) else "nothing"))
+            have = got[i] if i < len(got) else "nothing"
+            faults.append("message %d: want %s, got %s" % (i + 1, want, have))
             if len(faults) > 5:
                 break
         if want.startswith("T ") and not may_die:
             _, symbol, _, _, trade_id = want.split()[:5]
             if int(trade_id) != last_id.get(symbol, int(trade_id) - 1) + 1:
-                faults.append("message %d: trade id %s follows %d" % (i + 1, trade_id, last_id[symbol]))
+                faults.append("message %d: trade id %s follows %d" % (
+                    i + 1, trade_id, last_id[symbol]))
             last_id[symbol] = int(trade_id)
     if total != len(got):
         faults.append("%d lines expected, %d printed" % (total, len(got)))
@@ -228,7 +240,8 @@ def compare(program, path, may_die=False):
     have = tuple(int(counters.get(name, 0)) for name in NAMES)
     if counts and have != counts:
         faults.append("counts %s, recorded were %s" % (have, counts))
-    print("%s: %d messages, %s" % (os.path.basename(path), total, "equal" if not faults else "DIFFERENT"))
+    verdict = "DIFFERENT" if faults else "equal"
+    print("%s: %d messages, %s" % (os.path.basename(path), total, verdict))
     print("  " + ", ".join("%s %s" % item for item in sorted(counters.items())))
     for fault in faults:
         print("  " + fault)
@@ -246,7 +259,8 @@ def main():
         seed = int(args[3]) if len(args) > 3 else random.SystemRandom().randrange(1 << 32)
         return 0 if compare_damaged(args[0], int(args[2]), seed) else 1
     root = os.environ.get("TM_SOURCE_ROOT", os.path.join(os.path.dirname(__file__), "..", ".."))
-    captures = os.path.join(os.environ.get("TM_SHARED", os.path.join(root, "..", "shared")), "captures")
+    shared = os.environ.get("TM_SHARED", os.path.join(root, "..", "shared"))
+    captures = os.path.join(shared, "captures")
     files = args[1:] or [os.path.join(captures, name) for name in COUNTS]
     if not all(os.path.exists(path) for path in files):
         print("no captures in %s: skipped" % captures)

@@ -1,4 +1,4 @@
-#include "parse/venue.h"
+#include "parse/dialect.h"
 
 #include "base/check.h"
 
@@ -79,6 +79,11 @@ static void kind_init(tm_kind_t *kind, const tm_venue_kind_t *decl, const tm_key
         const int64_t none = TM_TIME_NONE;
         kind->field_key[i] = id_of(table, f->key, strlen(f->key));
         if (f->required) kind->required |= 1ull << kind->field_key[i];
+        if (f->form == TM_FORM_SYMBOL) kind->symbol_key = kind->field_key[i];
+        if (f->form == TM_FORM_BUYER_MAKER) {
+            kind->flag_key = kind->field_key[i];
+            kind->flag = (uint8_t)i;
+        }
         if (f->form <= TM_FORM_DECIMAL) kind->numbers[kind->number_cnt++] = (uint8_t)i;
         TM_CHECK(f->off + (f->form <= TM_FORM_DECIMAL ? 8u : 1u) <= sizeof kind->blank,
                  "field %s: no such place", f->key);
