@@ -7,8 +7,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Two samples of this size tell whether a chunk shrinks by at least one part in PAYS_MIN. */
-enum { SAMPLE_SZ = 16384, PAYS_MIN = 16 };
+/* The first values of two pages tell whether a chunk shrinks by at least one part in PAYS_MIN. */
+enum { SAMPLE_CNT = 4096, PAYS_MIN = 16 };
+
+/* How the pages of a chunk are written. */
+typedef struct chunk_form {
+    tm_parquet_codec_t codec;
+    bool whole_bytes;
+} chunk_form_t;
 
 void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
 {
@@ -19,7 +25,7 @@ void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
     *chunker = (tm_parquet_chunker_t){0};
 }
 
-static int encode_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+static int prepare_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
 {
     uint32_t page_cnt = (src->row_cnt + c->page_rows - 1) / c->page_rows;
     if (page_cnt > c->page_cap) {
@@ -29,31 +35,49 @@ static int encode_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
         c->page_cap = page_cnt;
     }
     c->page_cnt = page_cnt;
-    tm_buffer_clear(&c->raw);
     for (uint32_t i = 0; i < page_cnt; i++) {
         uint32_t first = i * c->page_rows, left = src->row_cnt - first;
         tm_parquet_page_t *page = &c->pages[i];
         *page = (tm_parquet_page_t){.first_row = first,
                                     .row_cnt = left < c->page_rows ? left : c->page_rows};
-        TM_TRY(tm_parquet_page_encode(src, page, &c->raw));
+        tm_parquet_page_prepare(src, page);
     }
     return 0;
 }
 
-static int pays(tm_parquet_chunker_t *c, bool *yes)
+/* Sizes of the samples as they stand and compressed. */
+static int try_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, bool whole_bytes,
+                    size_t *raw_sz, size_t *packed_sz)
 {
-    size_t in_sz = 0, out_sz = 0, sample_cnt = c->raw.sz <= 2 * SAMPLE_SZ ? 1 : 2;
-    *yes = false;
-    if (c->kind == TM_PARQUET_CODEC_NONE) return 0;
-    tm_buffer_clear(&c->temp);
-    TM_TRY(tm_buffer_reserve(&c->temp, tm_codec_bound(c->kind, 2 * SAMPLE_SZ)));
-    for (size_t i = 0; i < sample_cnt; i++) {
-        size_t sz = sample_cnt == 1 ? c->raw.sz : SAMPLE_SZ;
-        size_t off = sample_cnt == 1 ? 0 : (2 * i + 1) * (c->raw.sz - SAMPLE_SZ) / 4;
-        in_sz += sz;
-        out_sz += tm_codec_compress(c->codec, c->kind, c->temp.data, c->raw.data + off, sz);
+    const uint32_t picks[2] = {c->page_cnt / 4, c->page_cnt * 3 / 4};
+    *raw_sz = *packed_sz = 0;
+    for (uint32_t i = 0; i < 2; i++) {
+        if (i == 1 && picks[1] == picks[0]) break;
+        tm_buffer_clear(&c->raw);
+        tm_buffer_clear(&c->temp);
+        TM_TRY(tm_parquet_page_sample(src, &c->pages[picks[i]], SAMPLE_CNT, whole_bytes, &c->raw));
+        TM_TRY(tm_buffer_reserve(&c->temp, tm_codec_bound(c->kind, c->raw.sz)));
+        *raw_sz += c->raw.sz;
+        *packed_sz += tm_codec_compress(c->codec, c->kind, c->temp.data, c->raw.data, c->raw.sz);
     }
-    *yes = out_sz < in_sz - in_sz / PAYS_MIN;
+    return 0;
+}
+
+static int choose_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, chunk_form_t *form)
+{
+    size_t raw_sz, packed_sz, bytes_raw_sz, bytes_packed_sz;
+    *form = (chunk_form_t){.codec = TM_PARQUET_CODEC_NONE};
+    if (c->kind == TM_PARQUET_CODEC_NONE) return 0;
+    TM_TRY(try_form(c, src, false, &raw_sz, &packed_sz));
+    if (tm_parquet_page_encoding(src) == TM_PARQUET_DELTA_BINARY_PACKED) {
+        TM_TRY(try_form(c, src, true, &bytes_raw_sz, &bytes_packed_sz));
+        form->whole_bytes = bytes_packed_sz < packed_sz - packed_sz / PAYS_MIN;
+        if (form->whole_bytes) packed_sz = bytes_packed_sz;
+    }
+    if (packed_sz < raw_sz - raw_sz / PAYS_MIN)
+        form->codec = c->kind;
+    else
+        form->whole_bytes = false;
     return 0;
 }
 
@@ -66,7 +90,9 @@ static int put_page(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const void
     TM_TRY(tm_buffer_reserve(&c->file, HEADER_SZ_MAX + tm_codec_bound(kind, sz)));
     tm_thrift_out_t out;
     const size_t header_off = c->file.sz, body_off = header_off + HEADER_SZ_MAX;
-    size_t packed_sz = tm_codec_compress(c->codec, kind, c->file.data + body_off, body, sz);
+    size_t packed_sz = sz;
+    if (kind != TM_PARQUET_CODEC_NONE)
+        packed_sz = tm_codec_compress(c->codec, kind, c->file.data + body_off, body, sz);
     tm_thrift_out_init(&out, &c->file);
     tm_thrift_struct(&out);
     tm_thrift_field_i32(&out, 1, page ? TM_PARQUET_DATA_PAGE : TM_PARQUET_DICTIONARY_PAGE);
@@ -86,7 +112,10 @@ static int put_page(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const void
     TM_TRY(out.err);
     TM_CHECK(c->file.sz - header_off <= HEADER_SZ_MAX, "page header of %zu bytes",
              c->file.sz - header_off);
-    memmove(c->file.data + c->file.sz, c->file.data + body_off, packed_sz);
+    if (kind != TM_PARQUET_CODEC_NONE)
+        memmove(c->file.data + c->file.sz, c->file.data + body_off, packed_sz);
+    else if (sz > 0)
+        memcpy(c->file.data + c->file.sz, body, sz);
     c->file.sz += packed_sz;
     c->saved_sz += (int64_t)sz - (int64_t)packed_sz;
     return 0;
@@ -119,10 +148,11 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
                            tm_parquet_chunk_t *chunk)
 {
     const tm_parquet_encoding_t encoding = tm_parquet_page_encoding(src);
-    bool yes;
-    TM_TRY(encode_pages(c, src));
-    TM_TRY(pays(c, &yes));
-    const tm_parquet_codec_t kind = yes ? c->kind : TM_PARQUET_CODEC_NONE;
+    chunk_form_t form;
+    c->codec->wide = src->col->type == TM_PARQUET_FIXED;
+    TM_TRY(prepare_pages(c, src));
+    TM_TRY(choose_form(c, src, &form));
+    const tm_parquet_codec_t kind = form.codec;
     *chunk = (tm_parquet_chunk_t){
         .codec = kind,
         .data_encoding = encoding,
@@ -142,7 +172,9 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
     for (uint32_t i = 0; i < c->page_cnt; i++) {
         tm_parquet_page_t *page = &c->pages[i];
         page->file_off = c->file.sz;
-        TM_TRY(put_page(c, kind, c->raw.data + page->raw_off, page->raw_sz, page, src));
+        tm_buffer_clear(&c->raw);
+        TM_TRY(tm_parquet_page_encode(src, page, form.whole_bytes, &c->raw));
+        TM_TRY(put_page(c, kind, c->raw.data, page->raw_sz, page, src));
         page->file_sz = c->file.sz - page->file_off;
     }
     chunk->file_sz = (int64_t)c->file.sz;

@@ -17,7 +17,7 @@ typedef struct tm_parquet_chunker {
     tm_codec_t *codec;
     tm_parquet_codec_t kind; /* used where it pays */
     uint32_t page_rows;
-    tm_buffer_t raw;  /* page bodies before compression */
+    tm_buffer_t raw;  /* a page body before compression */
     tm_buffer_t file; /* the chunk as it goes to the file */
     tm_buffer_t temp; /* a sample, a dictionary body */
     int64_t saved_sz; /* by compression, in the chunk at hand */

@@ -11,10 +11,16 @@
 #include "state/bit_pack.h"
 #include "state/buffer.h"
 
-/* DELTA_BINARY_PACKED of 64-bit values: blocks of 128, miniblocks of 32. `int32` wraps differences
-   at 32 bits, as INT32 columns need (the values fit an int32_t). `values[-1]` is not read. */
+/* How differences are packed. */
+typedef struct tm_parquet_delta_form {
+    bool int32;       /* wrap at 32 bits, as INT32 columns need; the values fit an int32_t */
+    bool whole_bytes; /* widths above 8 bits are rounded up to whole bytes: larger as it stands, but
+                         what repeats lies on byte boundaries, where a compressor finds it */
+} tm_parquet_delta_form_t;
+
+/* DELTA_BINARY_PACKED: blocks of 128, miniblocks of 32. */
 int tm_parquet_encode_delta(tm_buffer_t *out, const int64_t *values, uint32_t cnt,
-                            bool int32) TM_MUST_CHECK;
+                            tm_parquet_delta_form_t form) TM_MUST_CHECK;
 
 /* The RLE / bit-packed hybrid without a length in front: runs of eight and more equal values become
    RLE, the rest bit-packed groups of eight, padded with zeros at the end. */

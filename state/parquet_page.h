@@ -38,7 +38,8 @@ typedef struct tm_parquet_range {
 } tm_parquet_range_t;
 
 typedef struct tm_parquet_page {
-    size_t raw_off, raw_sz;   /* body in the builder's raw bytes */
+    const void *values;       /* those that are there, in the file's unit */
+    size_t raw_sz;            /* body before compression */
     size_t file_off, file_sz; /* header and compressed body, from the start of the chunk */
     uint32_t first_row, row_cnt, null_cnt;
     tm_parquet_range_t range;
@@ -47,9 +48,17 @@ typedef struct tm_parquet_page {
 /* The encoding that a column's data pages get. */
 tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src);
 
-/* Encodes rows first_row .. first_row + row_cnt - 1 and fills the rest of the page. */
-int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
+/* Readies the values of rows first_row .. first_row + row_cnt - 1, once: absent ones are closed up,
+   times brought to their unit, the range found. */
+void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *page);
+
+/* Appends the body: levels, then values. whole_bytes: see tm_parquet_delta_form_t. */
+int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, bool whole_bytes,
                            tm_buffer_t *out) TM_MUST_CHECK;
+
+/* Appends the first `cnt` values alone, to try how they compress. */
+int tm_parquet_page_sample(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
+                           bool whole_bytes, tm_buffer_t *out) TM_MUST_CHECK;
 
 /* Widens `all` by a page's range. */
 void tm_parquet_range_merge(tm_parquet_range_t *all, const tm_parquet_range_t *page);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     GROUP_ROWS_DEFAULT = 1 << 20,
@@ -18,14 +19,17 @@ struct tm_parquet_writer {
     tm_schema_t schema;
     tm_parquet_col_t cols[TM_SCHEMA_FIELD_MAX];
     int32_t cluster_col; /* -1 = rows stay in order of arrival */
+    int32_t rank_col;    /* column that `rank` was counted for in this group; -1 = none */
     uint32_t group_rows;
     tm_symbol_rank_t rank;
     tm_codec_t codec;
     tm_parquet_chunker_t chunker;
+    void *map; /* the arrays below: scratch for one column of one row group */
+    size_t map_sz;
+    void *values;
     uint32_t *pos;  /* of each row in clustered order */
-    void *values;   /* one column */
-    uint8_t *valid; /* one byte a row */
     uint32_t *idx;  /* dictionary indexes made from one-byte codes */
+    uint8_t *valid; /* one byte a row */
 };
 
 /* What readers see of a side, in the order of the texts. */
@@ -115,6 +119,24 @@ static int plan(tm_parquet_writer_t *w, const tm_parquet_writer_cfg_t *cfg)
                         TM_PARQUET_GROUP_ROWS_MAX);
 }
 
+/* Rows are scattered over as many places as there are symbols: huge pages spare the TLB. Untouched
+   pages cost nothing, so small jobs stay small. */
+static int map_scratch(tm_parquet_writer_t *w)
+{
+    const size_t rows = tm_align_up(w->group_rows, 64);
+    w->map_sz = rows * (sizeof(tm_i128_t) + 2 * sizeof(uint32_t) + 1);
+    void *map = mmap(NULL, w->map_sz, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return tm_error_set(-errno, "out of memory for row groups of %u rows", w->group_rows);
+    (void)madvise(map, w->map_sz, MADV_HUGEPAGE); /* a wish */
+    w->map = w->values = map;
+    w->pos = (uint32_t *)(void *)((uint8_t *)map + rows * sizeof(tm_i128_t));
+    w->idx = w->pos + rows;
+    w->valid = (uint8_t *)(w->idx + rows);
+    return 0;
+}
+
 int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cfg_t *cfg)
 {
     static const tm_parquet_codec_t codecs[] = {TM_PARQUET_CODEC_NONE, TM_PARQUET_CODEC_ZSTD,
@@ -134,16 +156,9 @@ int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cf
     w->chunker.codec = &w->codec;
     w->chunker.kind = codecs[cfg->compression];
     w->chunker.page_rows = cfg->page_rows ? cfg->page_rows : PAGE_ROWS_DEFAULT;
-    w->pos = malloc((size_t)w->group_rows * sizeof *w->pos);
-    w->idx = malloc((size_t)w->group_rows * sizeof *w->idx);
-    w->valid = malloc(w->group_rows);
-    w->values = aligned_alloc(64, tm_align_up((size_t)w->group_rows * 16, 64));
-    err = -ENOMEM;
-    if (w->pos && w->idx && w->valid && w->values) {
-        *out = w;
-        return 0;
-    }
-    tm_error_set(err, "out of memory for row groups of %u rows", w->group_rows);
+    TM_GOTO(err, map_scratch(w), failed);
+    *out = w;
+    return 0;
 failed:
     tm_parquet_writer_close(w);
     return err;
@@ -155,10 +170,7 @@ void tm_parquet_writer_close(tm_parquet_writer_t *writer)
     tm_symbol_rank_close(&writer->rank);
     tm_codec_close(&writer->codec);
     tm_parquet_chunker_free(&writer->chunker);
-    free(writer->pos);
-    free(writer->idx);
-    free(writer->valid);
-    free(writer->values);
+    if (writer->map) munmap(writer->map, writer->map_sz);
     free(writer);
 }
 
@@ -230,13 +242,18 @@ static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_
         .valid = group->null_cnt[c] > 0 ? w->valid : NULL,
         .row_cnt = group->row_cnt,
     };
-    tm_row_group_gather(group, c, clustered ? w->pos : NULL, w->values, w->valid);
-    if (src.store->field->type == TM_TYPE_SYMBOL) {
+    const bool symbols = src.store->field->type == TM_TYPE_SYMBOL;
+    if (symbols && w->rank_col != (int32_t)c) {
         tm_symbol_rank_count(&w->rank, group, c);
-        tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
-        src.dict = &w->rank.dict;
-    } else if (src.store->field->type == TM_TYPE_SIDE) {
-        side_dict(w, group->row_cnt, &src, &sides);
+        w->rank_col = (int32_t)c;
+    }
+    if (symbols) src.dict = &w->rank.dict;
+    if (symbols && w->cluster_col == (int32_t)c) {
+        tm_symbol_rank_fill(&w->rank, w->values, w->valid);
+    } else {
+        tm_row_group_gather(group, c, clustered ? w->pos : NULL, w->values, w->valid);
+        if (symbols) tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
+        if (src.store->field->type == TM_TYPE_SIDE) side_dict(w, group->row_cnt, &src, &sides);
     }
     TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, meta->off + meta->file_sz, chunk));
     TM_TRY(tm_parquet_chunk_index(&w->chunker, &src, chunk, &file->index));
@@ -257,7 +274,7 @@ int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
     TM_TRY(tm_parquet_meta_group(&file->meta, &meta));
     meta->row_cnt = group->row_cnt;
     meta->off = file->off;
-    meta->sort_col = w->cluster_col;
+    meta->sort_col = w->rank_col = w->cluster_col;
     if (w->cluster_col >= 0) {
         tm_symbol_rank_count(&w->rank, group, (uint32_t)w->cluster_col);
         tm_symbol_rank_positions(&w->rank, group, (uint32_t)w->cluster_col, w->pos);

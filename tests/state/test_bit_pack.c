@@ -84,3 +84,27 @@ Test(bit_pack, the_scalar_difference_kernel_holds_its_definition)
     tm_assert_eq(mini_or[0], 62u);
     tm_assert_eq(mini_or[3], 254u);
 }
+
+Test(bit_pack, ranges_of_every_kernel_hold_the_definition_in_both_orders)
+{
+    tm_fixture_rng_t rng = {7};
+    for (tm_isa_t isa = TM_ISA_SCALAR; isa <= tm_cpu_isa(); isa++)
+        for (uint32_t cnt = 1; cnt < 100; cnt++) {
+            int64_t in[100], min, max, want_min, want_max;
+            uint64_t low = UINT64_MAX, high = 0;
+            for (uint32_t i = 0; i < cnt; i++) in[i] = (int64_t)tm_fixture_rand(&rng);
+            want_min = want_max = in[0];
+            for (uint32_t i = 0; i < cnt; i++) {
+                if (in[i] < want_min) want_min = in[i];
+                if (in[i] > want_max) want_max = in[i];
+                if ((uint64_t)in[i] < low) low = (uint64_t)in[i];
+                if ((uint64_t)in[i] > high) high = (uint64_t)in[i];
+            }
+            tm_bit_pack_kernel(isa)->range(in, cnt, 0, &min, &max);
+            tm_assert_eq(min, want_min);
+            tm_assert_eq(max, want_max);
+            tm_bit_pack_kernel(isa)->range(in, cnt, 1ull << 63, &min, &max);
+            tm_assert_eq((uint64_t)min, low);
+            tm_assert_eq((uint64_t)max, high);
+        }
+}

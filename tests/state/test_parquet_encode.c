@@ -11,7 +11,7 @@ Test(delta, the_specifications_first_example_holds)
     static const int64_t values[] = {1, 2, 3, 4, 5};
     static const uint8_t want[] = {0x80, 0x01, 4, 5, 2, 2, 0, 0, 0, 0};
     tm_buffer_t out = {0};
-    tm_assert_eq(tm_parquet_encode_delta(&out, values, 5, false), 0);
+    tm_assert_eq(tm_parquet_encode_delta(&out, values, 5, (tm_parquet_delta_form_t){0}), 0);
     tm_assert_eq(out.sz, sizeof want);
     tm_assert(memcmp(out.data, want, sizeof want) == 0);
     tm_buffer_free(&out);
@@ -25,7 +25,7 @@ Test(delta, the_specifications_second_example_holds)
     static const uint8_t want[] = {0x80, 0x01, 4,    8, 14, 3, 2, 0, 0,
                                    0,    0xc0, 0x3f, 0, 0,  0, 0, 0, 0};
     tm_buffer_t out = {0};
-    tm_assert_eq(tm_parquet_encode_delta(&out, values, 8, false), 0);
+    tm_assert_eq(tm_parquet_encode_delta(&out, values, 8, (tm_parquet_delta_form_t){0}), 0);
     tm_assert_eq(out.sz, sizeof want);
     tm_assert(memcmp(out.data, want, sizeof want) == 0);
     tm_buffer_free(&out);
@@ -44,7 +44,10 @@ Test(delta, any_values_of_any_count_come_back)
             in[i] = (int64_t)(tm_fixture_rand(&rng) >> bits);
             if (int32) in[i] = (int32_t)(uint32_t)in[i];
         }
-        tm_assert_eq(tm_parquet_encode_delta(&out, in, cnt, int32), 0);
+        tm_assert_eq(tm_parquet_encode_delta(
+                         &out, in, cnt,
+                         (tm_parquet_delta_form_t){.int32 = int32, .whole_bytes = round % 3 == 0}),
+                     0);
         tm_assert_eq(tm_parquet_decode_delta(back, cnt, int32, out.data, out.sz), 0);
         tm_assert(memcmp(in, back, cnt * sizeof in[0]) == 0);
         tm_buffer_free(&out);
@@ -57,7 +60,8 @@ Test(delta, int32_extremes_take_no_more_than_32_bits_each)
     int64_t in[129];
     tm_buffer_t out = {0};
     for (int i = 0; i < 129; i++) in[i] = i % 2 ? INT32_MAX : INT32_MIN;
-    tm_assert_eq(tm_parquet_encode_delta(&out, in, 129, true), 0);
+    tm_assert_eq(tm_parquet_encode_delta(&out, in, 129, (tm_parquet_delta_form_t){.int32 = true}),
+                 0);
     tm_assert(out.sz < 129 * 4 + 32);
     tm_buffer_free(&out);
 }
@@ -137,7 +141,7 @@ Test(decode, cut_and_impossible_bytes_are_corrupt_never_read_past)
     tm_buffer_t out = {0};
     tm_fixture_rng_t rng = {6};
     for (int i = 0; i < 300; i++) in[i] = (int64_t)tm_fixture_rand(&rng);
-    tm_assert_eq(tm_parquet_encode_delta(&out, in, 300, false), 0);
+    tm_assert_eq(tm_parquet_encode_delta(&out, in, 300, (tm_parquet_delta_form_t){0}), 0);
     for (size_t sz = 0; sz < out.sz; sz++) {
         uint8_t *copy = malloc(sz ? sz : 1);
         memcpy(copy, out.data, sz);
