@@ -238,6 +238,7 @@ tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg)
                        .spec = cfg->window,
                        .purge = cfg->purge,
                        .panes_used = cfg->window.kind != TM_WINDOW_TUMBLING,
+                       .budget = cfg->budget ? cfg->budget : WINDOW_BUDGET,
                        .wm = TM_TIME_NONE,
                        .wm_out = TM_TIME_NONE,
                        .pages = cfg->pages,

@@ -45,6 +45,8 @@ typedef struct tm_window_cfg {
     uint16_t out_id;
     uint32_t time_unit_ns; /* what readers get for window_start and window_end; 0 = 1000000 */
 
+    uint32_t budget; /* entries that one call of work() handles; 0 = 2048: about 100 us */
+
     tm_emitter_t out;
     tm_emitter_t late; /* late rows as they came; zero = only counted */
 

@@ -136,12 +136,12 @@ uint32_t tm_window_work(tm_window_t *w)
 {
     uint32_t done = 0;
     if (w->wm_out == w->wm) return 0;
-    while (done < WINDOW_BUDGET) {
+    while (done < w->budget) {
         if (w->phase == WINDOW_IDLE && !fire_next(w)) {
             done += settle(w);
             break;
         }
-        uint32_t max = WINDOW_OUT_ROWS;
+        uint32_t max = w->budget - done < WINDOW_OUT_ROWS ? w->budget - done : WINDOW_OUT_ROWS;
         done += w->phase == WINDOW_FOLD ? fold_some(w, max) : emit_some(w, max);
     }
     tm_window_flush(w);

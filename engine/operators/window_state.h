@@ -15,7 +15,7 @@
 
 enum {
     WINDOW_OUT_ROWS = 64, /* result rows handed on at once */
-    WINDOW_BUDGET = 2048, /* entries a call of work() handles: about 100 us */
+    WINDOW_BUDGET = 2048, /* entries a call of work() handles, by default */
 };
 
 /* One piece of event time and its keys. Lies in a page; listed by start. */
@@ -56,6 +56,7 @@ typedef struct tm_window {
     tm_window_spec_t spec;
     bool purge;
     bool panes_used; /* sliding or cumulative */
+    uint32_t budget;
 
     /* Layout of rows in, entries and rows out. */
     uint32_t key_off, key_sz;
