@@ -266,6 +266,9 @@ class Segment:
         whole = t is not None and t[0] == off and t[1] == end + 32
         if good and whole and self.last and not self.data[end + 32:].strip(b"\0"):
             return
+        if not good and not whole and self.last:
+            self.lost(off, off + len(self.data[off:].rstrip(b"\0")))
+            return
         self.damage("seal or trailer")
 
 
