@@ -1,6 +1,6 @@
 /* base/counter.h - counters that one thread writes and any thread reads.
-   Flow     each thread opens one set ("ingest.0"); the control thread sums them by name for the live
-            line, the summary and the metrics page
+   Flow     each thread opens one set ("ingest.0"); the control thread sums them by name for the
+            live line, the summary and the metrics page
    Memory   a set is one 128-byte-aligned block on the heap, kept until tm_counter_set_free
    Threads  add: the set's thread only. sum, each: any thread, monotone but not a snapshot of all
    Order    values are relaxed: a reader may see counter B before an earlier counter A; no decision

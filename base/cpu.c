@@ -83,11 +83,11 @@ void tm_cpu_describe(char *out, size_t out_sz)
 {
     char brand[49] = "unknown cpu";
 #ifdef __x86_64__
-    unsigned regs[12];
+    unsigned regs[3][4];
     bool have = true;
     for (unsigned i = 0; i < 3 && have; i++)
-        have = __get_cpuid(0x80000002u + i, &regs[i * 4], &regs[i * 4 + 1], &regs[i * 4 + 2],
-                           &regs[i * 4 + 3]) != 0;
+        have = __get_cpuid(0x80000002u + i, &regs[i][0], &regs[i][1], &regs[i][2], &regs[i][3]) !=
+               0;
     if (have) {
         memcpy(brand, regs, 48);
         brand[48] = '\0';

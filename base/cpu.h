@@ -31,7 +31,7 @@ void tm_cpu_thread_name(const char *name);
 /* "AMD EPYC, 2 cores, avx512": for the start-up page and the benchmark header. */
 void tm_cpu_describe(char *out, size_t out_sz);
 
-/* Parses "0", "0,1", "0-3,8" into core indexes. Returns their number, or TM_E_CONFIG with a text. */
+/* Parses "0", "0,1", "0-3,8" into core indexes. Returns how many, or TM_E_CONFIG with a text. */
 int tm_cpu_list_parse(const char *text, uint32_t *cpus, uint32_t cpus_max) TM_MUST_CHECK;
 
 /* A polite spin: the pause instruction. */

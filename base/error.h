@@ -1,7 +1,7 @@
 /* base/error.h - error codes and the per-thread trail that explains them.
    Codes    0 = fine; -1..-4095 = -errno of the kernel (the form of cqe->res); below -4096 = ours
-   Trail    where an error starts, tm_error_set() records the sentence a user reads; where it crosses
-            a module, tm_error_context() adds who was doing what; the run loop reads it once
+   Trail    where an error starts, tm_error_set() records the sentence a user reads; where it
+            crosses a module, tm_error_context() adds who was doing what; the run loop reads it once
    Threads  the trail belongs to the calling thread; strings stay valid until its next tm_error_set
    Limits   TM_ERROR_TEXT_MAX bytes a trail, longer is cut */
 #ifndef TM_BASE_ERROR_H

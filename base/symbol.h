@@ -1,6 +1,6 @@
 /* base/symbol.h - the symbol table: names of low cardinality as uint32_t.
-   Flow     parse interns while reading; sinks and tools turn the number back into its text. It lies in
-            base because parse and state both need it and may not see each other
+   Flow     parse interns while reading; sinks and tools turn the number back into its text. It lies
+            in base because parse and state both need it and may not see each other
    Memory   one heap block for TM_SYMBOL_CNT_MAX symbols, sized at open; nothing is ever removed, so
             an index and the text behind it stay valid until tm_symbols_close
    Threads  find, intern, name: any. Reads are lock-free; a new name takes a mutex (rare: once a

@@ -103,10 +103,10 @@ tm_bench_t *tm_bench_open(const char *name, int argc, char **argv)
     bench->cpus[0] = cpu_from_env("TM_BENCH_CPU", 0);
     bench->cpus[1] = cpu_from_env("TM_BENCH_CPU2", tm_cpu_cnt() > 1 ? 1 : 0);
     tm_clock_init();
+    char machine[DESCRIBE_MAX];
+    tm_cpu_describe(machine, sizeof machine); /* before pinning: it counts the cores we may use */
     if (tm_cpu_pin(bench->cpus[0]) < 0) fprintf(stderr, "warning: %s\n", tm_error_text());
 
-    char machine[DESCRIBE_MAX];
-    tm_cpu_describe(machine, sizeof machine);
     printf("%s: %s; cores %u and %u, %u rounds, medians, spread is p75 - p25\n", name, machine,
            bench->cpus[0], bench->cpus[1], bench->rounds);
     printf("%-44s %10s %7s %-8s %-22s %10s %7s %6s\n", "case", "ours", "spread", "unit", "peer",

@@ -49,7 +49,7 @@ tm_bench_t *tm_bench_open(const char *name, int argc, char **argv);
 /* Ends the table and the JSON file. Returns the exit code of the program. */
 int tm_bench_close(tm_bench_t *bench);
 
-/* The two cores to measure on: TM_BENCH_CPU and TM_BENCH_CPU2, else 0 and 1 (0 twice on a machine of
+/* The two cores to measure on: TM_BENCH_CPU and TM_BENCH_CPU2, else 0 and 1 (0 twice where there is
    one core). which: 0 or 1. */
 uint32_t tm_bench_cpu(const tm_bench_t *bench, uint32_t which);
 
@@ -63,7 +63,7 @@ bool tm_bench_wants(const tm_bench_t *bench, const char *case_name);
 /* Measures one case and prints its lines. */
 void tm_bench_run(tm_bench_t *bench, const tm_bench_case_t *c);
 
-/* Reports figures taken by the caller (one value a round) where alternation makes no sense: parts of
+/* Reports figures taken by the caller, one a round, where alternation makes no sense: parts of
    a whole, counts. No peer. */
 void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
                      const double *values, uint32_t value_cnt);

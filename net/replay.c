@@ -1,6 +1,7 @@
-/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames without
-   a copy, and only the cut line at its end moves to the front of the next block. The block is small
-   enough to stay in the second-level cache between the decoder, this file and the parser. */
+/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames
+   without a copy, and only the cut line at its end moves to the front of the next block. The block
+   is small enough to stay in the second-level cache between the decoder, this file and the parser.
+   */
 #include "net/replay.h"
 
 #include "base/clock.h"
@@ -37,6 +38,7 @@ typedef struct tm_replay {
     double ns_per_ns; /* real time per recorded time: 1 / speed; 0 = as fast as taken */
     bool started;
     int64_t first_ns, start_ns; /* recorded time of the first line; mono time of its frame */
+    int64_t due_ns;             /* of the next line, as frames_take saw it */
     bool drained;               /* the archive has ended, or failed with `error` */
     bool bad;                   /* the next line is bad: `error` says why */
     int error;
@@ -247,18 +249,22 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
     for (;;) {
         int64_t due_ns;
         int n = frames_take(r, frames, cap, now_ns, &due_ns);
+        r->due_ns = due_ns;
         if (n != 0) return n;
         if (due_ns == INT64_MIN) {
             if (r->error) return tm_error_set(r->error, "%s", r->why);
             if (r->drained) return TM_E_CLOSED;
             TM_TRY(block_refill(r));
-        } else if (now_ns >= end_ns) {
-            return 0;
-        } else if (!wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
+        } else if (now_ns >= end_ns || !wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
             return 0;
         }
         now_ns = tm_clock_mono_ns();
     }
+}
+
+int64_t tm_replay_due_ns(const tm_source_t *replay)
+{
+    return ((const tm_replay_t *)replay)->due_ns;
 }
 
 static void replay_close(tm_source_t *source)

@@ -7,7 +7,8 @@
             name (or IP address) must match, SNI is sent. There is no switch that turns this off
    Units    *_sz: bytes
    Memory   one block and OpenSSL's own a connection. Ciphertext to send waits in a queue of
-            TM_TLS_OUT_MAX bytes. Reading and writing allocate nothing after the handshake
+            TM_TLS_OUT_MAX bytes. After the handshake nothing grows; OpenSSL 3.0 itself takes one
+            small block to read a TLS 1.3 record, three to write one, and frees them at once
    Threads  a context: any number of connections of any thread after open; a connection: one owner
    Errors   TM_E_TLS with a text that names the host, what is wrong and what to do; a failed
             connection stays failed. An alert that tells the peer may still wait for tm_tls_pull

@@ -47,7 +47,7 @@ int tm_tls_on_verify(int ok, X509_STORE_CTX *store);
 /* Turns OpenSSL's queue of errors and the noted verdict into one text. Returns TM_E_TLS. */
 int tm_tls_explain(tm_tls_t *tls);
 
-/* The newest entry of OpenSSL's queue in words: "no such file" ... Never NULL. */
+/* The oldest entry of OpenSSL's queue, where the trouble began, in words. Never NULL. */
 const char *tm_tls_openssl_words(void);
 
 #endif

@@ -24,6 +24,9 @@ typedef struct tm_parser_cfg {
     tm_symbols_t *symbols;      /* shared; not owned */
     tm_counter_set_t *counters; /* of the ingest thread; not owned */
     uint32_t dead_letter_max;   /* messages kept for inspection; 0 = 256 */
+    /* For tests and measurements: */
+    const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
+    bool any_order_only;              /* never takes the fast path */
 } tm_parser_cfg_t;
 
 int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg) TM_MUST_CHECK;

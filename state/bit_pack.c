@@ -31,16 +31,22 @@ static inline __attribute__((always_inline)) void pack_width(uint8_t *out, const
         return;
 #define PACK8(w)                                                                                   \
     PACK((w) + 1)                                                                                  \
-    PACK((w) + 2) PACK((w) + 3) PACK((w) + 4) PACK((w) + 5) PACK((w) + 6) PACK((w) + 7)            \
-        PACK((w) + 8)
+    PACK((w) + 2)                                                                                  \
+    PACK((w) + 3) PACK((w) + 4) PACK((w) + 5) PACK((w) + 6) PACK((w) + 7) PACK((w) + 8)
 
 void tm_bit_pack_scalar(uint8_t *out, const uint64_t in[32], uint32_t width)
 {
     switch (width) {
         PACK8(0)
-        PACK8(8) PACK8(16) PACK8(24) PACK8(32) PACK8(40) PACK8(48) PACK8(56) default
-            : /* width 0 takes no bytes */
-              return;
+        PACK8(8)
+        PACK8(16)
+        PACK8(24)
+        PACK8(32)
+        PACK8(40)
+        PACK8(48)
+        PACK8(56)
+        default : /* width 0 takes no bytes */
+                  return;
     }
 }
 

@@ -12,9 +12,9 @@ enum { SAMPLE_SZ = 16384, PAYS_MIN = 16 };
 
 void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
 {
-    tm_bytes_free(&chunker->raw);
-    tm_bytes_free(&chunker->file);
-    tm_bytes_free(&chunker->temp);
+    tm_buffer_free(&chunker->raw);
+    tm_buffer_free(&chunker->file);
+    tm_buffer_free(&chunker->temp);
     free(chunker->pages);
     *chunker = (tm_parquet_chunker_t){0};
 }
@@ -29,7 +29,7 @@ static int encode_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
         c->page_cap = page_cnt;
     }
     c->page_cnt = page_cnt;
-    tm_bytes_clear(&c->raw);
+    tm_buffer_clear(&c->raw);
     for (uint32_t i = 0; i < page_cnt; i++) {
         uint32_t first = i * c->page_rows, left = src->row_cnt - first;
         tm_parquet_page_t *page = &c->pages[i];
@@ -45,8 +45,8 @@ static int pays(tm_parquet_chunker_t *c, bool *yes)
     size_t in_sz = 0, out_sz = 0, sample_cnt = c->raw.sz <= 2 * SAMPLE_SZ ? 1 : 2;
     *yes = false;
     if (c->kind == TM_PARQUET_CODEC_NONE) return 0;
-    tm_bytes_clear(&c->temp);
-    TM_TRY(tm_bytes_reserve(&c->temp, tm_codec_bound(c->kind, 2 * SAMPLE_SZ)));
+    tm_buffer_clear(&c->temp);
+    TM_TRY(tm_buffer_reserve(&c->temp, tm_codec_bound(c->kind, 2 * SAMPLE_SZ)));
     for (size_t i = 0; i < sample_cnt; i++) {
         size_t sz = sample_cnt == 1 ? c->raw.sz : SAMPLE_SZ;
         size_t off = sample_cnt == 1 ? 0 : (2 * i + 1) * (c->raw.sz - SAMPLE_SZ) / 4;
@@ -63,7 +63,7 @@ static int put_page(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const void
 {
     /* The header states the compressed size, so the body is compressed behind room for it. */
     enum { HEADER_SZ_MAX = 64 };
-    TM_TRY(tm_bytes_reserve(&c->file, HEADER_SZ_MAX + tm_codec_bound(kind, sz)));
+    TM_TRY(tm_buffer_reserve(&c->file, HEADER_SZ_MAX + tm_codec_bound(kind, sz)));
     tm_thrift_out_t out;
     const size_t header_off = c->file.sz, body_off = header_off + HEADER_SZ_MAX;
     size_t packed_sz = tm_codec_compress(c->codec, kind, c->file.data + body_off, body, sz);
@@ -94,7 +94,7 @@ static int put_page(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const void
 
 static int put_dict(tm_parquet_chunker_t *c, tm_parquet_codec_t kind, const tm_parquet_src_t *src)
 {
-    tm_bytes_clear(&c->temp);
+    tm_buffer_clear(&c->temp);
     for (uint32_t i = 0; i < src->dict->cnt; i++)
         TM_TRY(tm_parquet_encode_string(&c->temp, src->dict->text[i], src->dict->text_sz[i]));
     return put_page(c, kind, c->temp.data, c->temp.sz, NULL, src);
@@ -131,7 +131,7 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
         .encodings = 1u << encoding,
     };
     if (src->col->repetition == TM_PARQUET_OPTIONAL) chunk->encodings |= 1u << TM_PARQUET_RLE;
-    tm_bytes_clear(&c->file);
+    tm_buffer_clear(&c->file);
     c->saved_sz = 0;
     if (src->dict) {
         TM_TRY(put_dict(c, kind, src));
@@ -169,7 +169,7 @@ static int32_t boundary_order(const tm_parquet_chunker_t *c, const tm_parquet_sr
 }
 
 static int column_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
-                        tm_parquet_chunk_t *chunk, tm_bytes_t *index)
+                        tm_parquet_chunk_t *chunk, tm_buffer_t *index)
 {
     uint8_t stat[TM_PARQUET_STAT_SZ_MAX];
     tm_thrift_out_t out;
@@ -198,7 +198,7 @@ static int column_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *s
 }
 
 int tm_parquet_chunk_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
-                           tm_parquet_chunk_t *chunk, tm_bytes_t *index)
+                           tm_parquet_chunk_t *chunk, tm_buffer_t *index)
 {
     const int64_t off = chunk->dict_off ? chunk->dict_off : chunk->data_off;
     tm_thrift_out_t out;

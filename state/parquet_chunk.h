@@ -17,9 +17,9 @@ typedef struct tm_parquet_chunker {
     tm_codec_t *codec;
     tm_parquet_codec_t kind; /* used where it pays */
     uint32_t page_rows;
-    tm_bytes_t raw;   /* page bodies before compression */
-    tm_bytes_t file;  /* the chunk as it goes to the file */
-    tm_bytes_t temp;  /* a sample, a dictionary body */
+    tm_buffer_t raw;  /* page bodies before compression */
+    tm_buffer_t file; /* the chunk as it goes to the file */
+    tm_buffer_t temp; /* a sample, a dictionary body */
     int64_t saved_sz; /* by compression, in the chunk at hand */
     tm_parquet_page_t *pages;
     uint32_t page_cnt, page_cap;
@@ -34,6 +34,6 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *chunker, const tm_parquet_src_t
 /* Appends column index and offset index of the chunk just built. Their offsets in `chunk` count
    from the start of `index`; a chunk whose pages lack statistics gets no column index. */
 int tm_parquet_chunk_index(const tm_parquet_chunker_t *chunker, const tm_parquet_src_t *src,
-                           tm_parquet_chunk_t *chunk, tm_bytes_t *index) TM_MUST_CHECK;
+                           tm_parquet_chunk_t *chunk, tm_buffer_t *index) TM_MUST_CHECK;
 
 #endif

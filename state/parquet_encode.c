@@ -46,11 +46,11 @@ static uint8_t *put_partial(uint8_t *at, const int64_t *in, uint32_t cnt, bool i
     return put_block(at, min, rest, mini_or, (cnt + TM_DELTA_MINI_CNT - 1) / TM_DELTA_MINI_CNT);
 }
 
-int tm_parquet_encode_delta(tm_bytes_t *out, const int64_t *values, uint32_t cnt, bool int32)
+int tm_parquet_encode_delta(tm_buffer_t *out, const int64_t *values, uint32_t cnt, bool int32)
 {
     const tm_bit_pack_kernel_t *kernel = tm_bit_pack_kernel(tm_cpu_isa());
     size_t block_cnt = cnt / TM_DELTA_BLOCK_CNT + 1;
-    TM_TRY(tm_bytes_reserve(out, STREAM_HEADER_SZ + block_cnt * BLOCK_SZ_MAX + TM_BIT_PACK_SLACK));
+    TM_TRY(tm_buffer_reserve(out, STREAM_HEADER_SZ + block_cnt * BLOCK_SZ_MAX + TM_BIT_PACK_SLACK));
     uint8_t *at = out->data + out->sz;
     at = tm_varint_put(at, TM_DELTA_BLOCK_CNT);
     at = tm_varint_put(at, TM_DELTA_MINIS);
@@ -71,10 +71,10 @@ int tm_parquet_encode_delta(tm_bytes_t *out, const int64_t *values, uint32_t cnt
     return 0;
 }
 
-int tm_parquet_encode_run(tm_bytes_t *out, uint32_t value, uint32_t cnt, uint32_t width)
+int tm_parquet_encode_run(tm_buffer_t *out, uint32_t value, uint32_t cnt, uint32_t width)
 {
     if (cnt == 0) return 0;
-    TM_TRY(tm_bytes_reserve(out, TM_VARINT_SZ_MAX + 4));
+    TM_TRY(tm_buffer_reserve(out, TM_VARINT_SZ_MAX + 4));
     uint8_t *at = tm_varint_put(out->data + out->sz, (uint64_t)cnt << 1);
     memcpy(at, &value, 4);
     out->sz = (size_t)(at - out->data) + (width + 7) / 8;
@@ -82,11 +82,12 @@ int tm_parquet_encode_run(tm_bytes_t *out, uint32_t value, uint32_t cnt, uint32_
 }
 
 /* `cnt` bit-packed values; the last group of eight is padded with zeros. */
-static int put_groups(tm_bytes_t *out, const uint32_t *values, uint32_t cnt, uint32_t width)
+static int put_groups(tm_buffer_t *out, const uint32_t *values, uint32_t cnt, uint32_t width)
 {
     if (cnt == 0) return 0;
     uint32_t whole = cnt & ~7u, group_cnt = (cnt + 7) / 8;
-    TM_TRY(tm_bytes_reserve(out, TM_VARINT_SZ_MAX + (size_t)group_cnt * width + TM_BIT_PACK_SLACK));
+    TM_TRY(
+        tm_buffer_reserve(out, TM_VARINT_SZ_MAX + (size_t)group_cnt * width + TM_BIT_PACK_SLACK));
     uint8_t *at = tm_varint_put(out->data + out->sz, (uint64_t)group_cnt << 1 | 1);
     at = tm_bit_pack_idx(at, values, whole, width);
     if (whole < cnt) {
@@ -105,7 +106,7 @@ static inline bool equal8(const uint32_t *v)
     return diff == 0;
 }
 
-int tm_parquet_encode_rle(tm_bytes_t *out, const uint32_t *values, uint32_t cnt, uint32_t width)
+int tm_parquet_encode_rle(tm_buffer_t *out, const uint32_t *values, uint32_t cnt, uint32_t width)
 {
     uint32_t done = 0, at = 0;
     while (at + 8 <= cnt) {
@@ -123,9 +124,9 @@ int tm_parquet_encode_rle(tm_bytes_t *out, const uint32_t *values, uint32_t cnt,
     return put_groups(out, values + done, cnt - done, width);
 }
 
-int tm_parquet_encode_bool(tm_bytes_t *out, const uint8_t *values, uint32_t cnt)
+int tm_parquet_encode_bool(tm_buffer_t *out, const uint8_t *values, uint32_t cnt)
 {
-    TM_TRY(tm_bytes_reserve(out, cnt / 8 + 1));
+    TM_TRY(tm_buffer_reserve(out, cnt / 8 + 1));
     uint8_t *at = out->data + out->sz;
     for (uint32_t i = 0; i < cnt; i += 8) {
         unsigned byte = 0;
@@ -145,18 +146,18 @@ void tm_parquet_put_decimal128(uint8_t out[16], tm_i128_t value)
     memcpy(out + 8, &lo, 8);
 }
 
-int tm_parquet_encode_decimal128(tm_bytes_t *out, const tm_i128_t *values, uint32_t cnt)
+int tm_parquet_encode_decimal128(tm_buffer_t *out, const tm_i128_t *values, uint32_t cnt)
 {
-    TM_TRY(tm_bytes_reserve(out, (size_t)cnt * 16));
+    TM_TRY(tm_buffer_reserve(out, (size_t)cnt * 16));
     uint8_t *at = out->data + out->sz;
     for (uint32_t i = 0; i < cnt; i++, at += 16) tm_parquet_put_decimal128(at, values[i]);
     out->sz = (size_t)(at - out->data);
     return 0;
 }
 
-int tm_parquet_encode_string(tm_bytes_t *out, const void *text, size_t sz)
+int tm_parquet_encode_string(tm_buffer_t *out, const void *text, size_t sz)
 {
     const uint32_t len = (uint32_t)sz;
-    TM_TRY(tm_bytes_append(out, &len, 4));
-    return tm_bytes_append(out, text, sz);
+    TM_TRY(tm_buffer_append(out, &len, 4));
+    return tm_buffer_append(out, text, sz);
 }

@@ -12,11 +12,11 @@ tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src)
 }
 
 /* Length in front, then the hybrid with one bit a row: in version 1 pages levels are framed so. */
-static int put_levels(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_bytes_t *out)
+static int put_levels(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_buffer_t *out)
 {
     static const uint32_t none;
     size_t len_off = out->sz;
-    TM_TRY(tm_bytes_append(out, &none, 4));
+    TM_TRY(tm_buffer_append(out, &none, 4));
     uint32_t there_cnt = page->row_cnt;
     if (src->valid) {
         const uint8_t *valid = src->valid + page->first_row;
@@ -83,7 +83,7 @@ static void range_i64(tm_parquet_range_t *range, const int64_t *v, uint32_t cnt,
 /* NaN takes no part; zeros get the sign that keeps either zero inside the range. */
 static void range_f64(tm_parquet_range_t *range, const double *v, uint32_t cnt)
 {
-    double min = INFINITY, max = -INFINITY;
+    double min = HUGE_VAL, max = -HUGE_VAL;
     range->known = false;
     for (uint32_t i = 0; i < cnt; i++) {
         if (isnan(v[i])) continue;
@@ -136,16 +136,16 @@ static void find_range(const tm_parquet_src_t *src, tm_parquet_range_t *range, c
 }
 
 static int put_indexes(const tm_parquet_src_t *src, const uint32_t *values, uint32_t cnt,
-                       tm_bytes_t *out)
+                       tm_buffer_t *out)
 {
     const uint32_t width = tm_bit_width(src->dict->cnt > 0 ? src->dict->cnt - 1 : 0);
     const uint8_t byte = (uint8_t)width;
-    TM_TRY(tm_bytes_append(out, &byte, 1));
+    TM_TRY(tm_buffer_append(out, &byte, 1));
     return tm_parquet_encode_rle(out, values, cnt, width);
 }
 
 static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t cnt,
-                      tm_bytes_t *out)
+                      tm_buffer_t *out)
 {
     if (src->dict) return put_indexes(src, values, cnt, out);
     switch (src->store->store) {
@@ -154,7 +154,7 @@ static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t 
     case TM_STORE_I64:
         return tm_parquet_encode_delta(out, values, cnt, src->col->type == TM_PARQUET_INT32);
     case TM_STORE_F64:
-        return tm_bytes_append(out, values, (size_t)cnt * 8);
+        return tm_buffer_append(out, values, (size_t)cnt * 8);
     case TM_STORE_I128:
         return tm_parquet_encode_decimal128(out, values, cnt);
     case TM_STORE_U32:
@@ -163,7 +163,7 @@ static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t 
     return tm_error_set(TM_E_UNSUPPORTED, "column %s has no encoding", src->col->name);
 }
 
-int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_bytes_t *out)
+int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_buffer_t *out)
 {
     const uint32_t elem_sz = src->dict ? 4 : src->store->elem_sz;
     uint8_t *values = (uint8_t *)src->values + (size_t)page->first_row * elem_sz;

@@ -1,14 +1,15 @@
 /* state/parquet_page.h - one data page: definition levels, encoded values, smallest and largest.
    Flow     parquet_chunk (a gathered column) -> [page] -> page body, not yet compressed
    Units    *_cnt: rows or values; *_sz: bytes
-   Memory   appends to the caller's bytes; compacts the caller's values in place where some are absent
+   Memory   appends to the caller's buffer; compacts the caller's values in place where some are
+            absent
    Threads  no state
    Errors   -ENOMEM
    Tests    tests/state/test_parquet_file.c */
 #ifndef TM_STATE_PARQUET_PAGE_H
 #define TM_STATE_PARQUET_PAGE_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 #include "state/parquet_meta.h"
 #include "state/row_group.h"
 
@@ -48,7 +49,7 @@ tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src);
 
 /* Encodes rows first_row .. first_row + row_cnt - 1 and fills the rest of the page. */
 int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
-                           tm_bytes_t *out) TM_MUST_CHECK;
+                           tm_buffer_t *out) TM_MUST_CHECK;
 
 /* Widens `all` by a page's range. */
 void tm_parquet_range_merge(tm_parquet_range_t *all, const tm_parquet_range_t *page);

@@ -180,7 +180,7 @@ int tm_parquet_file_begin(tm_parquet_writer_t *w, tm_parquet_file_t *file, int f
 void tm_parquet_file_free(tm_parquet_file_t *file)
 {
     tm_parquet_meta_free(&file->meta);
-    tm_bytes_free(&file->index);
+    tm_buffer_free(&file->index);
 }
 
 static int put(tm_parquet_file_t *file, const void *src, size_t sz, int64_t off)
@@ -279,7 +279,7 @@ int tm_parquet_file_finish(tm_parquet_writer_t *w, tm_parquet_file_t *file,
                            const tm_parquet_kv_t *kv, uint32_t kv_cnt)
 {
     tm_parquet_meta_t meta = file->meta;
-    tm_bytes_t tail = {0};
+    tm_buffer_t tail = {0};
     int err = 0;
     (void)w;
     /* The indexes' offsets were counted from their first byte, which lies at off. */
@@ -290,11 +290,11 @@ int tm_parquet_file_finish(tm_parquet_writer_t *w, tm_parquet_file_t *file,
         }
     meta.kv = (tm_parquet_kv_t *)(uintptr_t)kv;
     meta.kv_cnt = kv_cnt;
-    TM_GOTO(err, tm_bytes_append(&tail, file->index.data, file->index.sz), out);
+    TM_GOTO(err, tm_buffer_append(&tail, file->index.data, file->index.sz), out);
     TM_GOTO(err, tm_parquet_meta_write(&meta, &tail), out);
     const uint32_t footer_sz = (uint32_t)(tail.sz - file->index.sz);
-    TM_GOTO(err, tm_bytes_append(&tail, &footer_sz, 4), out);
-    TM_GOTO(err, tm_bytes_append(&tail, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ), out);
+    TM_GOTO(err, tm_buffer_append(&tail, &footer_sz, 4), out);
+    TM_GOTO(err, tm_buffer_append(&tail, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ), out);
     TM_GOTO(err, put(file, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ, 0), out);
     TM_GOTO(err, put(file, tail.data, tail.sz, file->off), out);
     if (file->touched > file->off + (int64_t)tail.sz)
@@ -308,6 +308,6 @@ out:
             }
     else
         file->off += (int64_t)tail.sz;
-    tm_bytes_free(&tail);
+    tm_buffer_free(&tail);
     return err;
 }

@@ -76,7 +76,7 @@ Test(utf8, a_bad_byte_is_found_at_every_place_of_a_long_text)
 Test(utf8, a_text_cut_in_two_anywhere_is_judged_as_the_whole)
 {
     static const char *const texts[] = {
-        "plain text of more than sixteen bytes, then \xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5 and on",
+        "plain text of more than sixteen bytes, then \xce\xba\xe1\xbd\xb9\xcf\x83 and on",
         "\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xee\x80\x80",
         "ends inside a character \xe2\x82",
         "surrogate \xed\xa0\x80 inside",

@@ -1,11 +1,11 @@
-#include "state/bytes.h"
+#include "state/buffer.h"
 
 #include "base/error.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-int tm_bytes_reserve(tm_bytes_t *bytes, size_t more_sz)
+int tm_buffer_reserve(tm_buffer_t *bytes, size_t more_sz)
 {
     if (bytes->cap_sz - bytes->sz >= more_sz) return 0;
     size_t cap_sz = bytes->cap_sz ? bytes->cap_sz : 256;
@@ -20,15 +20,15 @@ int tm_bytes_reserve(tm_bytes_t *bytes, size_t more_sz)
     return 0;
 }
 
-int tm_bytes_append(tm_bytes_t *bytes, const void *src, size_t sz)
+int tm_buffer_append(tm_buffer_t *bytes, const void *src, size_t sz)
 {
-    TM_TRY(tm_bytes_reserve(bytes, sz));
-    tm_bytes_put(bytes, src, sz);
+    TM_TRY(tm_buffer_reserve(bytes, sz));
+    tm_buffer_put(bytes, src, sz);
     return 0;
 }
 
-void tm_bytes_free(tm_bytes_t *bytes)
+void tm_buffer_free(tm_buffer_t *bytes)
 {
     free(bytes->data);
-    *bytes = (tm_bytes_t){0};
+    *bytes = (tm_buffer_t){0};
 }

@@ -1,0 +1,62 @@
+/* engine/operators/window.h - aggregates over keyed windows in event time, with Flink's semantics.
+   Flow     worker -> rows and watermarks -> [window] -> result rows -> sink ring or next operator
+   Rules    windows are [start, end), aligned to offset, negative times floored; they fire when
+            watermark >= end - 1 and are dropped when watermark >= end - 1 + lateness (saturating).
+            A row for a fired window that is not dropped yet fires it again at once. A row whose
+            windows are all dropped is late: counted, and sent to the side output where there is
+            one. A row without a time is an error: counted and dropped
+   Method   event time is cut into slices such that every window is a run of whole slices; a row
+            updates one aggregate, that of its (key, slice). A slice is a keyed table of its own, so
+            firing is a sequential scan and dropping it returns its pages as a whole. How slices
+            become sliding windows at a cost that does not hang on their number: window_pane.c
+   Output   key, window_start, window_end, then the aggregates in the order given. event_ns of the
+            row is end - 1; symbol is the key where the key is a symbol; recv_ns that of the last
+            row seen
+   Units    *_ns: event time; the arithmetic holds for any unit
+   Memory   tm_window_footprint bytes and pages of the arena: an entry (8 + accumulators, rounded
+            up) and about 13 bytes of index a (key, slice)
+   Threads  the worker's
+   Errors   footprint: 0 with a text that names the parameter. Rows that find no page are counted
+            (window_full) and dropped; a result whose sum overflowed is counted and not put out
+   Counters window_rows, window_late, window_no_time, window_time_range, window_gap, window_full,
+            window_fired (results), window_refired (results of late rows), agg_overflow
+   Limits   TM_WINDOW_SLICE_MAX slices open.  Tests tests/engine/test_window*.c */
+#ifndef TM_ENGINE_WINDOW_H
+#define TM_ENGINE_WINDOW_H
+
+#include "base/counter.h"
+#include "engine/operators/aggregate.h"
+#include "engine/operators/operator.h"
+#include "engine/tidemark.h"
+#include "state/page_arena.h"
+
+enum { TM_WINDOW_SLICE_MAX = 1 << 17 };
+
+typedef struct tm_window_cfg {
+    tm_window_spec_t window;
+    bool purge; /* a firing empties the window: a late row then yields itself alone */
+
+    const tm_schema_t *in; /* of the rows; not owned */
+    const char *key_field; /* symbol, int32, int64 or uint64 field */
+    const tm_agg_spec_t *aggs;
+    uint32_t agg_cnt;
+
+    const char *out_name; /* of the output schema */
+    uint16_t out_id;
+    uint32_t time_unit_ns; /* what readers get for window_start and window_end; 0 = 1000000 */
+
+    tm_emitter_t out;
+    tm_emitter_t late; /* late rows as they came; zero = only counted */
+
+    tm_page_arena_t *pages;     /* of the worker; not owned */
+    tm_counter_set_t *counters; /* of the worker; not owned */
+} tm_window_cfg_t;
+
+/* The output schema of a configuration; needs window, in, key_field, aggs, out_* only. */
+int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out) TM_MUST_CHECK;
+
+size_t tm_window_footprint(const tm_window_cfg_t *cfg);
+
+tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg);
+
+#endif

@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Shows the newest bars of part files as a table:
+
+  tidemark inspect --csv PART... | show_bars.py [--last N]
+"""
+
+import argparse
+import csv
+import sys
+from datetime import datetime, timezone
+
+COLUMNS = ("window_start", "symbol", "open", "high", "low", "close", "volume", "trades")
+LEFT = {"window_start", "symbol"}
+
+
+def clock(text):
+    """A window's start as a time of day, from milliseconds or from ISO 8601."""
+    if text.lstrip("-").isdigit():
+        return datetime.fromtimestamp(int(text) / 1000, timezone.utc).strftime("%H:%M:%S")
+    return text.replace("T", " ").split(" ")[-1][:8]
+
+
+def short(text):
+    """A decimal without the zeros at its end, but with cents."""
+    whole, point, fraction = text.partition(".")
+    return f"{whole}.{fraction.rstrip('0').ljust(2, '0')}" if point else text
+
+
+def table(records):
+    rows = [[clock(record[name]) if name == "window_start" else short(record[name])
+             for name in COLUMNS] for record in records]
+    head = ["time (UTC)" if name == "window_start" else name for name in COLUMNS]
+    widths = [max(map(len, column)) for column in zip(head, *rows)]
+    for row in [head, ["-" * width for width in widths], *rows]:
+        cells = [cell.ljust(width) if name in LEFT else cell.rjust(width)
+                 for name, cell, width in zip(COLUMNS, row, widths)]
+        print("  " + "  ".join(cells).rstrip())
+
+
+def main():
+    parser = argparse.ArgumentParser(description="the newest bars of part files as a table")
+    parser.add_argument("--last", type=int, default=10, metavar="N")
+    options = parser.parse_args()
+    records = list(csv.DictReader(sys.stdin))
+    if not records:
+        sys.exit("show_bars: there are no bars in these part files")
+    records.sort(key=lambda record: (record["window_start"], record["symbol"]))
+    table(records[-options.last:])
+    symbols = len({record["symbol"] for record in records})
+    print(f"\n  {len(records)} bars, {symbols} symbols")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+/* net/venue_listen.h - the listening sockets and certificates of the simulated exchange.
+   Flow     configuration -> [venue_listen] -> venue.c
+   Threads  any; no state
+   Errors   -errno, TM_E_CONFIG, TM_E_TLS with a text that names address or file
+   Tests    tests/net/test_venue.c */
+#ifndef TM_NET_VENUE_LISTEN_H
+#define TM_NET_VENUE_LISTEN_H
+
+#include "net/tls.h"
+
+/* Listens on a numeric address. Returns the descriptor and the port that was bound. */
+int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound) TM_MUST_CHECK;
+
+/* A server's TLS context with the certificate of state_dir, which is made where it is missing. */
+int tm_venue_tls(tm_tls_ctx_t **out, const char *state_dir, const char *host) TM_MUST_CHECK;
+
+#endif

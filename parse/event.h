@@ -1,0 +1,46 @@
+/* parse/event.h - from the values of one message to its row.
+   Flow     walk.c (members) or layout.c (places) -> [event] -> row
+   Memory   none of its own
+   Threads  one
+   Errors   a reason and *bad_off, as bytes from the start of the message
+   Tests    tests/parse/test_parser.c */
+#ifndef TM_PARSE_EVENT_H
+#define TM_PARSE_EVENT_H
+
+#include "base/frame.h"
+#include "parse/kernels.h"
+#include "parse/symbol_cache.h"
+#include "parse/walk.h"
+
+enum { TM_EVENT_FIELD_NONE = 0xff };
+
+typedef struct tm_event_ctx {
+    const tm_kernels_t *kernels;
+    const tm_dialect_t *dialect;
+    tm_symbol_cache_t *symbols;
+} tm_event_ctx_t;
+
+/* The kind of message that an object with these members is; NULL where nobody declared it. */
+const tm_kind_t *tm_event_kind(const tm_dialect_t *dialect, const uint8_t *bytes,
+                               const tm_members_t *members);
+
+/* Fills the row of a kind that has one from the members of its object. */
+tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const tm_frame_t *frame,
+                         const tm_members_t *members, tm_market_row_t *row,
+                         uint32_t *bad_off) TM_MUST_CHECK;
+
+/* Converts the numbers and stores number i as field fields[i] of the kind; those of
+   TM_EVENT_FIELD_NONE are only checked to be numbers. */
+tm_reason_t tm_event_numbers(const tm_kernels_t *kernels, const tm_venue_kind_t *decl,
+                             const uint8_t *bytes, const tm_numerals_t *numerals,
+                             const uint8_t *fields, tm_market_row_t *row) TM_MUST_CHECK;
+
+/* Starts a row: header, times that are absent. */
+static inline void tm_event_start(const tm_kind_t *kind, int64_t recv_ns, tm_market_row_t *row)
+{
+    memcpy(row, &kind->blank, sizeof *row);
+    row->row.event_ns = recv_ns;
+    row->row.recv_ns = recv_ns;
+}
+
+#endif

@@ -1,0 +1,276 @@
+#include "parse/parser.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "parse/dead_letter.h"
+#include "parse/event.h"
+#include "parse/layout.h"
+#include "parse/stencil.h"
+#include "parse/venues/binance.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct tm_parser {
+    const tm_kernels_t *kernels;
+    tm_dialect_t dialect;
+    tm_layouts_t layouts;
+    tm_stencils_t stencils;
+    tm_symbol_cache_t symbols;
+    tm_dead_letters_t *letters;
+    bool any_order_only, stencils_on;
+    tm_counter_t *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
+    tm_walk_t walk;
+    tm_members_t members, payload;
+    alignas(TM_CACHE_LINE) uint16_t at[TM_SCAN_QUOTE_MAX]; /* [0] = 0, then the quotes */
+};
+
+static void counters_open(tm_parser_t *p, tm_counter_set_t *set)
+{
+    p->fast = tm_counter_get(set, "parse_fast");
+    p->any_order = tm_counter_get(set, "parse_any_order");
+    p->dead = tm_counter_get(set, "dead_letters");
+    for (tm_reason_t r = TM_REASON_NONE + 1; r < TM_REASON_CNT; r++)
+        p->reasons[r] = tm_counter_get(set, tm_reason_counter(r));
+    for (uint32_t k = 0; k < p->dialect.kind_cnt; k++)
+        p->kinds[k] = tm_counter_get(set, p->dialect.kinds[k].decl->counter);
+}
+
+int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
+{
+    tm_parser_t *p = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *p, TM_CACHE_LINE));
+    if (!p) return tm_error_set(-ENOMEM, "parser: out of memory");
+    memset(p, 0, sizeof *p);
+    p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
+    p->any_order_only = cfg->any_order_only;
+    p->stencils_on = p->kernels->take && !p->any_order_only;
+    tm_symbol_cache_init(&p->symbols, cfg->symbols);
+    int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
+    if (err) {
+        free(p);
+        return tm_error_context(err, "parser");
+    }
+    tm_dialect_init(&p->dialect, tm_venue_binance());
+    counters_open(p, cfg->counters);
+    *out = p;
+    return 0;
+}
+
+void tm_parser_close(tm_parser_t *parser)
+{
+    if (!parser) return;
+    tm_dead_letters_close(parser->letters);
+    free(parser);
+}
+
+static tm_event_ctx_t event_ctx(tm_parser_t *p)
+{
+    return (tm_event_ctx_t){p->kernels, &p->dialect, &p->symbols};
+}
+
+/* Takes the values of a message that follows a layout. False where the any-order path has to say
+   what is wrong with them. */
+static bool take(tm_parser_t *p, const tm_frame_t *frame, const tm_layout_t *l,
+                 const tm_layout_match_t *m, tm_market_row_t *row)
+{
+    const uint8_t *bytes = frame->data;
+    const tm_venue_kind_t *decl = l->kind->decl;
+    tm_event_start(l->kind, frame->recv_ns, row);
+    if (tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row)) return false;
+    for (uint32_t i = 0; i < l->flag_cnt; i++) {
+        if (l->flag_fields[i] == TM_EVENT_FIELD_NONE) continue;
+        *((uint8_t *)row + decl->fields[l->flag_fields[i]].off) = m->flags >> i & 1 ? TM_SIDE_SELL
+                                                                                    : TM_SIDE_BUY;
+    }
+    if (!l->symbol_quote) return true;
+    /* Last, so that a message with a fault leaves nothing in the symbol table. */
+    uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
+    row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
+    return row->row.symbol != TM_SYMBOL_NONE;
+}
+
+/* What the any-order path has made of a message so far. */
+typedef struct outcome {
+    tm_market_row_t *rows;
+    uint32_t row_cnt, cap;
+    const tm_kind_t *kind; /* of the last event */
+    uint32_t event_cnt;
+    uint32_t kind_cnts[TM_KIND_CNT_MAX];
+} outcome_t;
+
+/* One object that is an event. */
+static tm_reason_t event(tm_parser_t *p, const tm_frame_t *frame, const tm_members_t *members,
+                         outcome_t *o)
+{
+    const tm_event_ctx_t ctx = event_ctx(p);
+    o->kind = tm_event_kind(&p->dialect, frame->data, members);
+    p->walk.bad_off = 0;
+    if (!o->kind) return TM_REASON_UNKNOWN;
+    o->kind_cnts[o->kind->idx]++;
+    o->event_cnt++;
+    if (o->kind->decl->schema_id == 0) return TM_REASON_NONE;
+    if (o->row_cnt == o->cap) return TM_REASON_LIMIT;
+    return tm_event_row(&ctx, o->kind, frame, members, &o->rows[o->row_cnt++], &p->walk.bad_off);
+}
+
+/* The array of events at pos. Errors of form come before errors of meaning: the array is read to its
+   end before one of the latter is told. */
+static tm_reason_t event_array(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
+{
+    tm_walk_t *w = &p->walk;
+    tm_reason_t reason, first = TM_REASON_NONE;
+    uint32_t first_off = 0;
+    uint8_t c;
+    w->pos++;
+    if (tm_walk_peek(w) == ']') {
+        w->pos++;
+        return TM_REASON_UNKNOWN;
+    }
+    do {
+        tm_value_t v;
+        bool object = tm_walk_peek(w) == '{';
+        reason = object ? tm_walk_object(w, &p->members, NULL) : tm_walk_value(w, &v);
+        if (reason) return reason;
+        if (!first) {
+            first = object ? event(p, frame, &p->members, o) : TM_REASON_UNKNOWN;
+            first_off = w->bad_off;
+        }
+        c = tm_walk_peek(w);
+        if (c != ',' && c != ']') return tm_walk_unexpected(w);
+        w->pos++;
+    } while (c == ',');
+    w->bad_off = first_off;
+    return first;
+}
+
+/* Nothing but white space may follow. */
+static tm_reason_t finish(tm_walk_t *w)
+{
+    tm_walk_peek(w);
+    if (w->pos == w->sz) return TM_REASON_NONE;
+    w->bad_off = w->pos;
+    return TM_REASON_SYNTAX;
+}
+
+static tm_reason_t top_object(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
+{
+    const tm_dialect_t *d = &p->dialect;
+    tm_walk_t *w = &p->walk;
+    tm_reason_t reason = tm_walk_object(w, &p->members, &p->payload);
+    if (!reason) reason = finish(w);
+    if (reason) return reason;
+    uint64_t envelope = 1ull << d->topic_key | 1ull << d->payload_key;
+    const tm_value_t *inner = &p->members.at[d->payload_key];
+    if ((p->members.present & envelope) != envelope) return event(p, frame, &p->members, o);
+    if (inner->type == TM_VALUE_OBJECT) return event(p, frame, &p->payload, o);
+    if (inner->type != TM_VALUE_ARRAY) return TM_REASON_UNKNOWN;
+    uint32_t from = inner->from;
+    tm_walk_seek(w, from);
+    return event_array(p, frame, o);
+}
+
+static tm_reason_t top(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
+{
+    tm_walk_t *w = &p->walk;
+    tm_value_t v;
+    uint8_t c = tm_walk_peek(w);
+    if (c == '{') return top_object(p, frame, o);
+    tm_reason_t reason = c == '[' ? event_array(p, frame, o) : tm_walk_value(w, &v);
+    uint32_t bad_off = w->bad_off;
+    if (reason != TM_REASON_NONE && reason <= TM_REASON_NESTING) return reason;
+    tm_reason_t form = finish(w);
+    if (form) return form;
+    w->bad_off = c == '[' ? bad_off : 0;
+    return c == '[' ? reason : TM_REASON_UNKNOWN;
+}
+
+/* The members that the only event of a message came from. */
+static const tm_members_t *only_members(const tm_parser_t *p)
+{
+    const tm_dialect_t *d = &p->dialect;
+    uint64_t envelope = 1ull << d->topic_key | 1ull << d->payload_key;
+    return (p->members.present & envelope) == envelope ? &p->payload : &p->members;
+}
+
+static void learn(tm_parser_t *p, const tm_kind_t *kind)
+{
+    int32_t idx = tm_layouts_learn(&p->layouts, &p->walk, p->at, kind, only_members(p));
+    if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
+}
+
+static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
+                          uint32_t cap, bool may_learn)
+{
+    outcome_t o = {.rows = rows, .cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX};
+    tm_reason_t reason = top(p, frame, &o);
+    tm_counter_add(p->any_order, 1);
+    if (reason) {
+        tm_counter_add(p->dead, 1);
+        tm_counter_add(p->reasons[reason], 1);
+        tm_dead_letters_add(p->letters, frame, reason, p->walk.bad_off);
+        return 0;
+    }
+    if (o.event_cnt == 1) tm_counter_add(p->kinds[o.kind->idx], 1);
+    for (uint32_t k = 0; o.event_cnt > 1 && k < p->dialect.kind_cnt; k++)
+        tm_counter_add(p->kinds[k], o.kind_cnts[k]);
+    /* An array of events has moved the walk's window. */
+    if (may_learn && frame->data[0] == '{' && p->walk.base == 0) learn(p, o.kind);
+    return o.row_cnt;
+}
+
+static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
+{
+    tm_counter_add(p->fast, 1);
+    tm_counter_add(p->kinds[kind->idx], 1);
+    return kind->decl->schema_id != 0;
+}
+
+/* The fast path in one kernel. NULL where the message has to take another one. */
+static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *frame,
+                                            tm_market_row_t *row)
+{
+    tm_stencil_taken_t got = {.row = row};
+    const tm_stencil_t *s = p->kernels->take(&p->stencils, frame->data, frame->sz, frame->recv_ns,
+                                             &got);
+    if (TM_UNLIKELY(!s)) return NULL;
+    if (got.symbol_sz == 0) return s->kind;
+    row->row.symbol = tm_symbol_cache_find(&p->symbols, got.symbol[0], got.symbol[1],
+                                           (const uint8_t *)got.symbol, got.symbol_sz);
+    return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
+}
+
+/* What the one-kernel path does not take. */
+static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows, uint32_t cap)
+{
+    const uint8_t *bytes = frame->data;
+    tm_scan_t scan = {0};
+    bool small = frame->sz <= TM_LAYOUT_SZ_MAX && cap > 0;
+    uint32_t cnt = 0;
+    if (small) {
+        cnt = p->kernels->quotes(bytes, frame->sz, &scan, p->at + 1);
+        p->at[cnt + 1] = (uint16_t)frame->sz;
+        if (!scan.odd && !p->any_order_only) {
+            tm_layout_match_t match;
+            const tm_layout_t *l = tm_layouts_match(&p->layouts, bytes, p->at, cnt, &match);
+            if (l && take(p, frame, l, &match, rows)) return taken(p, l->kind);
+        }
+    }
+    tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
+    if (small) tm_walk_scanned(&p->walk, cnt, scan.odd);
+    return any_order(p, frame, rows, cap, small && !scan.odd && !p->any_order_only);
+}
+
+uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
+                         uint32_t cap)
+{
+    if (TM_LIKELY(frame->sz <= TM_STENCIL_SZ_MAX && cap > 0 && parser->stencils_on)) {
+        const tm_kind_t *kind = take_stencil(parser, frame, rows);
+        if (TM_LIKELY(kind != NULL)) return taken(parser, kind);
+    }
+    return parse(parser, frame, rows, cap);
+}
+
+int tm_parser_dead_letters_write(const tm_parser_t *parser, FILE *out)
+{
+    return tm_dead_letters_write(parser->letters, out);
+}

@@ -1,0 +1,31 @@
+#include "parse/bytes.h"
+#include "parse/kernels.h"
+
+/* Eight words make a block, so that escapes are resolved exactly as in the SIMD kernels. */
+uint32_t tm_quotes_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    uint16_t *out = at;
+    uint64_t odd_any = 0;
+    for (uint32_t off = 0; off < sz; off += 64) {
+        uint32_t left = sz - off;
+        uint32_t end = left < 64 ? left : 64;
+        uint64_t quotes = 0, slashes = 0;
+        for (uint32_t i = 0; i < end; i += 8) {
+            uint64_t w = tm_bytes_load(bytes + off + i);
+            uint64_t keep = tm_bytes_low(end - i);
+            uint64_t odd = tm_bytes_odd(w) & keep;
+            quotes |= (uint64_t)tm_bytes_mask(tm_bytes_zero(w ^ TM_BYTES_EACH('"')) & keep) << i;
+            if (odd) {
+                slashes |= (uint64_t)tm_bytes_mask(tm_bytes_zero(w ^ TM_BYTES_EACH('\\')) & keep)
+                           << i;
+            }
+            odd_any |= odd;
+        }
+        if (TM_UNLIKELY(slashes != 0 || scan->escaping))
+            quotes &= ~tm_scan_escaped(slashes, &scan->escaping);
+        for (; quotes; quotes &= quotes - 1)
+            *out++ = (uint16_t)(off + (uint32_t)__builtin_ctzll(quotes));
+    }
+    scan->odd = odd_any != 0;
+    return (uint32_t)(out - at);
+}

@@ -1,0 +1,458 @@
+#include "parse/walk.h"
+
+#include "parse/quoted.h"
+
+#define NO_QUOTE UINT32_MAX
+
+void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialect_t *dialect,
+                   const uint8_t *bytes, uint32_t sz, uint16_t *at)
+{
+    walk->kernels = kernels;
+    walk->dialect = dialect;
+    walk->bytes = bytes;
+    walk->sz = sz;
+    walk->at = at;
+    walk->bad_off = 0;
+    walk->scalar_cnt = 0;
+    walk->odd = false;
+    tm_walk_seek(walk, 0);
+}
+
+void tm_walk_scanned(tm_walk_t *walk, uint32_t cnt, bool odd)
+{
+    walk->at_cnt = cnt;
+    walk->end = walk->sz;
+    walk->odd = odd;
+}
+
+void tm_walk_seek(tm_walk_t *walk, uint32_t pos)
+{
+    walk->pos = pos;
+    walk->base = walk->end = pos;
+    walk->at_cnt = walk->at_idx = 0;
+    walk->scan = (tm_scan_t){0};
+}
+
+/* Lists the quotes of the next window that has any. */
+static uint32_t quote_refill(tm_walk_t *w)
+{
+    while (w->end < w->sz) {
+        uint32_t left = w->sz - w->end;
+        uint32_t window = left < TM_SCAN_WINDOW ? left : TM_SCAN_WINDOW;
+        w->base = w->end;
+        w->at_cnt = w->kernels->quotes(w->bytes + w->base, window, &w->scan, w->at);
+        w->at_idx = 0;
+        w->end += window;
+        w->odd |= w->scan.odd;
+        if (w->at_cnt > 0) return w->base + w->at[w->at_idx++];
+    }
+    return NO_QUOTE;
+}
+
+static inline uint32_t quote_next(tm_walk_t *w)
+{
+    if (TM_LIKELY(w->at_idx < w->at_cnt)) return w->base + w->at[w->at_idx++];
+    return quote_refill(w);
+}
+
+static tm_reason_t fail_at(tm_walk_t *w, tm_reason_t reason, uint32_t off)
+{
+    w->bad_off = off;
+    return reason;
+}
+
+tm_reason_t tm_walk_unexpected(tm_walk_t *walk)
+{
+    return fail_at(walk, walk->pos >= walk->sz ? TM_REASON_TRUNCATED : TM_REASON_SYNTAX, walk->pos);
+}
+
+static inline bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+static inline uint8_t peek(tm_walk_t *w)
+{
+    for (; w->pos < w->sz; w->pos++) {
+        uint8_t c = w->bytes[w->pos];
+        if (TM_LIKELY(!is_space(c))) return c;
+    }
+    return 0;
+}
+
+uint8_t tm_walk_peek(tm_walk_t *walk)
+{
+    return peek(walk);
+}
+
+static inline void note(tm_walk_t *w, const tm_value_t *v)
+{
+    if (w->scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[w->scalar_cnt] = *v;
+    w->scalar_cnt++;
+}
+
+/* Looks at the bytes of a string that stands in an odd window. */
+static tm_reason_t string_check(tm_walk_t *w, tm_value_t *v)
+{
+    uint32_t off = 0;
+    tm_reason_t reason = tm_quoted_check(w->bytes + v->from, v->to - v->from, &off);
+    if (reason) return fail_at(w, reason, v->from + off);
+    if (memchr(w->bytes + v->from, '\\', v->to - v->from)) v->type = TM_VALUE_ESCAPED;
+    return TM_REASON_NONE;
+}
+
+/* pos is at the opening quote. */
+static inline tm_reason_t string(tm_walk_t *w, tm_value_t *v)
+{
+    uint32_t open = quote_next(w);
+    if (TM_UNLIKELY(open != w->pos)) return fail_at(w, TM_REASON_SYNTAX, w->pos);
+    uint32_t close = quote_next(w);
+    if (TM_UNLIKELY(close == NO_QUOTE)) return fail_at(w, TM_REASON_TRUNCATED, w->sz);
+    v->from = open + 1;
+    v->to = close;
+    v->type = TM_VALUE_STRING;
+    w->pos = close + 1;
+    return TM_UNLIKELY(w->odd) ? string_check(w, v) : TM_REASON_NONE;
+}
+
+/* End of the digits from pos on, at most sz. */
+static inline uint32_t digits_end(const tm_walk_t *w, uint32_t pos)
+{
+    while (pos < w->sz) {
+        uint64_t stop = tm_bytes_not_digit(tm_bytes_load(w->bytes + pos));
+        if (stop) {
+            pos += (uint32_t)__builtin_ctzll(stop) >> 3;
+            break;
+        }
+        pos += 8;
+    }
+    return pos < w->sz ? pos : w->sz;
+}
+
+/* One or more digits at pos. */
+static inline bool digits(tm_walk_t *w)
+{
+    uint32_t from = w->pos;
+    w->pos = digits_end(w, from);
+    return w->pos > from;
+}
+
+static tm_reason_t number_tail(tm_walk_t *w)
+{
+    uint8_t c = w->bytes[w->pos];
+    if (c == '.') {
+        w->pos++;
+        if (!digits(w)) return tm_walk_unexpected(w);
+    }
+    if (w->pos < w->sz && (w->bytes[w->pos] | 0x20) == 'e') {
+        w->pos++;
+        if (w->pos < w->sz && (w->bytes[w->pos] == '+' || w->bytes[w->pos] == '-')) w->pos++;
+        if (!digits(w)) return tm_walk_unexpected(w);
+    }
+    return TM_REASON_NONE;
+}
+
+static inline tm_reason_t number(tm_walk_t *w, tm_value_t *v)
+{
+    v->type = TM_VALUE_NUMBER;
+    v->from = w->pos;
+    if (w->bytes[w->pos] == '-') w->pos++;
+    uint32_t first = w->pos;
+    if (!digits(w)) return tm_walk_unexpected(w);
+    if (w->bytes[first] == '0' && w->pos - first > 1)
+        return fail_at(w, TM_REASON_SYNTAX, first + 1);
+    uint8_t c = w->pos < w->sz ? w->bytes[w->pos] : 0;
+    tm_reason_t reason = TM_REASON_NONE;
+    if (TM_UNLIKELY(c == '.' || (c | 0x20) == 'e')) reason = number_tail(w);
+    v->to = w->pos;
+    note(w, v);
+    return reason;
+}
+
+/* true, false or null; `word` has `cnt` bytes. */
+static tm_reason_t word(tm_walk_t *w, tm_value_t *v, const char *text, uint32_t cnt)
+{
+    v->from = w->pos;
+    for (uint32_t i = 0; i < cnt; i++, w->pos++) {
+        if (w->pos >= w->sz || w->bytes[w->pos] != (uint8_t)text[i]) return tm_walk_unexpected(w);
+    }
+    v->to = w->pos;
+    note(w, v);
+    return TM_REASON_NONE;
+}
+
+static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
+{
+    switch (c) {
+    case '"': {
+        tm_reason_t reason = string(w, v);
+        note(w, v);
+        return reason;
+    }
+    case 't':
+        v->type = TM_VALUE_TRUE;
+        return word(w, v, "true", 4);
+    case 'f':
+        v->type = TM_VALUE_FALSE;
+        return word(w, v, "false", 5);
+    case 'n':
+        v->type = TM_VALUE_NULL;
+        return word(w, v, "null", 4);
+    default:
+        if (c == '-' || (uint8_t)(c - '0') <= 9) return number(w, v);
+        return tm_walk_unexpected(w);
+    }
+}
+
+/* Skips rows of an array of pairs of strings, `["1.0","2.0"],["1.1","0"],`: nearly all the bytes of
+   book messages. pos is at a '[' inside an array and stays at the first value of other form. */
+static void skip_pairs(tm_walk_t *w)
+{
+    const uint8_t *b = w->bytes;
+    const uint16_t *q = w->at + w->at_idx;
+    uint32_t left = w->at_cnt - w->at_idx, pos = w->pos;
+    for (; left >= 4; left -= 4, q += 4) {
+        uint32_t close = w->base + q[3];
+        bool pair = w->base + q[0] == pos + 1 && q[2] == q[1] + 2 && b[w->base + q[1] + 1] == ',' &&
+                    close + 3 < w->sz && b[close + 1] == ']' && b[close + 2] == ',' &&
+                    b[close + 3] == '[';
+        if (!pair) break;
+        pos = close + 3;
+    }
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos;
+    w->scalar_cnt += TM_WALK_SCALAR_MAX;
+}
+
+/* A key and its colon inside a skipped object. */
+static tm_reason_t skip_key(tm_walk_t *w)
+{
+    tm_value_t key;
+    if (peek(w) != '"') return tm_walk_unexpected(w);
+    tm_reason_t reason = string(w, &key);
+    if (reason) return reason;
+    if (peek(w) != ':') return tm_walk_unexpected(w);
+    w->pos++;
+    return TM_REASON_NONE;
+}
+
+/* One bit a level of nesting says whether it is an object. */
+typedef struct levels {
+    uint32_t depth;
+    uint64_t is_object[TM_WALK_DEPTH_MAX / 64];
+} levels_t;
+
+static inline bool in_object(const levels_t *l)
+{
+    return l->is_object[(l->depth - 1) / 64] >> ((l->depth - 1) % 64) & 1;
+}
+
+/* Steps into the container at pos, past the key of its first member. *empty: and out again. */
+static tm_reason_t skip_open(tm_walk_t *w, levels_t *l, uint8_t open, bool *empty)
+{
+    if (l->depth == TM_WALK_DEPTH_MAX) return fail_at(w, TM_REASON_NESTING, w->pos);
+    uint64_t bit = 1ull << (l->depth % 64), *level = &l->is_object[l->depth / 64];
+    *level = open == '{' ? *level | bit : *level & ~bit;
+    w->pos++;
+    *empty = peek(w) == (open == '{' ? '}' : ']');
+    if (*empty) {
+        w->pos++;
+        return TM_REASON_NONE;
+    }
+    l->depth++;
+    return open == '{' ? skip_key(w) : TM_REASON_NONE;
+}
+
+/* Behind a value: leaves levels until a comma leads to the next value. */
+static tm_reason_t skip_close(tm_walk_t *w, levels_t *l)
+{
+    while (l->depth > 0) {
+        bool object = in_object(l);
+        uint8_t c = peek(w);
+        if (c != ',' && c != (object ? '}' : ']')) return tm_walk_unexpected(w);
+        w->pos++;
+        if (c == ',') return object ? skip_key(w) : TM_REASON_NONE;
+        l->depth--;
+    }
+    return TM_REASON_NONE;
+}
+
+/* Checks the object or array at pos, without recursion. */
+static tm_reason_t skip_nested(tm_walk_t *w)
+{
+    levels_t l = {0};
+    do {
+        tm_value_t v;
+        tm_reason_t reason;
+        bool whole = true;
+        uint8_t c = peek(w);
+        if (c == '[' && !w->odd && l.depth > 0 && !in_object(&l)) skip_pairs(w);
+        if (c == '{' || c == '[')
+            reason = skip_open(w, &l, c, &whole);
+        else
+            reason = scalar(w, &v, c);
+        if (!reason && whole) reason = skip_close(w, &l);
+        if (reason) return reason;
+    } while (l.depth > 0);
+    return TM_REASON_NONE;
+}
+
+tm_reason_t tm_walk_value(tm_walk_t *walk, tm_value_t *value)
+{
+    uint8_t c = peek(walk);
+    if (c != '{' && c != '[') return scalar(walk, value, c);
+    value->type = c == '{' ? TM_VALUE_OBJECT : TM_VALUE_ARRAY;
+    value->from = walk->pos;
+    tm_reason_t reason = skip_nested(walk);
+    value->to = walk->pos;
+    return reason;
+}
+
+const uint8_t *tm_walk_text(const uint8_t *bytes, const tm_value_t *value, uint8_t *room,
+                            uint32_t room_sz, uint32_t *sz)
+{
+    *sz = value->to - value->from;
+    if (value->type == TM_VALUE_STRING) return bytes + value->from;
+    int32_t n = tm_quoted_decode(bytes + value->from, *sz, room, room_sz);
+    if (n < 0) return NULL;
+    *sz = (uint32_t)n;
+    return room;
+}
+
+static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
+{
+    uint8_t room[2 * TM_KEY_SZ_MAX] = {0};
+    uint32_t sz = key->to - key->from;
+    const uint8_t *text = w->bytes + key->from;
+    if (TM_UNLIKELY(key->type == TM_VALUE_ESCAPED)) {
+        text = tm_walk_text(w->bytes, key, room, TM_KEY_SZ_MAX, &sz);
+        if (!text) return TM_KEY_NONE; /* too long for a declared key, or no text at all */
+    }
+    return tm_key_find(&w->dialect->keys, text, sz);
+}
+
+/* Sixteen bytes at most that are an integer as JSON writes it. */
+static inline bool plain_integer(const uint8_t *p, uint32_t sz)
+{
+    uint64_t low = tm_bytes_not_digit(tm_bytes_load(p)) & tm_bytes_low(sz);
+    uint64_t high = sz > 8 ? tm_bytes_not_digit(tm_bytes_load(p + 8)) & tm_bytes_low(sz - 8) : 0;
+    return sz - 1 < 16 && (low | high) == 0 && (*p != '0' || sz == 1);
+}
+
+/* What stands at p: the length of "true" or "false", 0 for neither; *type: which. */
+static inline uint32_t flag_sz(const uint8_t *p, tm_value_type_t *type)
+{
+    uint64_t text = tm_bytes_load(p) & tm_bytes_low(5);
+    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull;
+    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
+    return yes ? 4 : no ? 5 : 0;
+}
+
+/* A member of the common form: no white space, no escape; a string, an integer or a boolean. */
+typedef struct plain {
+    tm_value_t value;
+    uint32_t end;       /* the byte behind the value: a comma or a closing brace, */
+    uint32_t quote_cnt; /* if all is well; and the quotes it has, or 0 */
+} plain_t;
+
+/* Looks at the value behind the key whose quotes are q[0] and q[1]. A bare value ends before the next
+   key, if there is one; so nothing here waits for a byte to be found. */
+static inline plain_t plain_value(const uint8_t *b, const uint16_t *q, const uint16_t *q_end)
+{
+    plain_t m = {.value.from = q[1] + 2u};
+    const uint8_t *p = b + m.value.from;
+    if (*p == '"') {
+        if (q_end - q < 4 || q[2] != m.value.from) return m;
+        m.value.from++;
+        m.value.to = q[3];
+        m.value.type = TM_VALUE_STRING;
+        m.end = m.value.to + 1;
+        m.quote_cnt = 4;
+        return m;
+    }
+    m.quote_cnt = 2;
+    uint32_t sz = flag_sz(p, &m.value.type);
+    if (sz == 0) {
+        uint32_t to = q_end - q < 3 ? 0 : q[2] - 1u;
+        m.value.type = TM_VALUE_NUMBER;
+        if (to == 0 || b[to] != ',' || !plain_integer(p, to - m.value.from)) m.quote_cnt = 0;
+        sz = to - m.value.from;
+    }
+    m.value.to = m.end = m.value.from + sz;
+    return m;
+}
+
+/* Reads members of the common form, for as long as they come. Returns whether the object ended. Stops
+   at the first member of other form, at its key, and leaves it to member(). pos is at a key. */
+static bool members_plain(tm_walk_t *w, tm_members_t *members)
+{
+    const uint8_t *b = w->bytes + w->base;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos - w->base, scalar_cnt = w->scalar_cnt, sz = w->sz - w->base;
+    uint64_t present = members->present;
+    bool ended = false;
+    while (!ended && q_end - q >= 2 && q[0] == pos && b[q[1] + 1] == ':') {
+        plain_t m = plain_value(b, q, q_end);
+        if (m.quote_cnt == 0 || m.end >= sz) break;
+        ended = b[m.end] == '}';
+        /* Behind a comma the next key must follow at once, and its quote be listed. */
+        bool next = b[m.end] == ',' && q_end - q > m.quote_cnt && q[m.quote_cnt] == m.end + 1;
+        if (!ended && !next) break;
+        uint32_t id = tm_key_find(&w->dialect->keys, b + q[0] + 1, q[1] - q[0] - 1u);
+        m.value.from += w->base;
+        m.value.to += w->base;
+        present |= 1ull << id;
+        members->at[id] = m.value;
+        if (scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[scalar_cnt] = m.value;
+        scalar_cnt++;
+        q += m.quote_cnt;
+        pos = m.end + 1;
+    }
+    members->present = present;
+    w->scalar_cnt = scalar_cnt;
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos + w->base;
+    return ended;
+}
+
+/* Reads one member of any form. pos is at its key. */
+static tm_reason_t member(tm_walk_t *w, tm_members_t *members, tm_members_t *payload)
+{
+    tm_value_t key;
+    if (peek(w) != '"') return tm_walk_unexpected(w);
+    tm_reason_t reason = string(w, &key);
+    if (reason) return reason;
+    uint32_t id = key_id(w, &key);
+    if (peek(w) != ':') return tm_walk_unexpected(w);
+    w->pos++;
+    tm_value_t *v = &members->at[id];
+    members->present |= 1ull << id;
+    uint8_t c = peek(w);
+    if (c == '{' && payload && id == w->dialect->payload_key) {
+        v->from = w->pos;
+        reason = tm_walk_object(w, payload, NULL);
+        v->type = TM_VALUE_OBJECT;
+        v->to = w->pos;
+        return reason;
+    }
+    return c == '{' || c == '[' ? tm_walk_value(w, v) : scalar(w, v, c);
+}
+
+tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t *payload)
+{
+    members->present = 0;
+    walk->pos++;
+    if (peek(walk) == '}') {
+        walk->pos++;
+        return TM_REASON_NONE;
+    }
+    for (;;) {
+        if (!walk->odd && members_plain(walk, members)) return TM_REASON_NONE;
+        tm_reason_t reason = member(walk, members, payload);
+        if (reason) return reason;
+        uint8_t c = peek(walk);
+        if (c != ',' && c != '}') return tm_walk_unexpected(walk);
+        walk->pos++;
+        if (c == '}') return TM_REASON_NONE;
+    }
+}

@@ -1,0 +1,92 @@
+#!/usr/bin/env python3
+"""Folders that cannot be written, disks that fill up: named errors, nothing broken to be seen."""
+
+import os
+import subprocess
+from contextlib import contextmanager
+
+import harness
+import synthetic
+from bars_reference import bars_of
+from harness import Skip, bars, expect, expect_equal, parts, read_bars, test
+
+
+def capture(folder, **options):
+    path = folder / "capture.txt"
+    synthetic.write(path, **{"seed": 21, "seconds": 10, "rate": 10, **options})
+    return path
+
+
+@test
+def an_out_folder_below_a_file_is_refused_by_name(folder):
+    blocker = folder / "file"
+    blocker.write_text("")
+    done = bars("--replay", capture(folder), "--out", blocker / "out")
+    expect_equal(done.code, 1, "exit status")
+    expect(str(blocker / "out") in done.stderr, done.stderr)
+
+
+@test
+def an_out_folder_without_permission_is_refused_by_name(folder):
+    if os.geteuid() == 0:
+        raise Skip("root may write everywhere")
+    locked = folder / "locked"
+    locked.mkdir(mode=0o555)
+    done = bars("--replay", capture(folder), "--out", locked / "out")
+    expect_equal(done.code, 1, "exit status")
+    expect(str(locked) in done.stderr and "ermission denied" in done.stderr, done.stderr)
+
+
+@contextmanager
+def mounted(place, options):
+    """A small tmpfs, where the machine permits mounts."""
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Skip(f"mount: {error}") from None
+    if done.returncode != 0:
+        raise Skip(f"no mount is permitted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@test
+def a_read_only_out_folder_is_refused_by_name(folder):
+    with mounted(folder / "readonly", "ro,size=64k") as place:
+        done = bars("--replay", capture(folder), "--out", place / "out")
+        expect_equal(done.code, 1, "exit status")
+        expect(str(place) in done.stderr and "ead-only" in done.stderr, done.stderr)
+
+
+@test
+def a_full_disk_is_named_and_what_is_finished_stays_readable(folder):
+    path = capture(folder, seconds=600, rate=4)
+    with mounted(folder / "small", "size=48k") as place:
+        done = bars("--replay", path, "--out", place / "out", "--speed", "200x",
+                    "--roll-interval", "200ms")
+        expect_equal(done.code, 1, f"exit status; {done.stderr}")
+        expect("No space left on device" in done.stderr, done.stderr)
+        expect(str(place) in done.stderr, done.stderr)
+        finished = parts(place / "out")
+        expect(len(finished) > 0, "the parts from before are there")
+        wanted = {(row["symbol"], row["window_start"]): row for row in bars_of([path]).rows()}
+        for row in read_bars(finished):
+            expect_equal(row, wanted[row["symbol"], row["window_start"]], "a finished bar")
+
+
+@test
+def a_disk_full_from_the_start_is_named(folder):
+    path = capture(folder)
+    with mounted(folder / "full", "size=4k") as place:
+        (place / "ballast").write_bytes(bytes(4096))
+        done = bars("--replay", path, "--out", place / "out", "--speed", "max")
+        expect_equal(done.code, 1, "exit status")
+        expect("No space left on device" in done.stderr, done.stderr)
+        expect_equal(parts(place), [], "no part is visible")
+
+
+harness.main()

@@ -1,0 +1,8 @@
+#!/bin/sh
+# run_fuzzer.sh TARGET CORPUS: fuzzes for TM_FUZZ_SECONDS (20) from the checked-in seeds. What it
+# finds on the way is thrown away; an input that fails is kept beside the target and named.
+set -eu
+found=$(mktemp -d)
+trap 'rm -rf "$found"' EXIT
+"$1" -max_total_time="${TM_FUZZ_SECONDS:-20}" -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="$1-" "$found" "$2"
