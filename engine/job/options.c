@@ -19,6 +19,7 @@ typedef enum option_id {
     OPT_CA_FILE,
     OPT_REPLAY,
     OPT_SPEED,
+    OPT_JOURNAL,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
@@ -42,9 +43,9 @@ static const tm_flag_t table[] = {
     [OPT_STREAM] = {"stream", "NAME",
                     "subscribe to this stream as well (btcusdt@trade); repeatable"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
-    [OPT_REPLAY] = {"replay", "FILE",
-                    "captured feed instead of a live one (plain, gzip or xz); repeatable"},
+    [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
+    [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
@@ -145,6 +146,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
         o->ca_file = arg;
+        return 0;
+    case OPT_JOURNAL:
+        o->journal_dir = arg;
         return 0;
     case OPT_OUT:
         o->out_dir = arg;

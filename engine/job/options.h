@@ -29,6 +29,7 @@ typedef struct tm_options {
     const char *ca_file;
     const char *out_dir;
     const char *dead_letter_file;
+    const char *journal_dir; /* NULL = frames are not recorded */
     uint32_t ingest_cores[TM_OPTION_CORE_MAX];
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */
