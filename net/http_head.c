@@ -227,8 +227,9 @@ const char *tm_http_slice_show(tm_http_slice_t s, char *out, size_t out_sz)
 {
     size_t sz = s.sz < out_sz - 1 ? s.sz : out_sz - 1;
     for (size_t i = 0; i < sz; i++) {
-        uint8_t b = (uint8_t)s.s[i];
-        out[i] = b >= 0x20 && b < 0x7f ? (char)b : '?';
+        char c = s.s[i];
+        out[i] = '?';
+        if (c >= 0x20 && c < 0x7f) out[i] = c;
     }
     out[sz] = '\0';
     return out;

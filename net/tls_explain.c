@@ -13,7 +13,9 @@ static void add_name(char *out, size_t out_sz, const uint8_t *name, int sz)
     size_t at = strlen(out);
     if (at > 0 && at + 2 < out_sz) at += (size_t)snprintf(out + at, out_sz - at, ", ");
     for (int i = 0; i < sz && at + 1 < out_sz; i++) {
-        out[at++] = name[i] > 0x20 && name[i] < 0x7f ? (char)name[i] : '?';
+        out[at] = '?';
+        if (name[i] > 0x20 && name[i] < 0x7f) out[at] = (char)name[i];
+        at++;
     }
     out[at] = '\0';
 }

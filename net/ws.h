@@ -1,7 +1,8 @@
 /* net/ws.h - RFC 6455 messages out of a byte stream and into one, both roles, without I/O.
    Flow     TLS or TCP bytes -> [ws] -> messages -> frames of the feed; replies -> [ws] -> bytes
-   Framing  wslay's frame layer; every rule above the frame is checked here: masks, reserved bits
-            and opcodes, fragmentation, control frames, close codes, UTF-8, limits
+   Framing  wslay's frame layer, which a client passes by for plain messages that lie whole in the
+            input; every rule above the frame is checked here: masks, reserved bits and opcodes,
+            fragmentation, control frames, close codes, UTF-8, limits
    Units    *_sz: bytes; *_cnt: frames
    Memory   one wslay context and one message buffer a connection, allocated at open. The buffer
             doubles as bytes arrive, until it holds the messages of one poll. An unmasked message

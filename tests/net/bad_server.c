@@ -33,7 +33,8 @@ struct bad_server {
     pthread_t thread, peers[PEER_MAX];
     int peer_cnt;
     pthread_mutex_t lock;
-    char seen[SEEN_SZ];
+    char seen[SEEN_SZ];  /* under lock */
+    char shown[SEEN_SZ]; /* the test's copy */
 };
 
 static ssize_t peer_read(bad_peer_t *p, void *buf, size_t sz)
@@ -216,7 +217,8 @@ static SSL_CTX *ctx_make(const bad_server_cfg_t *cfg)
     return ctx;
 }
 
-/* With a backlog of 0 Linux takes one connection; more of them leave later ones without an answer. */
+/* With a backlog of 0 Linux takes one connection; more of them leave later ones without an answer.
+   */
 static void deafen(bad_server_t *s, const struct sockaddr_in *addr)
 {
     for (int i = 0; i < 8; i++) {
@@ -260,7 +262,10 @@ uint16_t bad_server_port(const bad_server_t *s)
     return s->port;
 }
 
-const char *bad_server_seen(const bad_server_t *s)
+const char *bad_server_seen(bad_server_t *s)
 {
-    return s->seen;
+    pthread_mutex_lock(&s->lock);
+    memcpy(s->shown, s->seen, SEEN_SZ);
+    pthread_mutex_unlock(&s->lock);
+    return s->shown;
 }

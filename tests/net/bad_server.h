@@ -1,8 +1,9 @@
-/* tests/net/bad_server.h - a small server that misbehaves on purpose, on blocking sockets and OpenSSL.
-   Why      the client is tested against bytes that none of its own code made: accept keys, frames and
-            TLS come from here and from OpenSSL directly
-   Use      a script runs on the server's thread for every connection; when it returns, the connection
-            is closed in order (or as the script left it)
+/* tests/net/bad_server.h - a small server that misbehaves on purpose, on blocking sockets and
+   OpenSSL.
+   Why      the client is tested against bytes that none of its own code made: accept keys, frames
+            and TLS come from here and from OpenSSL directly
+   Use      a script runs on the server's thread for every connection; when it returns, the
+            connection is closed in order (or as the script left it)
    Threads  open, close: the test's; scripts: the server's */
 #ifndef TM_TESTS_NET_BAD_SERVER_H
 #define TM_TESTS_NET_BAD_SERVER_H
@@ -24,9 +25,9 @@ bad_server_t *bad_server_open(const bad_server_cfg_t *cfg);
 void bad_server_close(bad_server_t *server); /* waits for running scripts */
 uint16_t bad_server_port(const bad_server_t *server);
 
-/* Bytes that scripts kept for the test to look at; complete after bad_server_close... or once the
-   client has seen something the script sent afterwards. */
-const char *bad_server_seen(const bad_server_t *server);
+/* What scripts have kept for the test so far: all of it that came before something the client has
+   seen. */
+const char *bad_server_seen(bad_server_t *server);
 
 /* For scripts. Reads a request head and keeps its key; false where the client went away. */
 bool bad_peer_request(bad_peer_t *peer);

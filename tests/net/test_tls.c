@@ -23,7 +23,7 @@ typedef struct tm_pair {
 static void pair_files(tm_pair_t *p, tm_selfsigned_cfg_t cfg)
 {
     *p = (tm_pair_t){0};
-    strcpy(p->dir, "/tmp/tm_tls_XXXXXX");
+    snprintf(p->dir, sizeof p->dir, "/tmp/tm_tls_XXXXXX");
     tm_assert(mkdtemp(p->dir));
     snprintf(p->ca, sizeof p->ca, "%s/ca", p->dir);
     snprintf(p->cert, sizeof p->cert, "%s/cert", p->dir);
@@ -66,7 +66,7 @@ static bool carry(tm_tls_t *from, tm_tls_t *to, size_t chop, int *err, char *tex
     for (size_t at = 0; at < sz && *err >= 0; at += chop) {
         tm_tls_feed(to, wire + at, sz - at < chop ? sz - at : chop);
         *err = tm_tls_read(to, plain, sizeof plain);
-        if (*err < 0) strcpy(text, tm_error_text());
+        if (*err < 0) snprintf(text, TM_ERROR_TEXT_MAX, "%s", tm_error_text());
         tm_assert(*err <= 0); /* the handshake carries no plaintext */
         tm_assert_eq(tm_tls_fed_sz(to), (size_t)0);
     }
@@ -235,9 +235,10 @@ Test(tls, an_expired_certificate_is_refused_with_its_last_day)
 {
     tm_pair_t p;
     char year[8];
-    time_t then = time(NULL) - 400 * 86400;
-    strftime(year, sizeof year, "%Y-", gmtime(&then));
-    pair_files(&p, (tm_selfsigned_cfg_t){.begin_s = -500 * 86400, .end_s = -400 * 86400});
+    time_t then = time(NULL) - 400L * 86400;
+    struct tm day;
+    strftime(year, sizeof year, "%Y-", gmtime_r(&then, &day));
+    pair_files(&p, (tm_selfsigned_cfg_t){.begin_s = -500L * 86400, .end_s = -400L * 86400});
     pair_open(&p, (tm_tls_ctx_cfg_t){.ca_file = p.ca}, (tm_tls_ctx_cfg_t){0}, "localhost");
     client_fails(&p, (const char *[]){"certificate of localhost expired on ", year, "clock", NULL});
     pair_free(&p);
@@ -246,7 +247,7 @@ Test(tls, an_expired_certificate_is_refused_with_its_last_day)
 Test(tls, a_certificate_of_tomorrow_is_refused)
 {
     tm_pair_t p;
-    pair_files(&p, (tm_selfsigned_cfg_t){.begin_s = 86400, .end_s = 2 * 86400});
+    pair_files(&p, (tm_selfsigned_cfg_t){.begin_s = 86400, .end_s = 2L * 86400});
     pair_open(&p, (tm_tls_ctx_cfg_t){.ca_file = p.ca}, (tm_tls_ctx_cfg_t){0}, "localhost");
     client_fails(&p, (const char *[]){"certificate of localhost is not valid before ", NULL});
     pair_free(&p);

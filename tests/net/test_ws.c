@@ -11,39 +11,13 @@
 static const tm_ws_cfg_t client = {.role = TM_WS_CLIENT};
 static const tm_ws_cfg_t server = {.role = TM_WS_SERVER};
 
-static bool differs(const char *got, const char *want)
-{
-    if (strcmp(got, want) == 0) return false;
-    printf("# got  %s\n# want %s\n", got ? got : "nothing", want ? want : "nothing");
-    return true;
-}
-
-/* The same line must come out of one piece, of single bytes and of any two pieces. */
-static bool reads_as(const tm_ws_cfg_t *cfg, tm_wire_t *wire, const char *want)
-{
-    bool ok = true;
-    size_t step = wire->sz > 4096 ? wire->sz / 256 : 1;
-    for (size_t first = 0; first <= wire->sz && ok; first += step) {
-        char *line = tm_wire_run(cfg, wire, (tm_wire_cut_t){.first_sz = first}, false);
-        ok = !differs(line, want);
-        free(line);
-    }
-    if (ok) {
-        char *line = tm_wire_run(cfg, wire, (tm_wire_cut_t){.chop_sz = 1}, false);
-        ok = !differs(line, want);
-        free(line);
-    }
-    tm_wire_free(wire);
-    return ok;
-}
-
 Test(ws, a_text_and_a_binary_message_come_out_as_sent)
 {
     tm_wire_t w = {0};
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "Hello");
     tm_wire_text(&w, WIRE_FIN | WIRE_BINARY, "\xff\xfe!");
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "");
-    tm_assert(reads_as(&client, &w, "<text:Hello <binary:#3.f994761be4783563 <text: open"));
+    tm_assert(tm_wire_reads_as(&client, &w, "<text:Hello <binary:#3.f994761be4783563 <text: open"));
 }
 
 Test(ws, the_example_frames_of_the_rfc_are_read)
@@ -54,11 +28,11 @@ Test(ws, the_example_frames_of_the_rfc_are_read)
     static const uint8_t fragments[] = {0x01, 0x03, 0x48, 0x65, 0x6c, 0x80, 0x02, 0x6c, 0x6f};
     tm_wire_t w = {0};
     tm_wire_raw(&w, unmasked, sizeof unmasked);
-    tm_assert(reads_as(&client, &w, "<text:Hello open"));
+    tm_assert(tm_wire_reads_as(&client, &w, "<text:Hello open"));
     tm_wire_raw(&w, masked, sizeof masked);
-    tm_assert(reads_as(&server, &w, "<text:Hello open"));
+    tm_assert(tm_wire_reads_as(&server, &w, "<text:Hello open"));
     tm_wire_raw(&w, fragments, sizeof fragments);
-    tm_assert(reads_as(&client, &w, "<text:Hello open"));
+    tm_assert(tm_wire_reads_as(&client, &w, "<text:Hello open"));
 }
 
 Test(ws, lengths_around_each_encoding_survive_in_both_roles)
@@ -73,8 +47,8 @@ Test(ws, lengths_around_each_encoding_survive_in_both_roles)
         tm_wire_show(&line, unmasked.data, unmasked.sz, false);
         tm_wire_raw(&line, " open", 6);
         line.data[line.data[0] == ' '] = '<';
-        tm_assert(reads_as(&client, &unmasked, (char *)line.data));
-        tm_assert(reads_as(&server, &masked, (char *)line.data));
+        tm_assert(tm_wire_reads_as(&client, &unmasked, (char *)line.data));
+        tm_assert(tm_wire_reads_as(&server, &masked, (char *)line.data));
         tm_wire_free(&line);
         free(payload);
     }
@@ -111,7 +85,7 @@ Test(ws, fragments_are_put_together_around_control_frames)
     tm_wire_text(&w, WIRE_CONT, "two,");
     tm_wire_text(&w, WIRE_FIN | WIRE_PONG, "q");
     tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "three");
-    tm_assert(reads_as(&server, &w, "<ping:p >pong:p <pong:q <text:one,two,three open"));
+    tm_assert(tm_wire_reads_as(&server, &w, "<ping:p >pong:p <pong:q <text:one,two,three open"));
 }
 
 Test(ws, a_message_of_empty_fragments_only_is_empty)
@@ -121,7 +95,7 @@ Test(ws, a_message_of_empty_fragments_only_is_empty)
         tm_wire_text(&w, WIRE_TEXT, "");
         tm_wire_text(&w, WIRE_CONT, "");
         tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "");
-        tm_assert(reads_as(masked ? &server : &client, &w, "<text: open"));
+        tm_assert(tm_wire_reads_as(masked ? &server : &client, &w, "<text: open"));
     }
 }
 
@@ -129,10 +103,10 @@ Test(ws, a_masked_frame_is_refused_by_a_client_and_an_unmasked_one_by_a_server)
 {
     tm_wire_t w = {.masked = true};
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "Hello");
-    tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+    tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
     w.masked = false;
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "Hello");
-    tm_assert(reads_as(&server, &w, ">close:1002: protocol error"));
+    tm_assert(tm_wire_reads_as(&server, &w, ">close:1002: protocol error"));
 }
 
 Test(ws, each_reserved_bit_is_refused)
@@ -141,7 +115,7 @@ Test(ws, each_reserved_bit_is_refused)
         tm_wire_t w = {0};
         tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "first");
         tm_wire_text(&w, WIRE_FIN | rsv << 4 | WIRE_TEXT, "second");
-        tm_assert(reads_as(&client, &w, "<text:first >close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, "<text:first >close:1002: protocol error"));
     }
 }
 
@@ -151,7 +125,7 @@ Test(ws, each_reserved_opcode_is_refused_with_and_without_payload)
     for (size_t i = 0; i < 2 * TM_ARRAY_CNT(ops); i++) {
         tm_wire_t w = {0};
         tm_wire_text(&w, WIRE_FIN | ops[i / 2], i % 2 ? "payload" : "");
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
     }
 }
 
@@ -160,14 +134,14 @@ Test(ws, a_continuation_of_nothing_and_a_message_inside_a_message_are_refused)
     for (unsigned fin = 0; fin <= WIRE_FIN; fin += WIRE_FIN) {
         tm_wire_t w = {0};
         tm_wire_text(&w, fin | WIRE_CONT, "x");
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
         tm_wire_text(&w, WIRE_TEXT, "one");
         tm_wire_text(&w, fin | WIRE_TEXT, "two");
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
         tm_wire_text(&w, WIRE_TEXT, "one");
         tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "two");
         tm_wire_text(&w, fin | WIRE_CONT, "three");
-        tm_assert(reads_as(&client, &w, "<text:onetwo >close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, "<text:onetwo >close:1002: protocol error"));
     }
 }
 
@@ -179,9 +153,9 @@ Test(ws, a_control_frame_in_fragments_or_above_125_bytes_is_refused)
     for (size_t i = 0; i < TM_ARRAY_CNT(ops); i++) {
         tm_wire_t w = {0};
         tm_wire_text(&w, ops[i], "x");
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
         tm_wire_frame(&w, WIRE_FIN | ops[i], payload, sizeof payload);
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
     }
 }
 
@@ -198,7 +172,7 @@ Test(ws, a_length_not_in_its_shortest_form_is_refused)
     for (size_t i = 0; i < TM_ARRAY_CNT(heads); i++) {
         tm_wire_t w = {0};
         tm_wire_raw(&w, heads[i], heads[i][1] == 126 ? 4 : 10);
-        tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1002: protocol error"));
     }
 }
 
@@ -244,9 +218,10 @@ Test(ws, the_limit_counts_all_fragments_of_a_message_and_starts_anew_with_the_ne
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "1234567890");
     tm_wire_text(&w, WIRE_TEXT, "12345");
     tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "678901");
-    tm_assert(reads_as(&cfg, &w, "<text:1234567890 <text:1234567890 >close:1009: limit exceeded"));
+    tm_assert(tm_wire_reads_as(&cfg, &w,
+                               "<text:1234567890 <text:1234567890 >close:1009: limit exceeded"));
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "12345678901");
-    tm_assert(reads_as(&cfg, &w, ">close:1009: limit exceeded"));
+    tm_assert(tm_wire_reads_as(&cfg, &w, ">close:1009: limit exceeded"));
 }
 
 Test(ws, endless_empty_fragments_end_at_the_limit)
@@ -258,7 +233,7 @@ Test(ws, endless_empty_fragments_end_at_the_limit)
     tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "x");
     tm_wire_text(&w, WIRE_TEXT, "");
     for (int i = 0; i < 3; i++) tm_wire_text(&w, WIRE_CONT, "");
-    tm_assert(reads_as(&cfg, &w, "<text:x >close:1009: limit exceeded"));
+    tm_assert(tm_wire_reads_as(&cfg, &w, "<text:x >close:1009: limit exceeded"));
 }
 
 Test(ws, text_that_is_not_utf8_is_refused_with_1007_and_binary_is_not)
@@ -268,15 +243,15 @@ Test(ws, text_that_is_not_utf8_is_refused_with_1007_and_binary_is_not)
     for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
         tm_wire_t w = {0};
         tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, bad[i]);
-        tm_assert(reads_as(&client, &w, ">close:1007: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1007: protocol error"));
         tm_wire_text(&w, WIRE_TEXT, bad[i]);
         tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "");
-        tm_assert(reads_as(&client, &w, ">close:1007: protocol error"));
+        tm_assert(tm_wire_reads_as(&client, &w, ">close:1007: protocol error"));
     }
     tm_wire_t w = {0};
     tm_wire_text(&w, WIRE_FIN | WIRE_BINARY, "\x80");
     tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "after");
-    tm_assert(reads_as(&client, &w, "<binary:#1.af643d4c8602915f <text:after open"));
+    tm_assert(tm_wire_reads_as(&client, &w, "<binary:#1.af643d4c8602915f <text:after open"));
 }
 
 Test(ws, a_character_may_be_cut_by_a_fragment)
@@ -286,7 +261,7 @@ Test(ws, a_character_may_be_cut_by_a_fragment)
     tm_wire_text(&w, WIRE_FIN | WIRE_PING, "");
     tm_wire_text(&w, WIRE_CONT, "\x98");
     tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "\x80");
-    tm_assert(reads_as(&client, &w, "<ping: >pong: <text:#4.feff073875020288 open"));
+    tm_assert(tm_wire_reads_as(&client, &w, "<ping: >pong: <text:#4.feff073875020288 open"));
 }
 
 Test(ws, bad_text_is_refused_before_its_frame_is_complete)
@@ -309,9 +284,9 @@ Test(ws, a_ping_is_answered_with_its_payload_and_a_pong_is_not_answered)
     tm_wire_text(&w, WIRE_FIN | WIRE_PING, "");
     tm_wire_text(&w, WIRE_FIN | WIRE_PONG, "unasked");
     tm_wire_text(&w, WIRE_FIN | WIRE_PING, payload);
-    tm_assert(reads_as(&client, &w,
-                       "<ping: >pong: <pong:unasked <ping:#125.7e90f26a3b763b1f "
-                       ">pong:#125.7e90f26a3b763b1f open"));
+    tm_assert(tm_wire_reads_as(&client, &w,
+                               "<ping: >pong: <pong:unasked <ping:#125.7e90f26a3b763b1f "
+                               ">pong:#125.7e90f26a3b763b1f open"));
 }
 
 Test(ws, only_the_newest_of_many_unanswered_pings_is_answered)
@@ -340,106 +315,6 @@ Test(ws, only_the_newest_of_many_unanswered_pings_is_answered)
     tm_ws_free(ws);
     tm_wire_free(&w);
     tm_wire_free(&line);
-}
-
-Test(ws, a_close_frame_is_echoed_with_its_code_and_ends_the_reading)
-{
-    tm_wire_t w = {0};
-    tm_wire_close(&w, 1000, "bye");
-    tm_assert(reads_as(&client, &w, "<close:1000:bye >close:1000: end"));
-    tm_wire_text(&w, WIRE_FIN | WIRE_CLOSE, "");
-    tm_assert(reads_as(&client, &w, "<close:1005: >close: end"));
-    w.masked = true;
-    tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "last");
-    tm_wire_close(&w, 1001, "");
-    tm_wire_text(&w, WIRE_FIN | WIRE_PING, "after");
-    tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "after");
-    tm_assert(reads_as(&server, &w, "<text:last <close:1001: >close:1001: end"));
-}
-
-Test(ws, a_close_frame_inside_a_fragmented_message_ends_it)
-{
-    tm_wire_t w = {0};
-    tm_wire_text(&w, WIRE_TEXT, "never ");
-    tm_wire_close(&w, 1000, "");
-    tm_wire_text(&w, WIRE_FIN | WIRE_CONT, "whole");
-    tm_assert(reads_as(&client, &w, "<close:1000: >close:1000: end"));
-}
-
-Test(ws, every_close_code_is_taken_or_refused_as_registered)
-{
-    for (unsigned code = 0; code <= 65535; code++) {
-        bool valid = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
-                     (code >= 3000 && code <= 4999);
-        tm_assert_eq(tm_ws_close_code_is_valid((uint16_t)code), valid);
-        if (code % 997 != 0 && (code < 990 || code > 1030) && code % 1000 > 1) continue;
-        char want[64];
-        tm_wire_t w = {0};
-        tm_wire_close(&w, code, "");
-        snprintf(want, sizeof want, "<close:%u: >close:%u: end", code, code);
-        tm_assert(reads_as(&client, &w, valid ? want : ">close:1002: protocol error"));
-    }
-    tm_assert_str(tm_ws_close_code_name(1001), "going away");
-    tm_assert_str(tm_ws_close_code_name(2000), "unassigned");
-}
-
-Test(ws, half_a_close_code_and_a_reason_that_is_not_utf8_are_refused)
-{
-    tm_wire_t w = {0};
-    tm_wire_text(&w, WIRE_FIN | WIRE_CLOSE, "\x03");
-    tm_assert(reads_as(&client, &w, ">close:1002: protocol error"));
-    tm_wire_close(&w, 1000, "\xce\xba\xe1\xbd\xb9\xed\xa0\x80");
-    tm_assert(reads_as(&client, &w, ">close:1007: protocol error"));
-}
-
-Test(ws, closing_ourselves_still_delivers_until_the_peer_has_closed)
-{
-    tm_ws_t *ws;
-    tm_wire_t w = {0}, line = {0};
-    uint8_t out[200];
-    tm_assert_eq(tm_ws_open(&ws, &client), 0);
-    tm_ws_close(ws, TM_WS_CODE_GOING_AWAY, "done");
-    tm_ws_close(ws, TM_WS_CODE_NORMAL, "too late");
-    tm_assert_eq(tm_ws_reply(ws, (const uint8_t *)"abcd", out, 5), -ENOBUFS);
-    int n = tm_ws_reply(ws, (const uint8_t *)"abcd", out, sizeof out);
-    tm_wire_show(&line, out, (size_t)n, true);
-    tm_wire_raw(&line, "", 1);
-    tm_assert_str((char *)line.data, ">close:1001:done");
-    tm_assert(tm_ws_close_sent(ws) && !tm_ws_is_done(ws));
-
-    tm_ws_message_t msg = {(const uint8_t *)"x", 1, TM_WS_TEXT};
-    tm_assert_eq(tm_ws_write(ws, &msg, (const uint8_t *)"abcd", out, sizeof out), (int)TM_E_CLOSED);
-    tm_wire_text(&w, WIRE_FIN | WIRE_TEXT, "still here");
-    tm_wire_text(&w, WIRE_FIN | WIRE_PING, "no pong");
-    tm_wire_close(&w, 1001, "");
-    tm_wire_raw(&w, (uint8_t[TM_FRAME_PAD]){0}, TM_FRAME_PAD);
-    size_t used, at = 0, sz = w.sz - TM_FRAME_PAD;
-    tm_assert_eq(tm_ws_read(ws, w.data, sz, &used, &msg), (int)TM_WS_MESSAGE);
-    at += used;
-    tm_assert_eq(tm_ws_read(ws, w.data + at, sz - at, &used, &msg), (int)TM_WS_PINGED);
-    at += used;
-    tm_assert_eq(tm_ws_read(ws, w.data + at, sz - at, &used, &msg), (int)TM_WS_CLOSED);
-    at += used;
-    tm_assert(!tm_ws_has_reply(ws) && tm_ws_is_done(ws));
-    tm_assert_eq(tm_ws_read(ws, w.data + at, sz - at, &used, &msg), (int)TM_E_CLOSED);
-    tm_ws_free(ws);
-    tm_wire_free(&w);
-    tm_wire_free(&line);
-}
-
-Test(ws, a_long_close_reason_is_cut_between_characters)
-{
-    tm_ws_t *ws;
-    char reason[200];
-    uint8_t out[200];
-    memset(reason, 'r', sizeof reason);
-    memcpy(reason + 122, "\xc3\xa4", 2); /* the cut would fall into it */
-    reason[199] = '\0';
-    tm_assert_eq(tm_ws_open(&ws, &server), 0);
-    tm_ws_close(ws, 4000, reason);
-    tm_assert_eq(tm_ws_reply(ws, NULL, out, sizeof out), 2 + 2 + 122);
-    tm_assert_eq(out[1], 124);
-    tm_ws_free(ws);
 }
 
 Test(ws, what_one_role_writes_the_other_reads)

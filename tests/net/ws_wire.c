@@ -59,20 +59,25 @@ void tm_wire_text(tm_wire_t *wire, unsigned first, const char *payload)
 
 void tm_wire_close(tm_wire_t *wire, unsigned code, const char *reason)
 {
-    char payload[256] = {(char)(code >> 8), (char)code};
-    size_t sz = strlen(reason);
-    memcpy(payload + 2, reason, sz);
-    tm_wire_frame(wire, WIRE_FIN | WIRE_CLOSE, payload, 2 + sz);
+    tm_wire_t payload = {0};
+    uint8_t big_endian[2] = {(uint8_t)(code >> 8), (uint8_t)code};
+    tm_wire_raw(&payload, big_endian, sizeof big_endian);
+    tm_wire_raw(&payload, reason, strlen(reason));
+    tm_wire_frame(wire, WIRE_FIN | WIRE_CLOSE, payload.data, payload.sz);
+    tm_wire_free(&payload);
 }
 
-__attribute__((format(printf, 2, 3))) static void say(tm_wire_t *line, const char *fmt, ...)
+TM_PRINTF(2, 3)
+static void say(tm_wire_t *line, const char *fmt, ...)
 {
-    char text[256];
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(text, sizeof text, fmt, ap);
+    char *text = NULL;
+    int n = vasprintf(&text, fmt, ap);
     va_end(ap);
+    MUST(n >= 0);
     tm_wire_raw(line, text, (size_t)n);
+    free(text);
 }
 
 static const char *op_name(unsigned op)
@@ -259,4 +264,29 @@ char *tm_wire_run(const tm_ws_cfg_t *cfg, const tm_wire_t *wire, tm_wire_cut_t c
     tm_wire_raw(&line, "", 1);
     tm_ws_free(ws);
     return (char *)line.data;
+}
+
+static bool differs(const char *got, const char *want)
+{
+    if (strcmp(got, want) == 0) return false;
+    printf("# got  %s\n# want %s\n", got ? got : "nothing", want ? want : "nothing");
+    return true;
+}
+
+bool tm_wire_reads_as(const tm_ws_cfg_t *cfg, tm_wire_t *wire, const char *want)
+{
+    bool ok = true;
+    size_t step = wire->sz > 4096 ? wire->sz / 256 : 1;
+    for (size_t first = 0; first <= wire->sz && ok; first += step) {
+        char *line = tm_wire_run(cfg, wire, (tm_wire_cut_t){.first_sz = first}, false);
+        ok = !differs(line, want);
+        free(line);
+    }
+    if (ok) {
+        char *line = tm_wire_run(cfg, wire, (tm_wire_cut_t){.chop_sz = 1}, false);
+        ok = !differs(line, want);
+        free(line);
+    }
+    tm_wire_free(wire);
+    return ok;
 }

@@ -44,6 +44,10 @@ typedef struct tm_wire_cut {
    changes before the piece is done with. The caller frees the line. */
 char *tm_wire_run(const tm_ws_cfg_t *cfg, const tm_wire_t *wire, tm_wire_cut_t cut, bool echo);
 
+/* True where that line comes out of one piece, of single bytes and of any two pieces alike; else
+   both lines are printed. Empties the wire. */
+bool tm_wire_reads_as(const tm_ws_cfg_t *cfg, tm_wire_t *wire, const char *want);
+
 /* Appends ">op:payload" for each frame in bytes, or ">broken". */
 void tm_wire_show(tm_wire_t *line, const uint8_t *bytes, size_t sz, bool masked);
 

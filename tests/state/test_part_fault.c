@@ -128,8 +128,16 @@ static int f_mkdir(const char *path, mode_t mode)
     return rc;
 }
 
-static const tm_file_ops_t faulty = {f_open,      f_close,  f_pwrite, f_fsync,
-                                     f_ftruncate, f_rename, f_unlink, f_mkdir};
+static const tm_file_ops_t faulty = {
+    .open = f_open,
+    .close = f_close,
+    .pwrite = f_pwrite,
+    .fsync = f_fsync,
+    .ftruncate = f_ftruncate,
+    .rename = f_rename,
+    .unlink = f_unlink,
+    .mkdir = f_mkdir,
+};
 
 static void arm(fault_t kind, uint32_t at)
 {

@@ -1,4 +1,4 @@
-#include "parse/venue.h"
+#include "parse/dialect.h"
 
 #include "base/check.h"
 
@@ -74,17 +74,22 @@ static void kind_init(tm_kind_t *kind, const tm_venue_kind_t *decl, const tm_key
     kind->blank.row.kind = TM_ROW_INSERT;
     kind->blank.row.schema_id = decl->schema_id;
     kind->blank.row.symbol = TM_SYMBOL_NONE;
-    uint32_t numeral_cnt = 0;
     for (uint32_t i = 0; i < decl->field_cnt; i++) {
         const tm_venue_field_t *f = &decl->fields[i];
         const int64_t none = TM_TIME_NONE;
         kind->field_key[i] = id_of(table, f->key, strlen(f->key));
-        numeral_cnt += f->form <= TM_FORM_DECIMAL;
+        if (f->required) kind->required |= 1ull << kind->field_key[i];
+        if (f->form == TM_FORM_SYMBOL) kind->symbol_key = kind->field_key[i];
+        if (f->form == TM_FORM_BUYER_MAKER) {
+            kind->flag_key = kind->field_key[i];
+            kind->flag = (uint8_t)i;
+        }
+        if (f->form <= TM_FORM_DECIMAL) kind->numbers[kind->number_cnt++] = (uint8_t)i;
         TM_CHECK(f->off + (f->form <= TM_FORM_DECIMAL ? 8u : 1u) <= sizeof kind->blank,
                  "field %s: no such place", f->key);
         if (f->form == TM_FORM_TIME) memcpy((uint8_t *)&kind->blank + f->off, &none, sizeof none);
     }
-    TM_CHECK(numeral_cnt <= TM_NUMERAL_CNT_MAX, "kind %s: too many numbers", decl->counter);
+    TM_CHECK(kind->number_cnt <= 8, "kind %s: too many numbers", decl->counter);
 }
 
 void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue)

@@ -1,19 +1,19 @@
-/* parse/venue.h - how a venue's messages are declared, and the form of it the parser works with.
+/* parse/dialect.h - how a venue's messages are declared, and the form of it the parser works with.
    Flow     venues/<venue>.c declares -> tm_dialect_init compiles -> walk.c, event.c, layout.c read
-   Idea     a venue is data: which key tells the kinds of messages apart, which kinds there are, which
-            keys of a kind go where in a row. Nothing here fixes the order of keys: the order is
-            learned from the messages (parse/layout.h)
+   Idea     a venue is data: which key tells the kinds of messages apart, which kinds there are,
+            which keys of a kind go where in a row. Nothing here fixes the order of keys: the order
+            is learned from the messages (parse/layout.h)
    Units    off: bytes from the start of the row
    Threads  immutable after init
    Errors   a declaration that breaks a limit is a bug of ours (TM_CHECK)
    Limits   TM_KEY_CNT_MAX keys of TM_KEY_SZ_MAX bytes, TM_KIND_CNT_MAX kinds,
-            TM_KIND_FIELD_MAX fields a kind, of them TM_NUMERAL_CNT_MAX numbers and one symbol */
-#ifndef TM_PARSE_VENUE_H
-#define TM_PARSE_VENUE_H
+            TM_KIND_FIELD_MAX fields a kind, of them 8 numbers and one symbol */
+#ifndef TM_PARSE_DIALECT_H
+#define TM_PARSE_DIALECT_H
 
 #include "base/row.h"
-#include "parse/bytes.h"
 #include "parse/numeral.h"
+#include "parse/swar.h"
 
 enum { TM_KEY_CNT_MAX = 60, TM_KEY_SZ_MAX = 16, TM_KIND_CNT_MAX = 32, TM_KIND_FIELD_MAX = 12 };
 enum { TM_KEY_NONE = 0 };
@@ -64,9 +64,14 @@ typedef struct tm_kind {
     const tm_venue_kind_t *decl;
     uint64_t tag[2]; /* zero-padded text */
     uint32_t tag_sz;
-    uint64_t keys; /* bit id: the key belongs to what makes the kind */
+    uint64_t keys;     /* bit id: the key belongs to what makes the kind */
+    uint64_t required; /* bit id: keys of required fields */
     uint8_t field_key[TM_KIND_FIELD_MAX];
     uint8_t field_cnt;
+    uint8_t symbol_key, flag_key; /* TM_KEY_NONE: the kind has none */
+    uint8_t flag;                 /* its field */
+    uint8_t number_cnt;           /* fields that are numbers, in their order */
+    uint8_t numbers[TM_KIND_FIELD_MAX];
     uint8_t idx; /* in the dialect */
     alignas(TM_CACHE_LINE) tm_market_row_t blank;
 } tm_kind_t;
@@ -83,8 +88,8 @@ void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue);
 /* Up to 16 bytes of text as two zero-padded words; 16 bytes must be readable. */
 static inline void tm_key_load(const uint8_t *p, uint32_t sz, uint64_t out[2])
 {
-    out[0] = tm_bytes_load(p) & tm_bytes_low(sz);
-    out[1] = sz > 8 ? tm_bytes_load(p + 8) & tm_bytes_low(sz - 8) : 0;
+    out[0] = tm_swar_load(p) & tm_swar_low(sz);
+    out[1] = sz > 8 ? tm_swar_load(p + 8) & tm_swar_low(sz - 8) : 0;
 }
 
 /* Id of a key, TM_KEY_NONE where the venue does not declare it. 16 bytes must be readable. */
