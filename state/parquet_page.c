@@ -47,17 +47,19 @@ static void compact(uint8_t *values, const uint8_t *valid, uint32_t cnt, uint32_
     }
 }
 
-/* Constant divisors, so that the compiler multiplies instead; rounds towards the past. */
-#define FLOOR_DIV(unit)                                                                            \
-    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / (unit) - (v[i] % (unit) < 0)
+/* Inlined with a constant unit, so that the compiler multiplies instead of dividing. Rounds towards
+   the past. */
+static inline __attribute__((always_inline)) void floor_div(int64_t *v, uint32_t cnt, int64_t unit)
+{
+    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / unit - (v[i] % unit < 0);
+}
 
 static void to_unit(int64_t *v, uint32_t cnt, int64_t unit_ns)
 {
-    if (unit_ns == TM_NS_PER_US) {
-        FLOOR_DIV(TM_NS_PER_US);
-    } else if (unit_ns == TM_NS_PER_MS) {
-        FLOOR_DIV(TM_NS_PER_MS);
-    }
+    if (unit_ns == TM_NS_PER_US)
+        floor_div(v, cnt, TM_NS_PER_US);
+    else if (unit_ns == TM_NS_PER_MS)
+        floor_div(v, cnt, TM_NS_PER_MS);
 }
 
 static void range_i64(tm_parquet_range_t *range, const int64_t *v, uint32_t cnt, bool is_unsigned)

@@ -2,8 +2,9 @@
    trades.
    Flow     seed or captures -> [rows] -> part sink, DuckDB
    Method   trades: popularity of symbols falls off as in real markets, prices walk on a tick grid,
-            orders sweep several levels in one millisecond, quantities are mostly small lots, exchange
-            times are milliseconds, receive times nanoseconds. bars: one a symbol and second
+            an order sweeps several levels in one millisecond, quantities are mostly small lots,
+            exchange times are milliseconds, receive times nanoseconds. bars: one a symbol and
+            second
    Errors   exits with a message where memory is short */
 #ifndef TM_BENCH_PART_ROWS_H
 #define TM_BENCH_PART_ROWS_H
