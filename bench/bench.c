@@ -273,6 +273,11 @@ void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
     if (ours.cnt) line_write(bench, case_name, unit, ours, NULL, ours, (double)NAN);
 }
 
+uint32_t tm_bench_rounds(const tm_bench_t *bench)
+{
+    return bench->rounds;
+}
+
 double tm_bench_now(void)
 {
     return (double)tm_clock_mono_ns() * 1e-9;
