@@ -76,7 +76,8 @@ static int take_value(cursor_t *c, tm_http_slice_t *value)
     return 0;
 }
 
-/* Comma lists may have empty members. Returns 1 with the name of the next extension, 0 at the end. */
+/* Comma lists may have empty members. Returns 1 with the name of the next extension, 0 at the
+   end. */
 static int next_extension(cursor_t *c, tm_http_slice_t *name)
 {
     skip_blanks(c);
