@@ -166,7 +166,7 @@ static void take_param(params_t *p, tm_http_slice_t name, tm_http_slice_t value,
     }
 }
 
-/* Reads all parameters of the extension whose name was taken. `why` says what is wrong with them. */
+/* Reads all parameters of the extension whose name was taken; `why` says what is wrong there. */
 static int take_params(cursor_t *c, params_t *p, char why[TM_HTTP_EXTENSION_MAX])
 {
     *p = (params_t){0};

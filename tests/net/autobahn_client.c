@@ -1,6 +1,7 @@
 /* Speaks the protocol of Autobahn's fuzzing server: asks how many cases there are, runs each of
-   them (every message is echoed until the server closes), and asks for the report. Handshake, frames and
-   deflate are the product's; only the sockets are this program's own, plain and blocking. */
+   them (every message is echoed until the server closes), and asks for the report. Handshake,
+   frames and deflate are the product's; only the sockets are this program's own, plain and
+   blocking. */
 #include "base/error.h"
 #include "net/http_extension.h"
 #include "net/http_upgrade.h"
