@@ -17,7 +17,7 @@ enum {
     CHUNK_ALIGN = 64, /* as builds of zlib with SIMD want it */
     /* Beside its windows and tables zlib keeps its state: 7 KiB to inflate, 6 KiB to deflate. Other
        builds of it round up more and keep larger hash tables; what is not used is not touched. */
-    INFLATE_EXTRA_SZ = 24 << 10,
+    INFLATE_ARENA_SZ = (1 << TM_DEFLATE_WINDOW_BITS_MAX) + (24 << 10),
     DEFLATE_EXTRA_SZ = 160 << 10,
     MEM_LEVEL_MAX = 9,
     LEVEL_MAX = 9,
@@ -35,12 +35,14 @@ struct tm_inflater {
     z_stream strm;
     zarena_t arena;
     bool takeover;
-    bool any;         /* the message has a byte */
-    bool is_last;     /* its last piece was given */
-    bool at_boundary; /* what was used of it ends with a block and a byte */
-    bool has_ended;   /* zlib has seen a block marked as final and must be told to go on */
-    bool tail_due;    /* the tail follows when the input is used up */
-    uint8_t tail_sz;  /* how many bytes of the input at its end are the tail */
+    const char *wrong; /* what is, once something is */
+    bool is_busy;      /* take has more to give */
+    bool any;          /* the message has a byte */
+    bool is_last;      /* its last piece was given */
+    bool at_boundary;  /* what was used of it ends with a block and a byte */
+    bool has_ended;    /* zlib has seen a block marked as final and must be told to go on */
+    bool tail_due;     /* the tail follows when the input is used up */
+    uint8_t tail_sz;   /* how many bytes of the input at its end are the tail */
     uint8_t join[JOIN_SZ + TAIL_SZ];
 };
 
@@ -72,12 +74,7 @@ static uint8_t mem_level_of(const tm_deflate_terms_t *terms)
     return terms->mem_level ? terms->mem_level : TM_DEFLATE_MEM_LEVEL_DEFAULT;
 }
 
-size_t tm_inflater_arena_sz(const tm_deflate_terms_t *terms)
-{
-    return ((size_t)1 << terms->in_window_bits) + INFLATE_EXTRA_SZ;
-}
-
-size_t tm_deflater_arena_sz(const tm_deflate_terms_t *terms)
+static size_t deflate_arena_sz(const tm_deflate_terms_t *terms)
 {
     return ((size_t)1 << (terms->out_window_bits + 2)) + ((size_t)1 << (mem_level_of(terms) + 9)) +
            DEFLATE_EXTRA_SZ;
@@ -108,14 +105,15 @@ int tm_inflater_open(tm_inflater_t **out, const tm_deflate_terms_t *terms)
     uint8_t bits = terms->in_window_bits;
     if (bits < TM_DEFLATE_WINDOW_BITS_MIN || bits > TM_DEFLATE_WINDOW_BITS_MAX) return -EINVAL;
     zarena_t arena;
-    /* Old zlibs that were asked for 8 bits sent with 9 and said so nowhere: 9 reads both. */
-    if (bits < TM_DEFLATE_OUT_WINDOW_BITS_MIN) bits = TM_DEFLATE_OUT_WINDOW_BITS_MIN;
-    tm_inflater_t *z = block_new(sizeof *z, tm_inflater_arena_sz(terms), &arena);
+    tm_inflater_t *z = block_new(sizeof *z, INFLATE_ARENA_SZ, &arena);
     if (!z) return -ENOMEM;
     z->arena = arena;
     z->takeover = terms->in_takeover;
     z->strm = (z_stream){.zalloc = zarena_alloc, .zfree = zarena_drop, .opaque = &z->arena};
-    int rc = inflateInit2(&z->strm, -bits);
+    /* The largest window, whatever was agreed: zlib holds a peer to a smaller one only where a piece
+       of the message ends between, so what it accepts would depend on how the bytes arrive. It also
+       reads old zlibs, which were asked for 8 bits, used 9 and said so nowhere. */
+    int rc = inflateInit2(&z->strm, -TM_DEFLATE_WINDOW_BITS_MAX);
     if (rc != Z_OK) {
         free(z);
         return open_failed(rc, "inflate");
@@ -161,12 +159,6 @@ void tm_inflater_give(tm_inflater_t *z, const uint8_t *in, size_t in_sz, bool is
     z->strm.avail_in = (uInt)in_sz;
 }
 
-static int broken(const z_stream *strm, const char *what)
-{
-    return tm_error_set(TM_E_PROTOCOL, "WebSocket peer sent a compressed message that %s%s%s", what,
-                        strm->msg ? ": " : "", strm->msg ? strm->msg : "");
-}
-
 /* The message has blocks marked as final, which it may: what follows one still refers to the window
    before it, so zlib is told to go on with that. Returns false where nothing of the message
    follows; the tail, which ends a block that was left open, is dropped then. */
@@ -182,12 +174,10 @@ static bool goes_on(tm_inflater_t *z)
     return true;
 }
 
-int tm_inflater_take(tm_inflater_t *z, uint8_t *out, size_t out_sz)
+/* Goes on until the input is used up, out is full or something is wrong: then what, else NULL. */
+static const char *inflate_on(tm_inflater_t *z)
 {
     z_stream *strm = &z->strm;
-    uInt room = (uInt)(out_sz < INT32_MAX ? out_sz : INT32_MAX);
-    strm->next_out = out;
-    strm->avail_out = room;
     while (strm->avail_out > 0) {
         if (z->has_ended && !goes_on(z)) break;
         int rc = inflate(strm, Z_SYNC_FLUSH);
@@ -195,10 +185,10 @@ int tm_inflater_take(tm_inflater_t *z, uint8_t *out, size_t out_sz)
            that could do nothing (Z_BUF_ERROR) has forgotten the 128. */
         if (rc == Z_OK) z->at_boundary = (strm->data_type & (128 | 63)) == 128;
         if (rc == Z_STREAM_END) {
-            if (strm->avail_in < z->tail_sz) return broken(strm, "ends inside a block");
+            if (strm->avail_in < z->tail_sz) return "ends inside a block";
             z->has_ended = true;
         } else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-            return broken(strm, "is not DEFLATE");
+            return "is not DEFLATE";
         } else if (strm->avail_in > 0 || strm->avail_out == 0 || !z->tail_due) {
             break;
         } else {
@@ -207,10 +197,27 @@ int tm_inflater_take(tm_inflater_t *z, uint8_t *out, size_t out_sz)
             z->tail_due = false;
         }
     }
-    if (strm->avail_out > 0 && z->is_last && z->any && !z->has_ended && !z->at_boundary) {
-        return broken(strm, "ends inside a block");
-    }
-    return (int)(room - strm->avail_out);
+    bool is_used_up = strm->avail_out > 0 && z->is_last && z->any;
+    return is_used_up && !z->has_ended && !z->at_boundary ? "ends inside a block" : NULL;
+}
+
+int tm_inflater_take(tm_inflater_t *z, uint8_t *out, size_t out_sz)
+{
+    uInt room = (uInt)(out_sz < INT32_MAX ? out_sz : INT32_MAX);
+    z->strm.next_out = out;
+    z->strm.avail_out = room;
+    if (!z->wrong) z->wrong = inflate_on(z);
+    int made = (int)(room - z->strm.avail_out);
+    z->is_busy = z->wrong || z->strm.avail_out == 0;
+    if (!z->wrong || made > 0) return made;
+    const char *msg = z->strm.msg;
+    return tm_error_set(TM_E_PROTOCOL, "WebSocket peer sent a compressed message that %s%s%s",
+                        z->wrong, msg ? ": " : "", msg ? msg : "");
+}
+
+bool tm_inflater_is_busy(const tm_inflater_t *z)
+{
+    return z->is_busy;
 }
 
 int tm_deflater_open(tm_deflater_t **out, const tm_deflate_terms_t *terms)
@@ -222,7 +229,7 @@ int tm_deflater_open(tm_deflater_t **out, const tm_deflate_terms_t *terms)
         return -EINVAL;
     }
     zarena_t arena;
-    tm_deflater_t *z = block_new(sizeof *z, tm_deflater_arena_sz(terms), &arena);
+    tm_deflater_t *z = block_new(sizeof *z, deflate_arena_sz(terms), &arena);
     if (!z) return -ENOMEM;
     z->arena = arena;
     z->takeover = terms->out_takeover;

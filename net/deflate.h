@@ -4,7 +4,8 @@
             00 00 FF FF that such a flush ends with; the reader adds them again
    Units    *_sz: bytes; *_window_bits: log2 of the window, 8..15
    Memory   each direction is one block, allocated at open, with an arena out of which zlib takes
-            what it needs; nothing is allocated after
+            what it needs: 56 KiB to inflate, 416 KiB to deflate by default, of which pages that
+            zlib does not use stay untouched. Nothing is allocated after
    Threads  one owner each
    Errors   bytes that are not DEFLATE, or a message that ends inside a block: TM_E_PROTOCOL
    Limits   none on the inflated size: the caller says with each call how much it takes
@@ -46,9 +47,13 @@ void tm_inflater_begin(tm_inflater_t *z);
    is_last: no more will follow. Only when the piece before it is used up. */
 void tm_inflater_give(tm_inflater_t *z, const uint8_t *in, size_t in_sz, bool is_last);
 
-/* Inflates into out. Returns how many bytes came out, or TM_E_PROTOCOL. Fewer than out_sz: what was
-   given is used up and, after the last piece, the message is whole. */
+/* Inflates into out, which has room for a byte at least. Returns how many bytes came out, or
+   TM_E_PROTOCOL, but only once all that stands before the error has come out. */
 int tm_inflater_take(tm_inflater_t *z, uint8_t *out, size_t out_sz) TM_MUST_CHECK;
+
+/* True where take must be called again: it filled out, or has an error to tell. False: what was
+   given is used up and, after the last piece, the message is whole. */
+bool tm_inflater_is_busy(const tm_inflater_t *z);
 
 /* Returns 0, -EINVAL for terms out of range (a level of 0 too), or -ENOMEM. */
 int tm_deflater_open(tm_deflater_t **out, const tm_deflate_terms_t *terms) TM_MUST_CHECK;
@@ -60,9 +65,5 @@ size_t tm_deflater_bound(size_t in_sz);
 /* Compresses a whole message of 1 to INT32_MAX bytes; out has room for tm_deflater_bound(in_sz).
    Returns the bytes written, without the four that are left out. */
 size_t tm_deflater_message(tm_deflater_t *z, const uint8_t *in, size_t in_sz, uint8_t *out);
-
-/* Bytes of memory that a direction holds at most. */
-size_t tm_inflater_arena_sz(const tm_deflate_terms_t *terms);
-size_t tm_deflater_arena_sz(const tm_deflate_terms_t *terms);
 
 #endif

@@ -186,7 +186,7 @@ static int inflate_run(tm_ws_t *ws, const uint8_t *in, size_t in_sz, bool is_las
         }
         if (!utf8_goes_on(ws, out, (size_t)n)) return fail_utf8(ws);
         ws->part_sz += (size_t)n;
-    } while ((size_t)n == room);
+    } while (tm_inflater_is_busy(ws->inflater));
     return 0;
 }
 

@@ -41,7 +41,7 @@ static int inflate_in_steps(tm_inflater_t *z, const uint8_t *in, size_t in_sz, s
             n = tm_inflater_take(z, out + made, out_sz);
             if (n < 0) return n;
             made += (size_t)n;
-        } while ((size_t)n == out_sz);
+        } while (tm_inflater_is_busy(z));
     } while (at < in_sz);
     return (int)made;
 }
