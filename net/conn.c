@@ -150,10 +150,14 @@ static int close_step(tm_conn_t *c)
     int rc;
     do {
         tm_ws_message_t msg;
-        rc = c->ws ? tm_conn_message_alone(c, &msg) : tm_conn_chunk(c);
-        if (!c->ws) c->chunk_pos = c->chunk.sz;
-        if (!c->ws) tm_conn_release(c);
-    } while (rc > 0 && rc != TM_WS_CLOSED);
+        if (c->ws && !tm_ws_is_done(c->ws)) {
+            rc = tm_conn_message_alone(c, &msg);
+        } else {
+            rc = tm_conn_chunk(c);
+            c->chunk_pos = c->chunk.sz;
+            tm_conn_release(c);
+        }
+    } while (rc > 0);
     if (c->ws && tm_ws_is_done(c->ws)) tm_link_finish(c->link);
     if (rc < 0) {
         tm_link_finish(c->link);

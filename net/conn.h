@@ -1,13 +1,14 @@
 /* net/conn.h - one WebSocket connection as a client, from the name to the last message.
    Flow     uring events -> [conn] -> frames -> feed.c
-   Phases   resolve -> connect (every address) -> TLS -> upgrade -> subscribe -> stream -> close, each
-            with a deadline of its own. A connection knows no policy: when it ends it says why, and
-            whoever owns it decides whether another one is opened
+   Phases   resolve -> connect (every address) -> TLS -> upgrade -> subscribe -> stream -> close,
+            each with a deadline of its own. A connection knows no policy: when it ends it says why,
+            and whoever owns it decides whether another one is opened
    Reading  until it streams, a connection receives one buffer at a time and reads no more than it
             needs, so several can be opened side by side on one ring
    Units    *_ns: nanoseconds (deadlines: mono); *_sz: bytes
-   Memory   one block, the link's buffers and the WebSocket's message buffer. Messages that come before
-            a subscription is answered are kept, up to TM_CONN_EARLY_MAX and TM_CONN_EARLY_SZ_MAX
+   Memory   one block, the link's buffers and the WebSocket's message buffer. Messages that come
+            before a subscription is answered are kept, up to TM_CONN_EARLY_MAX and
+            TM_CONN_EARLY_SZ_MAX
    Threads  one owner
    Errors   the text names address, phase and what to do; see tm_conn_read for how a stream ends
    Tests    tests/net/test_feed.c, tests/net/test_feed_bad.c */
@@ -79,8 +80,8 @@ int tm_conn_listen(tm_conn_t *conn) TM_MUST_CHECK;
 /* True where tm_conn_read may give something without another event. */
 bool tm_conn_is_pending(const tm_conn_t *conn);
 
-/* In STREAM: gives up to `cap` frames. Returns how many (0 = none now); or how the stream ended, after
-   all frames before:
+/* In STREAM: gives up to `cap` frames. Returns how many (0 = none now); or how the stream ended,
+   after all frames before:
    TM_E_CLOSED   the peer closed it in order (1000, 1001 or no code)
    TM_E_PROTOCOL the peer closed it with another code, or broke the protocol
    -ECONNRESET   it was cut: no close frame; likewise other errors of the socket

@@ -51,8 +51,8 @@ int tm_conn_message(tm_conn_t *c, tm_ws_message_t *msg)
         c->chunk_pos += used_sz;
         if (rc == TM_WS_MESSAGE) return rc;
         if (rc == TM_WS_MORE || rc == TM_WS_PONGED) continue;
-        /* A ping, a close or an offence: each has left an answer that goes out. Where it cannot, the
-           stream's own end tells more. */
+        /* A ping, a close or an offence: each has left an answer that goes out. Where it cannot,
+           the stream's own end tells more. */
         int sent = tm_conn_reply(c);
         if (rc != TM_WS_PINGED) return rc;
         TM_TRY(sent);

@@ -34,7 +34,7 @@ typedef struct tm_feed {
     tm_counter_t unread[3]; /* counts where the caller gave no set */
 } tm_feed_t;
 
-/* Hands each event to its connection. A failure ends that connection: its reads tell. */
+/* Hands each event to its connection. Returns events, -EINTR after a signal, or an error. */
 static int events_pass(tm_feed_t *f, int64_t wait_ns)
 {
     tm_uring_event_t events[TM_URING_EVENT_MAX];
@@ -99,6 +99,7 @@ static int feed_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int6
        the frames that wait from then are through. */
     for (int round = 0; round < 2; round++) {
         int rc = events_pass(f, round == 0 ? 0 : wait_ns);
+        if (rc == -EINTR) return 0; /* whoever set the handler wants to be heard */
         if (rc < 0) return rc;
         uint32_t n = frames_take(f, frames, cap);
         if (n > 0) {
@@ -139,18 +140,17 @@ static int64_t wait_until_deadline(const tm_feed_t *f)
 }
 
 /* Runs the ring until every connection streams. */
-static int open_run(tm_feed_t *f)
+static int open_run(tm_feed_t *f, const _Atomic bool *stop)
 {
     for (;;) {
         bool reached;
+        if (stop && atomic_load_explicit(stop, memory_order_relaxed)) /* orders nothing */
+            return tm_error_set(-EINTR, "stopped while connecting");
         TM_TRY(step_all(f, TM_CONN_STREAM, &reached));
         if (reached) return 0;
-        int64_t wait_ns = wait_until_deadline(f), begin_ns = tm_clock_mono_ns();
-        int n = events_pass(f, wait_ns);
+        int n = events_pass(f, wait_until_deadline(f));
+        if (n == -EINTR) return tm_error_set(n, "interrupted while connecting");
         if (n < 0) return n;
-        /* Nothing came before the time: a signal, and whoever set its handler wants to be heard. */
-        if (n == 0 && tm_clock_mono_ns() - begin_ns < wait_ns / 2)
-            return tm_error_set(-EINTR, "interrupted while connecting");
     }
 }
 
@@ -170,7 +170,8 @@ static void close_run(tm_feed_t *f, int64_t time_ns)
         for (uint32_t i = 0; i < f->conn_cnt; i++)
             if (tm_conn_step(f->conns[i], now_ns) < 0) tm_conn_abort(f->conns[i]);
         if (all_gone(f) || now_ns >= end_ns) return;
-        if (events_pass(f, end_ns - now_ns) < 0) return;
+        int n = events_pass(f, end_ns - now_ns);
+        if (n < 0 && n != -EINTR) return;
     }
 }
 
@@ -245,7 +246,7 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->disconnects = set ? tm_counter_get(set, "disconnects") : &f->unread[2];
     int err = ring_open(f, cfg);
     for (uint32_t i = 0; err == 0 && i < cfg->url_cnt; i++) err = conn_add(f, cfg, i);
-    if (err == 0) err = open_run(f);
+    if (err == 0) err = open_run(f, cfg->stop);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */
         snprintf(text, sizeof text, "%s", tm_error_text());

@@ -1,8 +1,8 @@
 /* net/feed.h - live connections of one ingest thread as a source of frames.
    Flow     exchange -> TLS -> WebSocket -> [feed] -> parse
    Units    *_ns: nanoseconds; *_sz: bytes
-   Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized at
-            open, message buffers grow to frame_sz_max and no further
+   Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
+            at open, message buffers grow to frame_sz_max and no further
    Threads  open, poll, close: the ingest thread that opened it
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends is
             logged, and counted in `disconnects` where it did not end in order; the others go on.
@@ -27,11 +27,13 @@ typedef struct tm_feed_cfg {
     tm_counter_set_t *counters; /* of the ingest thread; not owned */
     uint32_t deadline_ms;       /* of each phase before streaming; 0 = 5 s, subscribe 10 s */
     uint32_t uring_off;         /* TM_URING_OFF_*: features to do without, for tests */
+    /* Opening ends with -EINTR within 100 ms of true; NULL = not asked. */
+    const _Atomic bool *stop;
 } tm_feed_cfg_t;
 
 /* Resolves, connects, shakes hands; returns when every connection streams, or with the first error
-   (-EINTR where a signal came). Fails closed: an untrusted, expired or misnamed certificate is
-   TM_E_TLS. An address without a path gets "/stream". */
+   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed
+   certificate is TM_E_TLS. An address without a path gets "/stream". */
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg) TM_MUST_CHECK;
 
 #endif

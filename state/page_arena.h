@@ -26,16 +26,16 @@ typedef uint32_t tm_ref_t; /* 0 = none */
 
 typedef struct tm_page_arena {
     uint8_t *base;
-    uint32_t *next; /* by page: the list it is on */
+    uint32_t *next; /* by page: the page below it on its list */
     uint32_t page_cnt;
     uint32_t fresh;     /* first page that was never handed out */
     uint32_t free_head; /* pages handed back */
     uint32_t used_cnt, used_max;
 } tm_page_arena_t;
 
-/* A list of pages; tables keep what they own in one, so that all of it is handed back at once. */
+/* A stack of pages; tables keep what they own in one, so that all of it is handed back at once. */
 typedef struct tm_page_list {
-    uint32_t head, tail;
+    uint32_t head, tail; /* head: the newest */
     uint32_t cnt;
 } tm_page_list_t;
 
@@ -43,11 +43,20 @@ typedef struct tm_page_list {
 size_t tm_page_arena_footprint(uint32_t page_cnt);
 void tm_page_arena_init(tm_page_arena_t *arena, void *mem, uint32_t page_cnt);
 
-/* A page with undefined content, appended to `list`; TM_PAGE_NONE when there is none left. */
-uint32_t tm_page_alloc(tm_page_arena_t *arena, tm_page_list_t *list);
+/* A page with undefined content, pushed on `list`; TM_PAGE_NONE when there is none left. */
+uint32_t tm_page_push(tm_page_arena_t *arena, tm_page_list_t *list);
+
+/* Hands back the newest page of the list. */
+void tm_page_pop(tm_page_arena_t *arena, tm_page_list_t *list);
 
 /* Hands back all pages of the list in constant time and empties it. */
 void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list);
+
+/* The page below `page` on its list; TM_PAGE_NONE at the bottom, and for TM_PAGE_NONE. */
+static inline uint32_t tm_page_below(const tm_page_arena_t *arena, uint32_t page)
+{
+    return page == TM_PAGE_NONE ? TM_PAGE_NONE : arena->next[page];
+}
 
 static inline void *tm_page_ptr(const tm_page_arena_t *arena, uint32_t page)
 {
@@ -57,6 +66,11 @@ static inline void *tm_page_ptr(const tm_page_arena_t *arena, uint32_t page)
 static inline void *tm_ref_ptr(const tm_page_arena_t *arena, tm_ref_t ref)
 {
     return arena->base + ((size_t)ref << TM_REF_SHIFT);
+}
+
+static inline tm_ref_t tm_ptr_ref(const tm_page_arena_t *arena, const void *at)
+{
+    return (tm_ref_t)((size_t)((const uint8_t *)at - arena->base) >> TM_REF_SHIFT);
 }
 
 static inline tm_ref_t tm_page_ref(uint32_t page)

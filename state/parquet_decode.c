@@ -33,7 +33,7 @@ void tm_parquet_values_free(tm_parquet_values_t *values)
     free(values->valid);
     free(values->num);
     free(values->slices);
-    tm_bytes_free(&values->text);
+    tm_buffer_free(&values->text);
     *values = (tm_parquet_values_t){0};
 }
 
@@ -44,7 +44,7 @@ static int plain_fixed(tm_parquet_values_t *values, uint32_t type_sz, uint32_t c
     if (values->text.sz + (size_t)cnt * type_sz > UINT32_MAX)
         return tm_error_set(TM_E_LIMIT, "a column chunk with more than 4 GiB of text");
     size_t off = values->text.sz;
-    TM_TRY(tm_bytes_append(&values->text, src, (size_t)cnt * type_sz));
+    TM_TRY(tm_buffer_append(&values->text, src, (size_t)cnt * type_sz));
     for (uint32_t i = 0; i < cnt; i++, off += type_sz)
         values->slices[values->cnt + i] = (tm_parquet_slice_t){(uint32_t)off, type_sz};
     return 0;
@@ -62,7 +62,7 @@ static int plain_strings(tm_parquet_values_t *values, uint32_t cnt, const uint8_
         if (values->text.sz + len > UINT32_MAX)
             return tm_error_set(TM_E_LIMIT, "a column chunk with more than 4 GiB of text");
         values->slices[values->cnt + i] = (tm_parquet_slice_t){(uint32_t)values->text.sz, len};
-        TM_TRY(tm_bytes_append(&values->text, src, len));
+        TM_TRY(tm_buffer_append(&values->text, src, len));
         src += len;
     }
     return 0;

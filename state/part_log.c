@@ -22,7 +22,7 @@ static int add_line(tm_part_log_t *log, const char *text)
     char line[LINE_MAX_SZ];
     uLong crc = crc32(0, (const Bytef *)text, (uInt)strlen(text));
     int sz = snprintf(line, sizeof line, "%08lx %s\n", crc, text);
-    return tm_bytes_append(&log->line, line, (size_t)sz);
+    return tm_buffer_append(&log->line, line, (size_t)sz);
 }
 
 static int add_open(tm_part_log_t *log, const char *name)
@@ -84,8 +84,8 @@ static int rewrite(tm_part_log_t *log)
     int err = 0;
     if ((size_t)snprintf(temp, sizeof temp, "%s.new", log->path) >= sizeof temp)
         return tm_error_set(TM_E_CONFIG, "folder %s: its path is too long", log->dir);
-    tm_bytes_clear(&log->line);
-    TM_TRY(tm_bytes_append(&log->line, LOG_MAGIC, strlen(LOG_MAGIC)));
+    tm_buffer_clear(&log->line);
+    TM_TRY(tm_buffer_append(&log->line, LOG_MAGIC, strlen(LOG_MAGIC)));
     for (uint32_t i = 0; i < log->entry_cnt; i++) {
         const tm_part_entry_t *e = &log->entries[i];
         TM_TRY(add_open(log, e->name));
@@ -127,7 +127,7 @@ failed:
 static int prepare_line(tm_part_log_t *log)
 {
     if (log->broken || log->off > TM_PART_LOG_SZ_MAX) TM_TRY(rewrite(log));
-    tm_bytes_clear(&log->line);
+    tm_buffer_clear(&log->line);
     return 0;
 }
 
@@ -324,6 +324,6 @@ void tm_part_log_close(tm_part_log_t *log)
     tm_file_close(log->fd);
     tm_file_close(log->lock_fd); /* gives the lock back */
     free(log->entries);
-    tm_bytes_free(&log->line);
+    tm_buffer_free(&log->line);
     *log = (tm_part_log_t){.fd = -1, .lock_fd = -1};
 }

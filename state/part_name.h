@@ -24,7 +24,7 @@ void tm_part_path_hidden(char out[TM_PART_PATH_MAX], const char *dir, const char
 /* The folder that a name lies in. */
 void tm_part_path_folder(char out[TM_PART_PATH_MAX], const char *dir, const char *name);
 
-/* The counter behind the largest in any part file under `dir`, of every subtask, finished or not. */
+/* The counter behind the largest in any part file under `dir`: all subtasks, finished or not. */
 int tm_part_counter_scan(const char *dir, uint64_t *next) TM_MUST_CHECK;
 
 #endif

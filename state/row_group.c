@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { COL_GAP_SZ = 9 * TM_CACHE_LINE };
+
 static tm_store_t store_of(tm_type_t type)
 {
     switch (type) {
@@ -57,7 +59,8 @@ static int layout(tm_row_pool_t *pool)
         if (field->nullable) col->absence = TM_ABSENT_BIT;
         col->elem_sz = store_sz(col->store);
         col->off = (uint32_t)off;
-        off = tm_align_up(off + (size_t)col->elem_sz * TM_ROW_BLOCK_CNT, 64);
+        /* Columns a power of two apart would all fight for the same few cache lines. */
+        off = tm_align_up(off + (size_t)col->elem_sz * TM_ROW_BLOCK_CNT, 64) + COL_GAP_SZ;
         pool->row_sz += col->elem_sz;
         if (col->absence == TM_ABSENT_BIT) {
             col->valid_off = (uint32_t)off;

@@ -7,7 +7,8 @@
             one. A row without a time is an error: counted and dropped
    Method   event time is cut into slices such that every window is a run of whole slices; a row
             updates one aggregate, that of its (key, slice). A slice is a keyed table of its own, so
-            firing is a sequential scan and dropping it returns its pages as a whole
+            firing is a sequential scan and dropping it returns its pages as a whole. How slices
+            become sliding windows at a cost that does not hang on their number: window_pane.c
    Output   key, window_start, window_end, then the aggregates in the order given. event_ns of the
             row is end - 1; symbol is the key where the key is a symbol; recv_ns that of the last
             row seen
@@ -29,7 +30,7 @@
 #include "engine/tidemark.h"
 #include "state/page_arena.h"
 
-enum { TM_WINDOW_SLICE_MAX = 1 << 16 };
+enum { TM_WINDOW_SLICE_MAX = 1 << 17 };
 
 typedef struct tm_window_cfg {
     tm_window_spec_t window;
@@ -44,6 +45,8 @@ typedef struct tm_window_cfg {
     uint16_t out_id;
     uint32_t time_unit_ns; /* what readers get for window_start and window_end; 0 = 1000000 */
 
+    uint32_t budget; /* entries that one call of work() handles; 0 = 2048: about 100 us */
+
     tm_emitter_t out;
     tm_emitter_t late; /* late rows as they came; zero = only counted */
 
@@ -51,19 +54,11 @@ typedef struct tm_window_cfg {
     tm_counter_set_t *counters; /* of the worker; not owned */
 } tm_window_cfg_t;
 
-/* Checks the window alone: the rules of tm_window_spec_t. -EINVAL with a text. */
-int tm_window_spec_check(const tm_window_spec_t *spec) TM_MUST_CHECK;
-
-/* The start of the window or slice of `size` that event time `t` is in: t floored to offset + k *
-   size. False where start or start + size does not fit int64. */
-bool tm_window_floor(int64_t t, int64_t offset, int64_t size, int64_t *start);
-
 /* The output schema of a configuration; needs window, in, key_field, aggs, out_* only. */
 int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out) TM_MUST_CHECK;
 
 size_t tm_window_footprint(const tm_window_cfg_t *cfg);
 
-/* NULL where the page arena has no page left. */
 tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg);
 
 #endif

@@ -127,15 +127,18 @@ static inline bool tm_ring_push(tm_ring_t *ring, const void *row)
     return true;
 }
 
-/* Copies in as many of `cnt` rows, `stride` apart, as there is room for. Returns their number. */
+/* Copies in as many of `cnt` rows, `stride` apart, as there is room for. Returns their number. The
+   first row is published last: a consumer that waits for it leaves the other lines alone meanwhile,
+   and then finds the whole burst. */
 static inline uint32_t tm_ring_push_burst(tm_ring_t *ring, const void *rows, uint32_t cnt)
 {
     uint64_t pos = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own value */
     uint32_t n = (uint32_t)tm_ring_room(ring, pos, cnt);
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 1; i < n; i++) {
         tm_ring_prefetch(ring, pos + i);
         tm_ring_fill(ring, pos + i, (const uint8_t *)rows + (size_t)i * ring->stride);
     }
+    if (n) tm_ring_fill(ring, pos, rows);
     atomic_store_explicit(&ring->tail, pos + n, memory_order_relaxed); /* for lag only */
     return n;
 }

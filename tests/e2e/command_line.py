@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What a person meets first: help, mistakes on the command line, the summary."""
 
+import re
+
 import harness
 import synthetic
 from bars_reference import bars_of
-from harness import BARS, TIDEMARK, bars, bars_ok, expect, expect_equal, run, test
+from harness import BARS, ROOT, TIDEMARK, bars, bars_ok, expect, expect_equal, run, test
 
 
 def capture(folder, **options):
@@ -136,6 +138,26 @@ def piped_output_has_no_escape_codes(folder):
     expect_equal(done.code, 0, f"exit status; {done.stderr}")
     expect("\x1b" not in done.stdout + done.stderr, "escape codes in a pipe")
     expect("\r" not in done.stdout + done.stderr, "carriage returns in a pipe")
+
+
+@test
+def every_option_of_the_help_is_explained_in_the_documents(_):
+    page = (ROOT / "docs/running.md").read_text()
+    for option in re.findall(r"^ +(--[a-z-]+)", run(BARS, "--help").stdout, re.M):
+        if option not in ("--help", "--version"):
+            expect(f"`{option}" in page, f"docs/running.md does not explain {option}")
+
+
+@test
+def the_job_in_the_readme_compiles(folder):
+    source = folder / "job.c"
+    blocks = re.findall(r"^```c\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
+    jobs = [block for block in blocks if "tm_main" in block]
+    expect_equal(len(jobs), 1, "jobs in README.md")
+    source.write_text(jobs[0])
+    done = run("cc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
+               "-I", ROOT / "engine", source)
+    expect_equal(done.code, 0, done.stderr)
 
 
 harness.main()

@@ -19,7 +19,7 @@ SEES = {
     "state": {"base", "state"},
     "engine": {"base", "net", "parse", "state", "engine"},
     "examples": set(),
-    "bench": {"base", "net", "parse", "state", "engine", "bench"},
+    "bench": {"base", "net", "parse", "state", "engine", "bench", "tests"},
     "tests": {"base", "net", "parse", "state", "engine", "bench", "tests"},
 }
 PUBLIC = Path("engine/tidemark.h")

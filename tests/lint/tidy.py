@@ -2,7 +2,7 @@
 """Runs clang-tidy over every source of a build that clang configured: tidy.py BUILD_DIR [FILE...].
 
 A file that passed is not checked again until it, a header of the tree that it includes, its compile
-command or .clang-tidy changes; the record is BUILD_DIR/tidy-passed.
+command or a .clang-tidy changes; the record is BUILD_DIR/tidy-passed.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import tree
 
+CONFIGS = (".clang-tidy", "tests/.clang-tidy")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 FINDING = re.compile(r"^(/?[^\s:]+):(\d+):\d+: (?:warning|error): (.*)$", re.M)
 
@@ -32,7 +33,8 @@ def closure(path, seen):
 
 def key(path, command):
     digest = hashlib.sha256()
-    digest.update((tree.ROOT / ".clang-tidy").read_bytes())
+    for config in CONFIGS:
+        digest.update((tree.ROOT / config).read_bytes())
     digest.update(command.encode())
     for part in sorted(closure(path, set())):
         digest.update(str(part).encode() + b"\0" + (tree.ROOT / part).read_bytes())

@@ -1,0 +1,262 @@
+#include "engine/operators/window.h"
+
+#include "base/check.h"
+#include "base/error.h"
+#include "engine/operators/window_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Keys are read as 4 or 8 bytes. */
+static int key_check(const tm_schema_t *in, const char *name)
+{
+    int at = name ? tm_schema_find(in, name) : -1;
+    if (at < 0)
+        return tm_error_set(TM_E_CONFIG, "window key: rows of schema %s have no field %s", in->name,
+                            name ? name : "(none)");
+    tm_type_t type = in->fields[at].type;
+    bool fits = type == TM_TYPE_SYMBOL || type == TM_TYPE_I32 || type == TM_TYPE_I64 ||
+                type == TM_TYPE_U64;
+    if (!fits || in->fields[at].nullable)
+        return tm_error_set(TM_E_CONFIG, "window key %s: cannot be of type %s%s", name,
+                            tm_type_name(type), in->fields[at].nullable ? " (nullable)" : "");
+    return at;
+}
+
+/* Key, window_start, window_end; a symbol stays where every row has one, in the header. */
+static int head_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
+{
+    int at = key_check(cfg->in, cfg->key_field);
+    if (at < 0) return at;
+    const tm_field_t *key = &cfg->in->fields[at];
+    tm_schema_init(out, cfg->out_name, cfg->out_id);
+    if (key->type == TM_TYPE_SYMBOL) {
+        out->fields[0] = *key;
+        out->fields[0].off = offsetof(tm_row_t, symbol);
+        out->field_cnt = 1;
+    } else {
+        TM_TRY(tm_schema_add(out, key));
+    }
+    tm_field_t time = {.type = TM_TYPE_TIME_NS,
+                       .unit_ns = cfg->time_unit_ns ? cfg->time_unit_ns : TM_NS_PER_MS};
+    snprintf(time.name, sizeof time.name, "window_start");
+    TM_TRY(tm_schema_add(out, &time));
+    snprintf(time.name, sizeof time.name, "window_end");
+    TM_TRY(tm_schema_add(out, &time));
+    return 0;
+}
+
+static int program_build(const tm_window_cfg_t *cfg, tm_agg_t *agg, tm_schema_t *out)
+{
+    TM_TRY(tm_window_spec_check(&cfg->window));
+    TM_TRY(head_build(cfg, out));
+    TM_TRY(tm_agg_compile(agg, cfg->in, cfg->aggs, cfg->agg_cnt));
+    return tm_agg_schema(agg, out);
+}
+
+int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
+{
+    tm_agg_t agg;
+    return program_build(cfg, &agg, out);
+}
+
+/* Whole cache lines where that costs little: an entry then touches as few as it can. */
+static uint32_t entry_sz_of(uint32_t sz)
+{
+    uint32_t lines = (uint32_t)tm_align_up(sz, TM_CACHE_LINE);
+    return lines - sz <= sz / 4 ? lines : (uint32_t)tm_align_up(sz, 16);
+}
+
+static size_t out_stride_of(const tm_schema_t *out)
+{
+    return tm_align_up(out->row_sz, TM_CACHE_LINE);
+}
+
+size_t tm_window_footprint(const tm_window_cfg_t *cfg)
+{
+    tm_agg_t agg;
+    tm_schema_t out;
+    if (program_build(cfg, &agg, &out) < 0) return 0;
+    size_t sz = tm_align_up(sizeof(tm_window_t), TM_CACHE_LINE);
+    sz += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
+    sz += out_stride_of(&out) * WINDOW_OUT_ROWS;
+    sz += 2 * tm_align_up(agg.acc_sz, TM_CACHE_LINE);
+    return sz;
+}
+
+/* Offsets within rows and entries. */
+static void layout(tm_window_t *w, const tm_window_cfg_t *cfg, const tm_schema_t *out)
+{
+    const tm_field_t *key = &cfg->in->fields[tm_schema_find(cfg->in, cfg->key_field)];
+    w->key_off = key->off;
+    w->key_sz = tm_type_sz(key->type);
+    w->key_is_symbol = key->type == TM_TYPE_SYMBOL;
+    w->key_out_off = out->fields[0].off;
+    w->start_out_off = out->fields[1].off;
+    w->end_out_off = out->fields[2].off;
+    w->out_id = out->id;
+    w->out_stride = (uint32_t)out_stride_of(out);
+
+    bool sliding = w->spec.kind == TM_WINDOW_SLIDING;
+    w->acc_off = sliding ? sizeof(window_entry_t) : sizeof(uint64_t);
+    w->suffix_off = w->acc_off + w->agg.acc_sz;
+    w->entry_sz = entry_sz_of(w->acc_off + (sliding ? 2 : 1) * w->agg.acc_sz);
+    w->pane_acc_off = sizeof(window_pane_t);
+}
+
+static void counters_open(window_counters_t *c, tm_counter_set_t *set)
+{
+    c->rows = tm_counter_get(set, "window_rows");
+    c->late = tm_counter_get(set, "window_late");
+    c->no_time = tm_counter_get(set, "window_no_time");
+    c->time_range = tm_counter_get(set, "window_time_range");
+    c->gap = tm_counter_get(set, "window_gap");
+    c->full = tm_counter_get(set, "window_full");
+    c->fired = tm_counter_get(set, "window_fired");
+    c->refired = tm_counter_get(set, "window_refired");
+    c->overflow = tm_counter_get(set, "agg_overflow");
+}
+
+static uint64_t key_load(const tm_window_t *w, const void *row)
+{
+    uint64_t key = 0;
+    memcpy(&key, (const uint8_t *)row + w->key_off, w->key_sz == 4 ? 4 : 8);
+    return key;
+}
+
+/* The slice of a row that is not of the hot one; NULL where the row needs no more. */
+static tm_slice_t *slice_slow(tm_window_t *w, const tm_row_t *row, uint32_t stride)
+{
+    bool closed;
+    tm_slice_t *slice = tm_window_slice_of(w, row, stride, &closed);
+    if (!slice || !closed) return slice;
+    tm_window_add_late(w, slice, key_load(w, row), row, stride);
+    return NULL;
+}
+
+/* Up to TM_AGG_BATCH_MAX rows in passes: what a pass will read, the one before has asked for, so
+   that the cache misses of a batch overlap instead of adding up. */
+static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t stride)
+{
+    tm_slice_t *slices[TM_AGG_BATCH_MAX];
+    uint64_t keys[TM_AGG_BATCH_MAX];
+    uint32_t tags[TM_AGG_BATCH_MAX];
+    const tm_keyed_bucket_t *homes[TM_AGG_BATCH_MAX];
+    uint8_t *entries[TM_AGG_BATCH_MAX];
+    void *accs[TM_AGG_BATCH_MAX];
+
+    const uint8_t *at = rows;
+    for (uint32_t i = 0; i < cnt; i++, at += stride) {
+        const tm_row_t *row = (const void *)at;
+        bool hot = (uint64_t)row->event_ns - (uint64_t)w->hot_start < w->hot_len;
+        slices[i] = TM_LIKELY(hot) ? w->hot : slice_slow(w, row, stride);
+        keys[i] = key_load(w, row);
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        homes[i] = NULL;
+        if (!slices[i] || !slices[i]->table.buckets) continue;
+        tags[i] = tm_keyed_tag(keys[i]);
+        homes[i] = tm_keyed_home(&slices[i]->table, tags[i]);
+        __builtin_prefetch(homes[i]);
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        entries[i] = homes[i] ? tm_keyed_guess(&slices[i]->table, homes[i], tags[i]) : NULL;
+        if (!entries[i]) continue;
+        for (uint32_t off = 0; off < w->suffix_off; off += TM_CACHE_LINE)
+            __builtin_prefetch(entries[i] + off, 1);
+    }
+    for (uint32_t i = 0; i < cnt; i++) {
+        bool added;
+        uint8_t *entry = entries[i];
+        if (!slices[i])
+            entry = NULL;
+        else if (!entry || tm_keyed_key(entry) != keys[i])
+            entry = tm_window_entry(w, slices[i], keys[i], &added);
+        accs[i] = entry ? entry + w->acc_off : w->trash;
+    }
+    tm_agg_add(&w->agg, accs, rows, cnt, stride);
+}
+
+static void on_rows(tm_operator_t *op, const void *rows, uint32_t cnt, uint32_t stride)
+{
+    tm_window_t *w = (tm_window_t *)op;
+    const uint8_t *at = rows;
+    if (cnt == 0) return;
+    tm_counter_add(w->counters.rows, cnt);
+    w->recv_ns = ((const tm_row_t *)(const void *)(at + (size_t)(cnt - 1) * stride))->recv_ns;
+    for (uint32_t done = 0; done < cnt;) {
+        uint32_t n = cnt - done < TM_AGG_BATCH_MAX ? cnt - done : TM_AGG_BATCH_MAX;
+        batch(w, at + (size_t)done * stride, n, stride);
+        done += n;
+    }
+    if (w->out_cnt) tm_window_flush(w);
+}
+
+static void on_watermark(tm_operator_t *op, int64_t wm_ns)
+{
+    tm_window_t *w = (tm_window_t *)op;
+    if (wm_ns <= w->wm) return;
+    w->wm = wm_ns;
+    w->hot_len = 0;
+    tm_window_work(w);
+}
+
+static uint32_t work(tm_operator_t *op)
+{
+    return tm_window_work((tm_window_t *)op);
+}
+
+static void on_end(tm_operator_t *op)
+{
+    tm_window_drain((tm_window_t *)op);
+}
+
+static void fini(tm_operator_t *op)
+{
+    tm_window_t *w = (tm_window_t *)op;
+    for (uint32_t i = 0; i < w->slice_cnt; i++) tm_keyed_clear(&w->slices[i]->table);
+    tm_keyed_clear(&w->panes);
+    tm_page_list_free(w->pages, &w->slice_pages);
+    w->slice_cnt = w->closed = 0;
+}
+
+static const tm_operator_ops_t window_ops = {
+    .kind = "window",
+    .on_rows = on_rows,
+    .on_watermark = on_watermark,
+    .work = work,
+    .on_end = on_end,
+    .fini = fini,
+};
+
+tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg)
+{
+    tm_schema_t out;
+    tm_window_t *w = mem;
+    TM_CHECK((uintptr_t)mem % TM_CACHE_LINE == 0, "window memory");
+    *w = (tm_window_t){.op.ops = &window_ops,
+                       .spec = cfg->window,
+                       .purge = cfg->purge,
+                       .panes_used = cfg->window.kind != TM_WINDOW_TUMBLING,
+                       .budget = cfg->budget ? cfg->budget : WINDOW_BUDGET,
+                       .wm = TM_TIME_NONE,
+                       .wm_out = TM_TIME_NONE,
+                       .pages = cfg->pages,
+                       .out = cfg->out,
+                       .late = cfg->late};
+    TM_CHECK(program_build(cfg, &w->agg, &out) == 0, "window: %s", tm_error_text());
+    layout(w, cfg, &out);
+    counters_open(&w->counters, cfg->counters);
+    tm_keyed_init(&w->panes, w->pages, entry_sz_of(w->pane_acc_off + w->agg.acc_sz));
+
+    uint8_t *at = (uint8_t *)mem + tm_align_up(sizeof *w, TM_CACHE_LINE);
+    w->slices = (tm_slice_t **)(void *)at;
+    at += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
+    w->out_rows = at;
+    memset(at, 0, (size_t)w->out_stride * WINDOW_OUT_ROWS);
+    at += (size_t)w->out_stride * WINDOW_OUT_ROWS;
+    w->trash = at;
+    tm_agg_init(&w->agg, w->trash);
+    w->scratch = at + tm_align_up(w->agg.acc_sz, TM_CACHE_LINE);
+    return &w->op;
+}

@@ -1,0 +1,198 @@
+/* What a watermark sets due is done in pieces, so that ten million results do not keep the next row
+   waiting: a window under way is a cursor, and every call moves it on by a budget of entries. */
+#include "engine/operators/window_state.h"
+
+#include <string.h>
+
+void tm_window_flush(tm_window_t *w)
+{
+    tm_emit_rows(&w->out, w->out_rows, w->out_cnt, w->out_stride);
+    w->out_cnt = 0;
+}
+
+void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc)
+{
+    uint8_t *out = w->out_rows + (size_t)w->out_cnt * w->out_stride;
+    if (!tm_agg_write(&w->agg, acc, out)) {
+        tm_counter_add(w->counters.overflow, 1);
+        return;
+    }
+    tm_row_t head = {.kind = TM_ROW_INSERT,
+                     .schema_id = w->out_id,
+                     .symbol = w->key_is_symbol ? (uint32_t)key : TM_SYMBOL_NONE,
+                     .event_ns = window.end - 1,
+                     .recv_ns = w->recv_ns};
+    memcpy(out, &head, sizeof head);
+    if (!w->key_is_symbol) memcpy(out + w->key_out_off, &key, w->key_sz);
+    memcpy(out + w->start_out_off, &window.start, sizeof window.start);
+    memcpy(out + w->end_out_off, &window.end, sizeof window.end);
+    if (++w->out_cnt == WINDOW_OUT_ROWS) tm_window_flush(w);
+}
+
+/* Picks the next window that is due. */
+static bool fire_next(tm_window_t *w)
+{
+    tm_slice_t *open = w->closed < w->slice_cnt ? w->slices[w->closed] : NULL;
+    if (w->panes_used && w->panes.cnt > 0)
+        w->firing = w->next;
+    else if (open)
+        w->firing = open->first;
+    else
+        return false;
+    if (!tm_window_is_due(w, w->firing.end)) return false;
+    w->source = NULL;
+    w->phase = WINDOW_FOLD;
+    if (!w->panes_used) {
+        w->source = open;
+        w->cursor = tm_keyed_scan(&open->table);
+        w->phase = WINDOW_EMIT;
+    }
+    return true;
+}
+
+/* Moves slices that the window contains into the panes. */
+static uint32_t fold_some(tm_window_t *w, uint32_t max)
+{
+    void *entries;
+    uint32_t n = w->source ? tm_keyed_next(&w->source->table, &w->cursor, max, &entries) : 0;
+    if (n > 0) {
+        tm_window_pane_fold(w, entries, n);
+        return n;
+    }
+    tm_slice_t *open = w->closed < w->slice_cnt ? w->slices[w->closed] : NULL;
+    if (open && open->range.end <= w->firing.end) {
+        w->source = open;
+        w->cursor = tm_keyed_scan(&open->table);
+        w->closed++;
+    } else {
+        w->source = NULL;
+        w->cursor = tm_keyed_scan(&w->panes);
+        w->phase = WINDOW_EMIT;
+        if (!tm_window_next(&w->spec, w->firing, &w->next))
+            w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+    }
+    return 1;
+}
+
+static void fire_end(tm_window_t *w)
+{
+    if (!w->panes_used)
+        w->closed++;
+    else if (w->spec.kind == TM_WINDOW_CUMULATIVE && w->next.start != w->firing.start)
+        tm_keyed_clear(&w->panes); /* the longest window is done; the next one starts anew */
+    w->source = NULL;
+    w->phase = WINDOW_IDLE;
+}
+
+static void emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt)
+{
+    const uint32_t sz = w->panes.entry_sz;
+    /* The oldest slice of a key lies anywhere: fetch the ones of the whole run at once. */
+    for (uint32_t i = 0; i < cnt && w->spec.kind == TM_WINDOW_SLIDING; i++) {
+        const window_pane_t *pane = (const void *)(panes + (size_t)i * sz);
+        const uint8_t *front = tm_ref_ptr(w->pages, pane->front ? pane->front : pane->back);
+        for (uint32_t off = 0; off < w->entry_sz; off += TM_CACHE_LINE)
+            __builtin_prefetch(front + off);
+    }
+    /* From the top down, as erasing during a scan asks for. */
+    for (uint32_t i = cnt; i-- > 0;) {
+        void *pane = panes + (size_t)i * sz;
+        tm_window_emit(w, tm_keyed_key(pane), w->firing, tm_window_pane_sum(w, pane));
+        if (tm_window_pane_advance(w, pane, w->next)) tm_keyed_erase(&w->panes, pane);
+    }
+}
+
+static uint32_t emit_some(tm_window_t *w, uint32_t max)
+{
+    void *entries;
+    tm_keyed_table_t *table = w->panes_used ? &w->panes : &w->source->table;
+    uint32_t n = tm_keyed_next(table, &w->cursor, max, &entries);
+    if (n == 0) {
+        fire_end(w);
+        return 1;
+    }
+    uint8_t *at = entries;
+    if (w->panes_used)
+        emit_panes(w, at, n);
+    else
+        for (uint32_t i = 0; i < n; i++, at += w->entry_sz)
+            tm_window_emit(w, tm_keyed_key(at), w->firing, at + w->acc_off);
+    tm_counter_add(w->counters.fired, n);
+    return n;
+}
+
+/* All that the watermark caused is out: it may follow. */
+static uint32_t settle(tm_window_t *w)
+{
+    if (w->wm_out == w->wm) return 0;
+    tm_window_slice_expire(w);
+    tm_window_flush(w);
+    w->wm_out = w->wm;
+    tm_emit_watermark(&w->out, w->wm);
+    return 1;
+}
+
+uint32_t tm_window_work(tm_window_t *w)
+{
+    uint32_t done = 0;
+    if (w->wm_out == w->wm) return 0;
+    while (done < w->budget) {
+        if (w->phase == WINDOW_IDLE && !fire_next(w)) {
+            done += settle(w);
+            break;
+        }
+        uint32_t max = w->budget - done < WINDOW_OUT_ROWS ? w->budget - done : WINDOW_OUT_ROWS;
+        done += w->phase == WINDOW_FOLD ? fold_some(w, max) : emit_some(w, max);
+    }
+    tm_window_flush(w);
+    return done;
+}
+
+void tm_window_drain(tm_window_t *w)
+{
+    while (tm_window_work(w) > 0) {
+    }
+}
+
+/* The sum of a key over a fired window, slice by slice: the panes have moved on. */
+static const void *sum_again(tm_window_t *w, uint64_t key, tm_range_t window)
+{
+    uint32_t tag = tm_keyed_tag(key);
+    tm_agg_init(&w->agg, w->scratch);
+    for (uint32_t i = tm_window_slice_lower(w, window.start);
+         i < w->slice_cnt && w->slices[i]->range.start < window.end; i++) {
+        const uint8_t *entry = tm_keyed_find(&w->slices[i]->table, key, tag);
+        if (entry) tm_agg_merge(&w->agg, w->scratch, entry + w->acc_off);
+    }
+    return w->scratch;
+}
+
+void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const void *row,
+                        uint32_t stride)
+{
+    bool added;
+    void *entry = tm_window_entry(w, slice, key, &added);
+    if (!entry) return;
+    void *acc = (uint8_t *)entry + w->acc_off;
+    tm_agg_add(&w->agg, &acc, row, 1, stride);
+    if (w->panes_used && !tm_window_is_due(w, slice->last.end))
+        tm_window_pane_late(w, entry, added, row, stride);
+
+    /* Every window of the slice that has fired and is not over fires again, now. */
+    tm_range_t window = slice->first;
+    for (bool more = true; more && tm_window_is_due(w, window.end);) {
+        if (!tm_window_is_over(w, window.end)) {
+            const void *sum = w->panes_used ? sum_again(w, key, window) : acc;
+            if (w->purge) {
+                /* What the window held was purged when it fired: the row stands alone. */
+                tm_agg_init(&w->agg, w->scratch);
+                void *alone = w->scratch;
+                tm_agg_add(&w->agg, &alone, row, 1, stride);
+                sum = alone;
+            }
+            tm_window_emit(w, key, window, sum);
+            tm_counter_add(w->counters.refired, 1);
+        }
+        more = window.end != slice->last.end && tm_window_next(&w->spec, window, &window);
+    }
+}

@@ -1,0 +1,159 @@
+/* engine/operators/window_state.h - the inside of the window operator, shared by its parts:
+   window.c (rows in, life), window_slice.c (which slices there are), window_pane.c (slices to
+   sliding and cumulative windows), window_fire.c (results out). Nobody else includes it.
+   States   a slice is open until the watermark reaches the end - 1 of the first window that
+            contains it. Rows of open slices take the fast path. Rows of closed slices take the slow
+            one: first all that is due is fired, then the row is added, and windows that have fired
+            fire again
+   Memory   slices and their tables lie in arena pages; the operator holds the list of slices */
+#ifndef TM_ENGINE_WINDOW_STATE_H
+#define TM_ENGINE_WINDOW_STATE_H
+
+#include "engine/operators/window.h"
+#include "engine/operators/window_assign.h"
+#include "state/keyed_table.h"
+
+enum {
+    WINDOW_OUT_ROWS = 64, /* result rows handed on at once */
+    WINDOW_BUDGET = 2048, /* entries a call of work() handles, by default */
+};
+
+/* One piece of event time and its keys. Lies in a page; listed by start. */
+typedef struct tm_slice {
+    tm_range_t range;
+    tm_range_t first, last;  /* windows that contain it */
+    tm_keyed_table_t table;  /* entries: window_entry_t + accumulators */
+    struct tm_slice *unused; /* next on the free list */
+} tm_slice_t;
+
+/* The head of a (key, slice) entry. Tumbling windows use the key only: accumulators start at
+   `acc_off`, right behind it. */
+typedef struct window_entry {
+    uint64_t key;
+    int64_t start; /* of the slice: an entry can be met without it */
+    tm_ref_t next; /* the key's chain of panes */
+    uint32_t unused;
+} window_entry_t;
+
+/* What the windows that are still to fire know of a key; accumulators follow. */
+typedef struct window_pane {
+    uint64_t key;
+    int64_t split;  /* slices up to here are in front */
+    tm_ref_t front; /* oldest first; their `suffix` sums up all newer ones in front */
+    tm_ref_t back;  /* newest first; summed up in the pane's accumulator */
+    bool stale;     /* suffixes in front are to be made again */
+} window_pane_t;
+
+/* What is under way. */
+typedef enum window_phase { WINDOW_IDLE, WINDOW_FOLD, WINDOW_EMIT } window_phase_t;
+
+typedef struct window_counters {
+    tm_counter_t *rows, *late, *no_time, *time_range, *gap, *full, *fired, *refired, *overflow;
+} window_counters_t;
+
+typedef struct tm_window {
+    tm_operator_t op;
+    tm_window_spec_t spec;
+    bool purge;
+    bool panes_used; /* sliding or cumulative */
+    uint32_t budget;
+
+    /* Layout of rows in, entries and rows out. */
+    uint32_t key_off, key_sz;
+    uint32_t acc_off, suffix_off, entry_sz;
+    uint32_t pane_acc_off;
+    uint32_t out_stride;
+    uint16_t key_out_off, start_out_off, end_out_off;
+    uint16_t out_id;
+    bool key_is_symbol;
+
+    /* The slice of the last row: most rows are of the same. len 0 = none. */
+    int64_t hot_start;
+    uint64_t hot_len;
+    tm_slice_t *hot;
+
+    /* Slices in order of time. The first `closed` of them are closed and folded. */
+    tm_slice_t **slices;
+    uint32_t slice_cnt, closed;
+    tm_slice_t *unused;
+    tm_page_list_t slice_pages;
+
+    int64_t wm, wm_out; /* seen, handed on */
+    int64_t recv_ns;    /* of the last row */
+
+    window_phase_t phase;
+    tm_range_t firing;  /* the window under way */
+    tm_range_t next;    /* the next window of the panes there are */
+    tm_slice_t *source; /* slice being folded, or emitted (tumbling) */
+    tm_keyed_cursor_t cursor;
+    tm_keyed_table_t panes;
+
+    tm_page_arena_t *pages;
+    tm_emitter_t out, late;
+    window_counters_t counters;
+    uint32_t out_cnt;
+    uint8_t *out_rows;
+    uint8_t *trash;   /* accumulator of rows that count nowhere */
+    uint8_t *scratch; /* accumulator of one result */
+    tm_agg_t agg;
+} tm_window_t;
+
+/* window_slice.c. All work on the list by time. */
+
+/* The slice a row belongs to, made where it is new; NULL where the row was counted and is done
+   with. *closed: it takes the slow path. */
+tm_slice_t *tm_window_slice_of(tm_window_t *w, const tm_row_t *row, uint32_t stride, bool *closed);
+
+/* First slice at or after a time, as an index of the list. */
+uint32_t tm_window_slice_lower(const tm_window_t *w, int64_t start);
+
+/* Hands back the slices that no row can reach any more. */
+void tm_window_slice_expire(tm_window_t *w);
+
+/* Whether the watermark has reached a window's end - 1, or that + lateness (saturating). */
+static inline bool tm_window_is_due(const tm_window_t *w, int64_t end)
+{
+    return end - 1 <= w->wm;
+}
+
+static inline bool tm_window_is_over(const tm_window_t *w, int64_t end)
+{
+    int64_t clean;
+    if (__builtin_add_overflow(end - 1, w->spec.lateness_ns, &clean)) clean = INT64_MAX;
+    return clean <= w->wm;
+}
+
+/* window_fire.c */
+
+/* Does one bounded piece of what is due; 0 = nothing is. */
+uint32_t tm_window_work(tm_window_t *w);
+
+/* Does all of it. */
+void tm_window_drain(tm_window_t *w);
+
+/* Puts out one result of a key. */
+void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc);
+void tm_window_flush(tm_window_t *w);
+
+/* Adds a row to a closed slice and fires again what has fired. All that is due has been. */
+void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const void *row,
+                        uint32_t stride);
+
+/* window_pane.c */
+
+/* The entry of (key, slice), empty where it is new; NULL = no room (counted). */
+void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key, bool *added);
+
+/* Adds a run of a slice's entries to the panes of their keys. */
+void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt);
+
+/* Adds a row to the panes of a slice that is already folded. */
+void tm_window_pane_late(tm_window_t *w, void *entry, bool added, const void *row, uint32_t stride);
+
+/* The sum of a key over w->firing: the pane's or the scratch accumulator. */
+const void *tm_window_pane_sum(tm_window_t *w, void *pane);
+
+/* Forgets what no window after w->firing contains. True where nothing is left of the key. */
+bool tm_window_pane_advance(tm_window_t *w, void *pane, tm_range_t next);
+
+#endif
