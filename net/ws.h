@@ -124,6 +124,9 @@ int tm_ws_write(tm_ws_t *ws, const tm_ws_message_t *msg, const uint8_t *mask_key
    where one waits or was written already. The code must be one that may be sent (TM_CHECK). */
 void tm_ws_close(tm_ws_t *ws, uint16_t code, const char *reason);
 
+/* True where a close frame is among what waits for tm_ws_reply. */
+bool tm_ws_close_waits(const tm_ws_t *ws);
+
 /* True once our close frame was written: nothing more may be sent. */
 bool tm_ws_close_sent(const tm_ws_t *ws);
 

@@ -94,6 +94,11 @@ bool tm_ws_has_reply(const tm_ws_t *ws)
     return ws->pong_waits || ws->close_waits;
 }
 
+bool tm_ws_close_waits(const tm_ws_t *ws)
+{
+    return ws->close_waits;
+}
+
 int tm_ws_reply(tm_ws_t *ws, const uint8_t *mask_key, uint8_t *out, size_t out_sz)
 {
     size_t sz = 0;

@@ -177,6 +177,9 @@ static int feed_open(tm_ingest_t *in)
         .ca_file = o->ca_file,
         .stop = in->cfg.stop,
         .counters = in->thread.counters,
+        .retry_max = o->retry_max,
+        .idle_ns = o->idle_timeout_ns,
+        .reconnect_on_close = o->reconnect_on_close,
     };
     TM_TRY(tm_feed_open(&in->inputs[0].source, &cfg));
     in->input_cnt = 1;
