@@ -45,7 +45,7 @@ static int run(tm_runtime_t *rt, const tm_job_t *job)
 {
     const tm_options_t *o = &job->opts;
     int err = tm_runtime_open(rt, job);
-    if (err < 0) return complain(o->program, EXIT_RUN_FAILED);
+    if (err < 0) return complain(o->program, err == TM_E_CONFIG ? EXIT_BAD_JOB : EXIT_RUN_FAILED);
     if (!o->quiet) tm_topology_print(&rt->topo, stderr);
     err = tm_runtime_run(rt);
     int status = err < 0 ? complain(o->program, EXIT_RUN_FAILED) : 0;

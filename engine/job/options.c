@@ -224,10 +224,18 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     return 0;
 }
 
+/* The last part of the path: what a person calls the job, however it was started. */
+static const char *program_name(int argc, char **argv)
+{
+    if (argc == 0) return "job";
+    const char *slash = strrchr(argv[0], '/');
+    return slash ? slash + 1 : argv[0];
+}
+
 int tm_options_parse(tm_options_t *opts, int argc, char **argv)
 {
     *opts = (tm_options_t){
-        .program = argc > 0 ? argv[0] : "job",
+        .program = program_name(argc, argv),
         .out_dir = "out",
         .watermark_bound_ns = -1,
         .retry_max = RETRIES_DEFAULT,

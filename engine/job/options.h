@@ -21,7 +21,7 @@ typedef enum tm_idle_kind {
 } tm_idle_kind_t;
 
 typedef struct tm_options {
-    const char *program; /* argv[0] */
+    const char *program; /* argv[0] without its folder */
     const char *connects[TM_OPTION_LIST_MAX];
     const char *streams[TM_OPTION_LIST_MAX];
     const char *replays[TM_OPTION_LIST_MAX];

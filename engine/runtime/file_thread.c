@@ -75,6 +75,7 @@ static int file_body(void *arg)
 {
     tm_file_thread_t *f = arg;
     int64_t tick_at_ns = tm_clock_mono_ns() + TICK_NS;
+    TM_TRY(tm_thread_pin(&f->thread));
     tm_thread_is_running(&f->thread);
     for (;;) {
         uint64_t work = 0;

@@ -245,7 +245,8 @@ static int round_run(tm_ingest_t *in, uint32_t *open_cnt, uint64_t *work_cnt)
 static int ingest_body(void *arg)
 {
     tm_ingest_t *in = arg;
-    int err = sources_open(in);
+    int err = tm_thread_pin(&in->thread);
+    if (err == 0) err = sources_open(in);
     if (err == -EINTR)
         err = 0; /* told to stop while still connecting */
     else if (err == 0)

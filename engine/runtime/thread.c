@@ -16,6 +16,11 @@ tm_thread_state_t tm_thread_state(const tm_thread_t *t)
     return (tm_thread_state_t)atomic_load_explicit(&t->state, memory_order_acquire); /* T1 */
 }
 
+int tm_thread_pin(const tm_thread_t *t)
+{
+    return t->plan.cpu_idx == TM_CPU_ANY ? 0 : tm_cpu_pin(t->plan.cpu_idx);
+}
+
 void tm_thread_is_running(tm_thread_t *t)
 {
     state_set(t, TM_THREAD_RUNNING);
@@ -27,8 +32,7 @@ static void *thread_main(void *arg)
     char name[sizeof t->plan.name + 4];
     snprintf(name, sizeof name, "tm-%s", t->plan.name);
     tm_cpu_thread_name(name);
-    int err = t->plan.cpu_idx == TM_CPU_ANY ? 0 : tm_cpu_pin(t->plan.cpu_idx);
-    if (err == 0) err = t->body(t->arg);
+    int err = t->body(t->arg);
     t->err = err;
     snprintf(t->err_text, sizeof t->err_text, "%s", err < 0 ? tm_error_text() : "");
     state_set(t, err < 0 ? TM_THREAD_FAILED : TM_THREAD_DONE);

@@ -46,6 +46,10 @@ void tm_thread_fini(tm_thread_t *t);
 
 tm_thread_state_t tm_thread_state(const tm_thread_t *t);
 
+/* Called by the body first; moves it to the core of its plan. A body that cannot be moved still has
+   to tell those who wait for it, so this is the body's business. 0, or a code with its trail. */
+int tm_thread_pin(const tm_thread_t *t) TM_MUST_CHECK;
+
 /* Called by the body once everything it needs is open. */
 void tm_thread_is_running(tm_thread_t *t);
 

@@ -48,12 +48,14 @@ int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job)
     const tm_options_t *o = &job->opts;
     *topo = (tm_topology_t){.job = job, .ring_depth = o->ring_depth, .row_stride = TM_CACHE_LINE};
     uint32_t ingest_cnt = o->ingest_core_cnt ? o->ingest_core_cnt : 1;
-    topo->ingest_cnt = ingest_cnt < input_cnt(job) ? ingest_cnt : input_cnt(job);
-    topo->worker_cnt = o->worker_core_cnt ? o->worker_core_cnt : 1;
-    if (topo->ingest_cnt > TM_TOPOLOGY_INGEST_MAX)
+    uint32_t worker_cnt = o->worker_core_cnt ? o->worker_core_cnt : 1;
+    if (ingest_cnt > TM_TOPOLOGY_INGEST_MAX)
         return tm_error_set(TM_E_CONFIG, "--ingest-cores: at most %d", TM_TOPOLOGY_INGEST_MAX);
-    if (topo->worker_cnt > TM_TOPOLOGY_WORKER_MAX)
+    if (worker_cnt > TM_TOPOLOGY_WORKER_MAX)
         return tm_error_set(TM_E_CONFIG, "--worker-cores: at most %d", TM_TOPOLOGY_WORKER_MAX);
+    /* Counts are set only now: whoever closes a plan that failed walks tables of these sizes. */
+    topo->ingest_cnt = ingest_cnt < input_cnt(job) ? ingest_cnt : input_cnt(job);
+    topo->worker_cnt = worker_cnt;
     TM_TRY(sinks_plan(topo));
 
     for (uint32_t i = 0; i < topo->ingest_cnt; i++) {

@@ -199,6 +199,7 @@ static void outputs_end(tm_worker_t *w)
 static int worker_body(void *arg)
 {
     tm_worker_t *w = arg;
+    TM_TRY(tm_thread_pin(&w->thread));
     tm_thread_is_running(&w->thread);
     uint32_t ended_cnt = 0;
     while (ended_cnt < w->input_cnt) {

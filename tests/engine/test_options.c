@@ -83,3 +83,11 @@ Test(duration, units_are_exact)
         tm_assert_eq(ns, good[i].ns);
     }
 }
+
+Test(options, the_program_is_called_by_its_name_without_its_folder)
+{
+    char *words[] = {"/a/very/long/way/to/bars", "--replay", "a", NULL};
+    tm_options_t o;
+    tm_assert_eq(tm_options_parse(&o, 3, words), 0);
+    tm_assert_str(o.program, "bars");
+}
