@@ -110,9 +110,9 @@ int tm_inflater_open(tm_inflater_t **out, const tm_deflate_terms_t *terms)
     z->arena = arena;
     z->takeover = terms->in_takeover;
     z->strm = (z_stream){.zalloc = zarena_alloc, .zfree = zarena_drop, .opaque = &z->arena};
-    /* The largest window, whatever was agreed: zlib holds a peer to a smaller one only where a piece
-       of the message ends between, so what it accepts would depend on how the bytes arrive. It also
-       reads old zlibs, which were asked for 8 bits, used 9 and said so nowhere. */
+    /* The largest window, whatever was agreed: zlib holds a peer to a smaller one only where a
+       piece of the message ends between, so what it accepts would depend on how the bytes arrive.
+       It also reads old zlibs, which were asked for 8 bits, used 9 and said so nowhere. */
     int rc = inflateInit2(&z->strm, -TM_DEFLATE_WINDOW_BITS_MAX);
     if (rc != Z_OK) {
         free(z);

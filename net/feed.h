@@ -4,10 +4,10 @@
    Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
             at open, message buffers grow to frame_sz_max and no further
    Threads  open, poll, close: the ingest thread that opened it
-   Retries  a connection that fails or is cut is opened again after the delays of net/retry.h, driven
-            by poll: nobody sleeps, the other connections go on. An error that no retry can mend
-            (net/retry.c says which) ends the connection at once. One that has streamed before is
-            tried on past retry_max while another one lives
+   Retries  a connection that fails or is cut is opened again after the delays of net/retry.h,
+            driven by poll: nobody sleeps, the other connections go on. An error that no retry can
+            mend (net/retry.c says which) ends the connection at once. One that has streamed before
+            is tried on past retry_max while another one lives
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends for
             good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
             order, else what one of the others said. A connection that never came to stream ends

@@ -1,5 +1,5 @@
-/* net/feed_private.h - what the files of a feed share: feed.c (the source), feed_slot.c (the life of
-   one of its connections). Nobody else includes it.
+/* net/feed_private.h - what the files of a feed share: feed.c (the source), feed_slot.c (the life
+   of one of its connections). Nobody else includes it.
    Flow     feed.c steps slots and reads from those that stream
    Units    *_ns: nanoseconds, mono
    Memory   one block a feed; a slot owns its connection

@@ -10,8 +10,8 @@
             entry. A segment with no room in reach splits in two: growing stops the caller for one
             segment's work (a few microseconds), whatever the size of the table
    Units    tag: 32 bits of hash; ref: page_arena.h
-   Memory   a table is a struct of the caller and pages of the arena: the entry and 11 to 17 bytes of
-            index a key. A table of a few keys takes two pages
+   Memory   a table is a struct of the caller and pages of the arena: the entry and 11 to 17 bytes
+            of index a key. A table of a few keys takes two pages
    Threads  the worker that owns the state
    Errors   get: NULL where the arena has no page left or the index is at its limit
    Limits   entries of 16..TM_KEYED_ENTRY_SZ_MAX bytes, about 60 million keys a table
@@ -82,8 +82,8 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
 /* Removes the entry, which `key` must have; the last entry of the table takes its place. */
 void tm_keyed_erase(tm_keyed_table_t *table, void *entry);
 
-/* Newest entries first. During a scan nothing may be added; the entries of the run given last may be
-   erased, from the top down. */
+/* Newest entries first. During a scan nothing may be added; the entries of the run given last may
+   be erased, from the top down. */
 tm_keyed_cursor_t tm_keyed_scan(const tm_keyed_table_t *table);
 
 /* The next run of up to `max` adjacent entries, from *entries upwards; returns their number, 0 at

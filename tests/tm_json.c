@@ -47,7 +47,7 @@ static char *string_read(reader_t *r)
         const char *known = strchr(from, *++r->at);
         if (*r->at == 'u' && isxdigit((unsigned char)r->at[1])) {
             char hex[5] = {0};
-            strncpy(hex, r->at + 1, 4);
+            memcpy(hex, r->at + 1, strnlen(r->at + 1, 4));
             out += utf8_write(out, (unsigned)strtoul(hex, NULL, 16));
             r->at += 4;
         } else if (*r->at && known) {

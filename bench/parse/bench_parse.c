@@ -1,7 +1,7 @@
 /* What one message costs, called as it comes out of a WebSocket: generated trades and book tickers,
-   raw and wrapped, and recorded feeds. Ours on every instruction set, ours without the fast path and
-   simdjson take turns; all must extract the same values. The scan for quotes alone is told beside
-   them, as the floor. */
+   raw and wrapped, and recorded feeds. Ours on every instruction set, ours without the fast path
+   and simdjson take turns; all must extract the same values. The scan for quotes alone is told
+   beside them, as the floor. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"

@@ -23,8 +23,8 @@ typedef struct tm_part_rows {
 void tm_part_rows_trades(tm_part_rows_t *rows, uint32_t row_cnt);
 void tm_part_rows_bars(tm_part_rows_t *rows, uint32_t row_cnt);
 
-/* Trades of every Binance capture in the folder, in the order of the files. row_cnt is 0 where there
-   is none. */
+/* Trades of every Binance capture in the folder, in the order of the files. row_cnt is 0 where
+   there is none. */
 void tm_part_rows_captures(tm_part_rows_t *rows, const char *dir);
 
 void tm_part_rows_free(tm_part_rows_t *rows);

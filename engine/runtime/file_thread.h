@@ -1,5 +1,6 @@
 /* engine/runtime/file_thread.h - the thread that owns all sinks, off the hot cores.
-   Flow     worker rings -> [file thread] -> sinks (state/); journals of the ingest threads -> segments
+   Flow     worker rings -> [file thread] -> sinks (state/); journals of the ingest threads ->
+            segments
    Memory   rings and sinks are opened by the runtime before the threads start
    Threads  body: one thread; the rest: the control thread
    Errors   a sink that fails stops the job: what is finished stays finished, the error names the

@@ -101,7 +101,8 @@ static int threads_open(tm_runtime_t *rt)
     return 0;
 }
 
-/* One journal an ingest thread: DIR where there is one thread, DIR/<idx> where there are several. */
+/* One journal an ingest thread: DIR where there is one thread, DIR/<idx> where there are
+   several. */
 static int journals_open(tm_runtime_t *rt)
 {
     const char *dir = rt->job->opts.journal_dir;

@@ -164,7 +164,7 @@ Test(feed_retry, a_port_that_is_refused_at_first_is_opened_once_somebody_listens
     tm_assert_eq(venue_fixture_close(l.venue), 0);
 }
 
-/* ---- servers by script: the number of the connection says what to do -------------------------- */
+/* ---- servers by script: the number of the connection says what to do ------------------------ */
 
 static _Atomic int life;
 
