@@ -38,7 +38,7 @@ typedef enum tm_row_kind {
 } tm_row_kind_t;
 
 typedef struct tm_row {
-    uint8_t phase;      /* 00-00: the ring's; 0 elsewhere */
+    uint8_t phase;       /* 00-00: the ring's; 0 elsewhere */
     uint8_t kind;       /* 01-01: tm_row_kind_t */
     uint16_t schema_id; /* 02-03: index into the job's schema table; 0 for control rows */
     uint32_t symbol;    /* 04-07: interned symbol, TM_SYMBOL_NONE where a row has none */

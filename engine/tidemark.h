@@ -1,7 +1,8 @@
 /* tidemark.h - the public interface: describe a job as a graph of streams, hand it to tm_main().
 
-   A job is a small C program. It declares where rows come from, how they are keyed and aggregated, and
-   where results go; tm_main() gives it a command line, threads, rings, files and an orderly end:
+   A job is a small C program. It declares where rows come from, how they are keyed and
+   aggregated, and where results go; tm_main() gives it a command line, threads, rings, files and
+   an orderly end:
 
        static int build(tm_job_t *job)
        {
@@ -12,10 +13,11 @@
        int main(int argc, char **argv) { return tm_main(argc, argv, build); }
 
    Units    *_ns: nanoseconds; event times are Unix time, UTC
-   Memory   streams belong to the job and live until tm_main returns; every spec and every string may be
-            gone after the call that takes it
+   Memory   streams belong to the job and live until tm_main returns; every spec and every string
+            may be gone after the call that takes it
    Errors   builders never return NULL. The first mistake is kept in the job, later calls on it do
-            nothing, and tm_main reports it with the operator, the field and the remedy, exit status 2
+            nothing, and tm_main reports it with the operator, the field and the remedy, exit
+            status 2
    Threads  build runs once, on the main thread, before any other thread exists
    Limits   TM_JOB_NODE_MAX operators a job, TM_JOB_AGG_MAX aggregates a window */
 #ifndef TIDEMARK_H
@@ -48,10 +50,11 @@ typedef int tm_build_fn(tm_job_t *job);
 
 /* Runs a whole job: parses the command line (--help lists it), builds the graph, runs it until its
    input ends, --duration passes or SIGINT/SIGTERM asks it to stop, drains every stage, and prints a
-   summary. Returns the process's exit status: 0 done, 1 failed while running, 2 bad options or graph. */
+   summary. Returns the process's exit status: 0 done, 1 failed while running, 2 bad options or
+   graph. */
 TM_API int tm_main(int argc, char **argv, tm_build_fn *build);
 
-/* ---- Sources ------------------------------------------------------------------------------------ */
+/* ---- Sources --------------------------------------------------------------------------------- */
 
 /* Which market rows a feed yields. */
 typedef enum tm_rows {
@@ -71,7 +74,7 @@ typedef struct tm_feed_spec {
    choose where it comes from. Messages that yield other rows are counted and left out. */
 TM_API tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec);
 
-/* ---- Event time --------------------------------------------------------------------------------- */
+/* ---- Event time ------------------------------------------------------------------------------ */
 
 typedef struct tm_watermark_spec {
     int64_t bound_ns; /* rows may be this much out of order; --watermark-bound overrides it */
@@ -81,12 +84,12 @@ typedef struct tm_watermark_spec {
    combined by the minimum over the active ones; it never goes back. */
 TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec);
 
-/* ---- Keys --------------------------------------------------------------------------------------- */
+/* ---- Keys ------------------------------------------------------------------------------------ */
 
 /* Partitions the stream: all rows of a key, and all state of it, live on one worker. */
 TM_API tm_stream_t *tm_key_by(tm_stream_t *in, const char *field);
 
-/* ---- Windows ------------------------------------------------------------------------------------ */
+/* ---- Windows --------------------------------------------------------------------------------- */
 
 typedef enum tm_window_kind {
     TM_WINDOW_TUMBLING,   /* size */
@@ -141,13 +144,14 @@ typedef struct tm_agg_spec {
 } tm_agg_spec_t;
 
 /* One result row per key and window that saw a row: the key's field, `window_start`, `window_end`
-   (timestamps, milliseconds), then the aggregates in order. A result's event time is window_end - 1 ns.
-   An aggregate that overflows is counted (agg_overflow) and its row goes to no sink. */
+   (timestamps, milliseconds), then the aggregates in order. A result's event time is window_end -
+   1 ns. Sums are exact; one that leaves 38 digits is counted (agg_overflow) and stays at the
+   bound. */
 TM_API tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
                                         const tm_window_spec_t *window, const tm_agg_spec_t *aggs,
                                         size_t agg_cnt);
 
-/* ---- Sinks -------------------------------------------------------------------------------------- */
+/* ---- Sinks ----------------------------------------------------------------------------------- */
 
 typedef struct tm_parts_spec {
     const char *name;          /* folder below --out; NULL = directly in it */
@@ -156,8 +160,8 @@ typedef struct tm_parts_spec {
     int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
 } tm_parts_spec_t;
 
-/* Parquet part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet, hidden
-   while in progress, visible once they are whole and durable. */
+/* Parquet part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet,
+   hidden while in progress, visible once they are whole and durable. */
 TM_API void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec);
 
 #ifdef __cplusplus

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
 """Shows the newest bars of part files as a table:
 
-  tidemark inspect --csv PART... | show_bars.py [--last N]
+  tidemark inspect --csv PART... | show_bars.py [--last N] [--summary FILE]
+
+FILE is what the job printed with --json: rates and latencies go below the table.
 """
 
 import argparse
 import csv
+import json
 import sys
 from datetime import datetime, timezone
 
@@ -37,9 +40,28 @@ def table(records):
         print("  " + "  ".join(cells).rstrip())
 
 
+def duration(ns):
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("us", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.1f} {unit}"
+    return f"{ns} ns"
+
+
+def summary(path):
+    with open(path, encoding="utf-8") as lines:
+        done = json.loads(lines.read().splitlines()[-1])
+    latency = done["latency_ns"]
+    print(f"  {done['rows_in']:,} trades in, {done['rows_out']:,} bars out in "
+          f"{done['elapsed_s']:.1f} s; late {done['late']}, dead letters {done['dead_letters']}")
+    print("  latency, receive to window update: " + ", ".join(
+        f"{name} {duration(latency[key])}"
+        for name, key in (("p50", "p50"), ("p99", "p99"), ("p99.9", "p999"), ("max", "max"))))
+
+
 def main():
     parser = argparse.ArgumentParser(description="the newest bars of part files as a table")
     parser.add_argument("--last", type=int, default=10, metavar="N")
+    parser.add_argument("--summary", metavar="FILE")
     options = parser.parse_args()
     records = list(csv.DictReader(sys.stdin))
     if not records:
@@ -48,6 +70,8 @@ def main():
     table(records[-options.last:])
     symbols = len({record["symbol"] for record in records})
     print(f"\n  {len(records)} bars, {symbols} symbols")
+    if options.summary:
+        summary(options.summary)
 
 
 if __name__ == "__main__":

@@ -164,7 +164,8 @@ const char *tm_archive_form(const tm_archive_t *a)
     return names[a->form];
 }
 
-/* Reads until six bytes (the longest magic) are there or the file ends: pipes give what they like. */
+/* Reads until six bytes (the longest magic) are there or the file ends: pipes give what they like.
+   */
 static int form_find(tm_archive_t *a)
 {
     static const uint8_t gzip_magic[] = {0x1f, 0x8b}, xz_magic[] = {0xfd, '7', 'z', 'X', 'Z', 0};

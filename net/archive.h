@@ -1,12 +1,13 @@
-/* net/archive.h - the bytes of a file, unpacked on the way: plain, gzip or xz, told by its first bytes.
+/* net/archive.h - the bytes of a file, unpacked on the way: plain, gzip or xz, told by its first
+   bytes.
    Flow     file -> [archive] -> replay.c
    Units    *_sz: bytes
    Memory   256 KiB of input and the decoder's window (zlib 40 KiB; xz as the file says, at most
             TM_ARCHIVE_XZ_MEM_MAX); a plain file is read straight into the caller's buffer
    Threads  one owner
-   Errors   open, read: -errno with the path; TM_E_CORRUPT for damaged or cut input, TM_E_LIMIT for an
-            xz dictionary above the limit; a failed archive repeats its error. The good bytes before
-            a damage are given first
+   Errors   open, read: -errno with the path; TM_E_CORRUPT for damaged or cut input, TM_E_LIMIT for
+            an xz dictionary above the limit; a failed archive repeats its error. The good bytes
+            before a damage are given first
    Limits   streams, so the unpacked size is not limited: the reader decides how much it takes */
 #ifndef TM_NET_ARCHIVE_H
 #define TM_NET_ARCHIVE_H

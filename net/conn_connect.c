@@ -1,5 +1,5 @@
-/* From a name to a connected descriptor: every address the name has is tried in order, each with its
-   share of the time that is left, so that one dead address does not use up the others' time. */
+/* From a name to a connected descriptor: every address the name has is tried in order, each with
+   its share of the time that is left, so that one dead address does not use up the others' time. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/conn_private.h"

@@ -1,11 +1,12 @@
-/* net/conn_private.h - what the files of a connection share: conn.c (phases), conn_connect.c (name to
-   descriptor), conn_stream.c (messages). Nobody else includes it. */
+/* net/conn_private.h - what the files of a connection share: conn.c (phases), conn_connect.c (name
+   to descriptor), conn_stream.c (messages). Nobody else includes it. */
 #ifndef TM_NET_CONN_PRIVATE_H
 #define TM_NET_CONN_PRIVATE_H
 
 #include "net/conn.h"
 #include "net/http_upgrade.h"
 #include "net/link.h"
+#include "net/quota.h"
 #include "net/ws.h"
 
 #include <netdb.h>
@@ -39,6 +40,10 @@ struct tm_conn {
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
+    tm_quota_t sent;
+    int64_t sent_at_ns[TM_CONN_SEND_MAX];
+    int http_status; /* of a refused upgrade */
+    int64_t retry_after_s;
 
     tm_conn_early_t *early, **early_last;
     tm_conn_early_t *given; /* early messages that are frames now, kept until release */

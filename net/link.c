@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A TLS queue with less room may take only a part of a write: the write's bytes and what its records
-   add. */
+/* A TLS queue with less room may take only a part of a write: the write's bytes and what its
+   records add. */
 enum { TLS_ROOM_MARGIN = 512 };
 
 typedef struct received {

@@ -40,11 +40,12 @@ typedef struct tm_link tm_link_t;
 
 int tm_link_open(tm_link_t **out, const tm_link_cfg_t *cfg) TM_MUST_CHECK;
 
-/* Closes the descriptor. Call it once tm_link_is_idle(), or after the ring is gone. NULL is fine. */
+/* Closes the descriptor. Call it once tm_link_is_idle(), or after the ring is gone. NULL is fine.
+   */
 void tm_link_free(tm_link_t *link);
 
-/* Receives from now on. multishot false: one receive, called again for the next: it is for phases in
-   which a peer must not take the buffers of others. Does nothing while one is armed. */
+/* Receives from now on. multishot false: one receive, called again for the next: it is for phases
+   in which a peer must not take the buffers of others. Does nothing while one is armed. */
 int tm_link_listen(tm_link_t *link, bool multishot) TM_MUST_CHECK;
 
 /* Takes a RECV or SEND event of this link's owner. */

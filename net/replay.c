@@ -1,6 +1,7 @@
-/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames without
-   a copy, and only the cut line at its end moves to the front of the next block. The block is small
-   enough to stay in the second-level cache between the decoder, this file and the parser. */
+/* Lines are found in place: a block of unpacked bytes is read, whole lines in it become frames
+   without a copy, and only the cut line at its end moves to the front of the next block. The block
+   is small enough to stay in the second-level cache between the decoder, this file and the parser.
+   */
 #include "net/replay.h"
 
 #include "base/clock.h"
@@ -254,9 +255,7 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
             if (r->error) return tm_error_set(r->error, "%s", r->why);
             if (r->drained) return TM_E_CLOSED;
             TM_TRY(block_refill(r));
-        } else if (now_ns >= end_ns) {
-            return 0;
-        } else if (!wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
+        } else if (now_ns >= end_ns || !wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
             return 0;
         }
         now_ns = tm_clock_mono_ns();

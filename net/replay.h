@@ -1,14 +1,16 @@
-/* net/replay.h - a captured feed as a source of frames, on its original schedule or as fast as it is read.
+/* net/replay.h - a captured feed as a source of frames, on its original schedule or as fast as it
+   is read.
    Flow     capture file -> [replay] -> parse
    Form     text lines "<receive time> <raw JSON>": 19 digits = Unix ns, 16 digits = Unix us; plain,
             gzip or xz, told apart by their first bytes
-   Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the consumer
-            does, so a slow consumer shows as latency. Only differences of recorded times are used
+   Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the
+            consumer does, so a slow consumer shows as latency. Only differences of recorded times
+            are used
    Units    speed: 1 = recorded pace, 0 = as fast as the consumer takes frames
    Memory   decompresses in blocks; one block and one line are held
    Threads  one ingest thread
-   Errors   open: -errno or TM_E_SYNTAX with file; poll: TM_E_SYNTAX with file:line, TM_E_CORRUPT for a
-            damaged or cut archive, after all good lines before it were given
+   Errors   open: -errno or TM_E_SYNTAX with file; poll: TM_E_SYNTAX with file:line, TM_E_CORRUPT
+            for a damaged or cut archive, after all good lines before it were given
    Counters frames, frame_bytes
    Limits   lines up to frame_sz_max
    Tests    tests/net/test_replay.c */
@@ -28,8 +30,8 @@ typedef struct tm_replay_cfg {
 
 int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg) TM_MUST_CHECK;
 
-/* When the next frame of a paced replay is due, mono, as the last poll saw it; INT64_MIN where a poll
-   may give something at once. For callers that have more to wait for than this file. */
+/* When the next frame of a paced replay is due, mono, as the last poll saw it; INT64_MIN where a
+   poll may give something at once. For callers that have more to wait for than this file. */
 int64_t tm_replay_due_ns(const tm_source_t *replay);
 
 #endif

@@ -1,7 +1,7 @@
 /* net/resolve.h - the addresses of a host name, within a time.
    Flow     conn.c -> [resolve] -> the system's resolver
-   Method   getaddrinfo on the calling thread, which starts no other. Its name servers are asked with
-            time-outs that add up to the time given, so the call blocks at most about that long
+   Method   getaddrinfo on the calling thread, which starts no other. Its name servers are asked
+            with time-outs that add up to the time given, so the call blocks at most about that long
    Memory   the result is the caller's; freeaddrinfo() it
    Threads  any; the calling thread's resolver settings are changed
    Errors   TM_E_RESOLVE, TM_E_TIMEOUT with a text that names the host and what to check

@@ -1,8 +1,9 @@
 /* net/source.h - anything that yields frames: a set of live connections, a replayed capture.
    Flow     wire or file -> [source] -> parse
    Threads  one ingest thread owns a source; request_stop: any thread
-   Errors   poll returns frames given (0 = none now), TM_E_CLOSED once the input has ended and all its
-            frames were given, any other negative code where the source cannot go on (with a text) */
+   Errors   poll returns frames given (0 = none now), TM_E_CLOSED once the input has ended and all
+            its frames were given, any other negative code where the source cannot go on (with a
+            text) */
 #ifndef TM_NET_SOURCE_H
 #define TM_NET_SOURCE_H
 

@@ -243,7 +243,8 @@ int tm_uring_reap(tm_uring_t *u, tm_uring_event_t *events, uint32_t cap, int64_t
     }
     if (rc < 0 && rc != -ETIME && rc != -EINTR && rc != -EBUSY && rc != -EAGAIN)
         return tm_error_set(rc, "io_uring wait: %s", strerror(-rc));
-    return events_take(u, events, cap);
+    int n = events_take(u, events, cap);
+    return n == 0 && rc == -EINTR ? rc : n;
 }
 
 /* One try with a set of flags. */

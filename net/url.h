@@ -1,7 +1,7 @@
 /* net/url.h - ws:// and wss:// addresses taken apart (RFC 3986, RFC 6455 section 3).
    Flow     configuration -> [url] -> conn.c
-   Form     scheme://host[:port][/path][?query]; host: a name, an IPv4 address or [IPv6 address]. User
-            names and fragments are refused, as RFC 6455 wants
+   Form     scheme://host[:port][/path][?query]; host: a name, an IPv4 address or [IPv6 address].
+            User names and fragments are refused, as RFC 6455 wants
    Memory   the caller owns the struct
    Threads  no state
    Errors   TM_E_SYNTAX or TM_E_LIMIT with a text that shows the address and what is wrong

@@ -49,7 +49,8 @@ typedef struct venue {
     char source_text[TM_ERROR_TEXT_MAX];
     tm_venue_message_t held; /* a message that waits for a client's room */
     bool holds;
-    int64_t due_ns; /* when the source has its next message */
+    bool unwanted_yet; /* nobody has wanted the message so far, for none of its streams */
+    int64_t due_ns;    /* when the source has its next message */
     int64_t tick_due_ns;
     tm_counter_t *accepted, *refused, *slow, *messages, *unwanted;
     tm_counter_t unread[9]; /* counts where the caller gave no set */
@@ -166,8 +167,8 @@ static uint64_t mask_of(const venue_t *v, const tm_venue_message_t *m)
     return mask;
 }
 
-/* True where every client of the mask can take the message. A paced source does not wait: who cannot
-   is cut. */
+/* True where every client of the mask can take the message. A paced source does not wait: who
+   cannot is cut. */
 static bool room_for(venue_t *v, uint64_t *mask, const tm_venue_message_t *m)
 {
     for (uint64_t left = *mask; left; left &= left - 1) {
@@ -206,6 +207,14 @@ static bool may_publish(venue_t *v)
     return true;
 }
 
+/* Counts the message before where nobody wanted it, and the new one where there is one. */
+static void message_count(venue_t *v, bool more)
+{
+    if (v->unwanted_yet) tm_counter_add(v->unwanted, 1);
+    if (more) tm_counter_add(v->messages, 1);
+    v->unwanted_yet = more;
+}
+
 /* Publishes what is due. Returns true where it stopped only to give others their turn. */
 static bool publish(venue_t *v, int64_t now_ns)
 {
@@ -217,13 +226,13 @@ static bool publish(venue_t *v, int64_t now_ns)
         if (!v->holds) {
             int rc = tm_venue_source_next(&v->source, now_ns, &v->held, &v->due_ns);
             if (rc == 0) return false;
+            if (rc < 0 || !v->held.again) message_count(v, rc > 0);
             if (rc < 0) {
                 v->ended = true;
                 v->source_err = rc == TM_E_CLOSED ? 0 : rc;
                 snprintf(v->source_text, sizeof v->source_text, "%s", tm_error_text());
                 return true;
             }
-            tm_counter_add(v->messages, 1);
         }
         uint64_t mask = mask_of(v, &v->held);
         v->holds = !room_for(v, &mask, &v->held);
@@ -231,7 +240,7 @@ static bool publish(venue_t *v, int64_t now_ns)
             v->due_ns = INT64_MAX; /* until a client has read */
             return false;
         }
-        if (mask == 0) tm_counter_add(v->unwanted, 1);
+        if (mask) v->unwanted_yet = false;
         for (; mask; mask &= mask - 1)
             tm_venue_client_send(v->clients[__builtin_ctzll(mask)], &v->held);
     }
@@ -258,7 +267,7 @@ static int events_pass(venue_t *v, int64_t wait_ns)
     tm_uring_event_t events[TM_URING_EVENT_MAX];
     int n = tm_uring_reap(v->shared.ring, events, TM_URING_EVENT_MAX, wait_ns);
     for (int i = 0; i < n; i++) on_event(v, &events[i]);
-    return n;
+    return n == -EINTR ? 0 : n; /* the stop flag is looked at after every pass */
 }
 
 static void finish_all(venue_t *v, uint16_t code, const char *reason)
@@ -295,6 +304,9 @@ static int serve(venue_t *v)
         int rc = events_pass(v, wait_ns);
         if (rc < 0) return rc;
     }
+    if (v->source.invalid_cnt > 0)
+        TM_LOG_W("venue", "%llu lines of the capture are not UTF-8 and were left out",
+                 (unsigned long long)v->source.invalid_cnt);
     if (v->ended && v->source_err == 0) {
         TM_LOG_I("venue", "the source has ended: closing %u clients in order", v->client_cnt);
         finish_all(v, WS_CODE_NORMAL, "end of data");

@@ -2,16 +2,19 @@
    Flow     venue_source.c -> [venue] -> many clients over wss and ws
    Paths    /ws/<stream>[/<stream>...] raw; /stream?streams=a/b combined; SUBSCRIBE and the other
             requests on both
-   Pace     a paced source never waits: a client whose queue is full is cut and counted (clients_slow).
-            Without a pace the slowest client holds the source back, so nothing is lost
+   Pace     a paced source never waits: a client whose queue is full is cut and counted
+            (clients_slow). Without a pace the slowest client holds the source back, so nothing is
+            lost
    End      when the source ends, what is queued is sent, then a close frame 1000: a client that has
             seen it has seen everything. A capture that cannot be read on ends with 1011
-   TLS      a CA and a certificate for localhost are made in state_dir where they are missing: clients
-            trust state_dir/ca.pem
+   TLS      a CA and a certificate for localhost are made in state_dir where they are missing:
+            clients trust state_dir/ca.pem
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   about 1.6 MiB a client
    Threads  run: one thread, on which everything happens. stop: any
    Errors   a text that names address or file
+   Streams  a captured line says its stream itself, or it follows from its symbol and event
+            (net/venue_line.h)
    Counters clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
             source), messages_unwanted (for which no client was subscribed), sent, sent_bytes
    Limits   TM_VENUE_CLIENT_MAX clients
@@ -47,9 +50,9 @@ typedef struct tm_venue_cfg {
     void *ctx;
 } tm_venue_cfg_t;
 
-/* Listens and serves until the source has ended and its clients are gone, or *stop is true (looked at
-   at least every 100 ms, and after every signal; clients get close 1001). Returns 0, or why it could
-   not start or go on. */
+/* Listens and serves until the source has ended and its clients are gone, or *stop is true (looked
+   at at least every 100 ms, and after every signal; clients get close 1001). Returns 0, or why it
+   could not start or go on. */
 int tm_venue_run(const tm_venue_cfg_t *cfg, const _Atomic bool *stop) TM_MUST_CHECK;
 
 #endif

@@ -295,8 +295,8 @@ static int closing_step(tm_venue_client_t *c, int64_t now_ns)
 {
     if (c->ws && !tm_ws_has_reply(c->ws) && tm_ws_is_done(c->ws) && c->queue_pos == c->queue_end)
         tm_link_finish(c->link);
-    /* What still comes in is read, or the kernel would answer it with a reset that destroys what the
-       client has not read yet. */
+    /* What still comes in is read, or the kernel would answer it with a reset that destroys what
+       the client has not read yet. */
     int rc = 0;
     if (!c->ws || tm_ws_is_done(c->ws)) {
         while ((rc = chunk_fill(c)) > 0) c->chunk_pos = c->chunk.sz;

@@ -49,7 +49,8 @@ bool tm_venue_client_make_room(tm_venue_client_t *client, size_t sz, size_t rese
 /* venue_client.c: queues a text frame; -ENOBUFS where the queue has no room. */
 int tm_venue_client_reply(tm_venue_client_t *client, const char *text, size_t sz) TM_MUST_CHECK;
 
-/* venue_client_request.c: subscribes to what the path of the upgrade names. 0, or an HTTP status. */
+/* venue_client_request.c: subscribes to what the path of the upgrade names. 0, or an HTTP status.
+   */
 int tm_venue_client_target(tm_venue_client_t *client, const char *target, size_t sz);
 
 /* venue_client_request.c: does what a message asks for and queues the reply. */

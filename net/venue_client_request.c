@@ -134,10 +134,10 @@ static int list_reply(tm_venue_client_t *c, const tm_venue_request_t *r)
     for (uint32_t i = 0; i < c->stream_cnt; i++) sz += c->streams[i]->sz + 3;
     char *text = malloc(sz);
     if (!text) return tm_error_set(-ENOMEM, "no memory for a list of streams");
-    size_t n = (size_t)sprintf(text, "{\"result\":[");
+    size_t n = (size_t)snprintf(text, sz, "{\"result\":[");
     for (uint32_t i = 0; i < c->stream_cnt; i++)
-        n += (size_t)sprintf(text + n, "%s\"%s\"", i ? "," : "", c->streams[i]->name);
-    n += (size_t)sprintf(text + n, "],\"id\":%s}", r->id);
+        n += (size_t)snprintf(text + n, sz - n, "%s\"%s\"", i ? "," : "", c->streams[i]->name);
+    n += (size_t)snprintf(text + n, sz - n, "],\"id\":%s}", r->id);
     int rc = tm_venue_client_reply(c, text, n);
     free(text);
     return rc;

@@ -95,7 +95,8 @@ static uint32_t below(uint64_t bits, uint32_t n)
     return (uint32_t)((bits & 0xffffffffu) * n >> 32);
 }
 
-/* Sizes spread over three powers of ten, small ones most often: a uniform mantissa times 1, 10, 100. */
+/* Sizes spread over three powers of ten, small ones most often: a uniform mantissa times 1, 10,
+   100. */
 static int64_t quantity(tm_venue_generator_t *g, int64_t lot_e8)
 {
     static const int64_t scale[] = {1, 1, 1, 1, 10, 10, 10, 100};
@@ -106,7 +107,7 @@ static int64_t quantity(tm_venue_generator_t *g, int64_t lot_e8)
 /* Moves the best prices by a few ticks, back inside where the walk would leave its bounds. */
 static void walk(tm_venue_generator_t *g, symbol_t *s)
 {
-    static const int8_t steps[] = {0, 0, 0, 0, 1, -1, 1, -1, 2, -2, 0, 0, 1, -1, 3, -3};
+    static const int64_t steps[] = {0, 0, 0, 0, 1, -1, 1, -1, 2, -2, 0, 0, 1, -1, 3, -3};
     uint64_t bits = draw(g);
     int64_t step = steps[bits & 15];
     if (s->bid_ticks + step < s->low_ticks || s->bid_ticks + step > s->high_ticks) step = -step;
@@ -122,24 +123,40 @@ static char *put_text(char *p, const char *text, size_t sz)
 
 #define PUT(p, literal) ((p) = put_text((p), (literal), sizeof(literal) - 1))
 
+/* Eight digits, the bytes of one word: halves, quarters and eighths are divided off all at once, by
+   multiplications with rounded-up reciprocals. */
+static uint64_t digits8(uint32_t v)
+{
+    uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32;
+    uint64_t hundreds = (x * 10486 >> 20) & 0x0000007f0000007fu;
+    x = hundreds | (x - hundreds * 100) << 16;
+    uint64_t tens = (x * 103 >> 10) & 0x000f000f000f000fu;
+    return tens | (x - tens * 10) << 8;
+}
+
+static char *put_8_digits(char *p, uint32_t v)
+{
+    uint64_t text = digits8(v) + 0x3030303030303030u;
+    memcpy(p, &text, sizeof text);
+    return p + sizeof text;
+}
+
 static char *put_u64(char *p, uint64_t v)
 {
-    char digits[20];
-    int n = 0;
-    do digits[n++] = (char)('0' + v % 10);
-    while (v /= 10);
-    while (n > 0) *p++ = digits[--n];
-    return p;
+    if (v >= 100000000) return put_8_digits(put_u64(p, v / 100000000), (uint32_t)(v % 100000000));
+    uint64_t digits = digits8((uint32_t)v);
+    uint32_t zeros = digits ? (uint32_t)__builtin_ctzll(digits) / 8 : 7;
+    uint64_t text = (digits + 0x3030303030303030u) >> (8 * zeros);
+    memcpy(p, &text, sizeof text); /* up to eight bytes, the last ones are written over */
+    return p + 8 - zeros;
 }
 
 /* "61685.99000000": eight digits after the point, as the venue writes prices and quantities. */
 static char *put_e8(char *p, int64_t v)
 {
     p = put_u64(p, (uint64_t)(v / one_e8));
-    uint64_t rest = (uint64_t)(v % one_e8);
-    *p = '.';
-    for (int i = 8; i > 0; i--, rest /= 10) p[i] = (char)('0' + rest % 10);
-    return p + 9;
+    *p++ = '.';
+    return put_8_digits(p, (uint32_t)(v % one_e8));
 }
 
 static char *put_trade(tm_venue_generator_t *g, char *p, symbol_t *s, int64_t real_ns)
@@ -186,8 +203,8 @@ static char *put_quote(tm_venue_generator_t *g, char *p, symbol_t *s)
     return p;
 }
 
-/* Sets when the following message comes: inside a cluster soon, after it with what is missing to the
-   mean of the whole cluster. */
+/* Sets when the following message comes: inside a cluster soon, after it with what is missing to
+   the mean of the whole cluster. */
 static void schedule(tm_venue_generator_t *g)
 {
     if (g->cfg.rate <= 0) {
@@ -243,6 +260,7 @@ bool tm_venue_generator_next(tm_venue_generator_t *g, int64_t mono_ns, tm_venue_
     *p++ = '}';
     m->text = g->text;
     m->sz = (uint32_t)(p - g->text);
+    m->again = false;
     g->made_cnt++;
     schedule(g);
     return true;
@@ -294,7 +312,10 @@ static void picks_init(tm_venue_generator_t *g)
 static double log_step(double a)
 {
     double z = 1 / (2 * a - 1), power = z, sum = 0;
-    for (int k = 1; k < 60; k += 2, power *= z * z) sum += power / k;
+    for (int k = 1; k < 60; k += 2) {
+        sum += power / k;
+        power *= z * z;
+    }
     return 2 * sum;
 }
 

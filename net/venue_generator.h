@@ -1,11 +1,12 @@
-/* net/venue_generator.h - a seeded market: trades and quotes of made-up symbols as Binance would send.
+/* net/venue_generator.h - a seeded market: trades and quotes of made-up symbols as Binance would
+   send.
    Flow     [venue_generator] -> venue_source.c -> clients
    Market   each symbol walks at random on its tick grid between a quarter and four times its first
-            price; symbol k is about 1/k as busy as the first. A trade takes the bid or the ask, trade
-            ids are contiguous per symbol, update ids increase. Arrivals come in clusters: geometric in
-            number, close in time, with exponential pauses that keep the mean rate
-   Times    exchange times are the wall clock, or, with a fixed base, base + the message's place in the
-            schedule: then one seed gives one stream, byte for byte
+            price; symbol k is about 1/k as busy as the first. A trade takes the bid or the ask,
+            trade ids are contiguous per symbol, update ids increase. Arrivals come in clusters:
+            geometric in number, close in time, with exponential pauses that keep the mean rate
+   Times    exchange times are the wall clock, or, with a fixed base, base + the message's place in
+            the schedule: then one seed gives one stream, byte for byte
    Units    *_ns: nanoseconds; rate: messages a second; prices and quantities e8 inside
    Memory   one block, sized by the number of symbols
    Threads  one owner
@@ -41,6 +42,7 @@ typedef struct tm_venue_message {
     uint32_t stream_sz;
     const char *data; /* what a client without the wrapper gets */
     uint32_t data_sz;
+    bool again; /* the message before, for another stream that carries it */
 } tm_venue_message_t;
 
 typedef struct tm_venue_generator tm_venue_generator_t;
@@ -55,8 +57,8 @@ void tm_venue_generator_start(tm_venue_generator_t *generator, int64_t mono_ns, 
 /* When the next message is due, mono; INT64_MIN with rate 0; INT64_MAX after the last. */
 int64_t tm_venue_generator_due_ns(const tm_venue_generator_t *generator);
 
-/* Makes the next message whether it is due or not. Its text is good until the next call. false after
-   the last one. */
+/* Makes the next message whether it is due or not. Its text is good until the next call. false
+   after the last one. */
 bool tm_venue_generator_next(tm_venue_generator_t *generator, int64_t mono_ns,
                              tm_venue_message_t *message);
 

@@ -21,7 +21,7 @@ static int bind_to(const struct addrinfo *addr, uint16_t *bound)
     int one = 1;
     int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {0};
     socklen_t own_sz = sizeof own;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
         bind(fd, addr->ai_addr, addr->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||

@@ -1,5 +1,6 @@
-/* A parser of exactly what a request may be: one object with method, params and id, in any order and
-   with any other keys between. Positions count from line 1, column 1, as the exchange's texts do. */
+/* A parser of exactly what a request may be: one object with method, params and id, in any order
+   and with any other keys between. Positions count from line 1, column 1, as the exchange's texts
+   do. */
 #include "net/venue_request.h"
 
 #include <stdio.h>

@@ -3,12 +3,14 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/replay.h"
+#include "net/utf8.h"
 
 #include <string.h>
 
 int tm_venue_source_open(tm_venue_source_t *s, const tm_venue_source_cfg_t *cfg)
 {
     memset(s, 0, sizeof *s);
+    tm_venue_line_init(&s->line);
     if (!cfg->capture) {
         s->paced = cfg->generator.rate > 0;
         return tm_venue_generator_open(&s->generator, &cfg->generator);
@@ -22,29 +24,25 @@ void tm_venue_source_close(tm_venue_source_t *s)
 {
     tm_venue_generator_close(s->generator);
     tm_source_close(s->replay);
+    tm_venue_line_fini(&s->line);
 }
 
-/* Finds stream and data in {"stream":"<name>","data":<data>}; other lines have neither. */
-static void line_split(tm_venue_message_t *m, const char *text, uint32_t sz)
+/* A text message that is not UTF-8 would end the connection of whoever gets it. */
+static bool frame_is_text(const tm_venue_source_t *s)
 {
-    static const char head[] = "{\"stream\":\"", middle[] = "\",\"data\":";
-    enum { HEAD_SZ = sizeof head - 1, MIDDLE_SZ = sizeof middle - 1 };
-    *m = (tm_venue_message_t){.text = text, .sz = sz, .data = text, .data_sz = sz};
-    if (sz < HEAD_SZ + MIDDLE_SZ + 1 || memcmp(text, head, HEAD_SZ) != 0) return;
-    const char *name = text + HEAD_SZ;
-    const char *end = memchr(name, '"', sz - HEAD_SZ);
-    if (!end || (size_t)(text + sz - end) < MIDDLE_SZ + 1 || memcmp(end, middle, MIDDLE_SZ) != 0)
-        return;
-    if (text[sz - 1] != '}') return;
-    m->stream = name;
-    m->stream_sz = (uint32_t)(end - name);
-    m->data = end + MIDDLE_SZ;
-    m->data_sz = (uint32_t)(text + sz - 1 - m->data);
+    const tm_frame_t *f = &s->frames[s->frame_idx];
+    return tm_utf8_is_valid(f->data, f->sz);
 }
 
 static int capture_next(tm_venue_source_t *s, tm_venue_message_t *m, int64_t *due_ns)
 {
-    if (s->frame_idx == s->frame_cnt) {
+    if (tm_venue_line_next(&s->line, m)) return 1;
+    while (s->frame_idx == s->frame_cnt || !frame_is_text(s)) {
+        if (s->frame_idx < s->frame_cnt) {
+            s->frame_idx++;
+            s->invalid_cnt++;
+            continue;
+        }
         int n = tm_source_poll(s->replay, s->frames, TM_VENUE_BURST_MAX, 0);
         if (n <= 0) {
             *due_ns = tm_replay_due_ns(s->replay);
@@ -54,7 +52,7 @@ static int capture_next(tm_venue_source_t *s, tm_venue_message_t *m, int64_t *du
         s->frame_cnt = (uint32_t)n;
     }
     const tm_frame_t *f = &s->frames[s->frame_idx++];
-    line_split(m, (const char *)f->data, f->sz);
+    tm_venue_line_set(&s->line, (const char *)f->data, f->sz, m);
     return 1;
 }
 

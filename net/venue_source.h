@@ -1,4 +1,5 @@
-/* net/venue_source.h - what the simulated exchange publishes: generated or captured messages in time.
+/* net/venue_source.h - what the simulated exchange publishes: generated or captured messages in
+   time.
    Flow     venue_generator.c | replay.c -> [venue_source] -> venue.c
    Units    *_ns: mono
    Memory   that of the generator or the replay
@@ -10,7 +11,7 @@
 
 #include "base/frame.h"
 #include "net/source.h"
-#include "net/venue_generator.h"
+#include "net/venue_line.h"
 
 enum { TM_VENUE_BURST_MAX = 256 };
 
@@ -25,7 +26,9 @@ typedef struct tm_venue_source {
     tm_source_t *replay;
     tm_frame_t frames[TM_VENUE_BURST_MAX];
     uint32_t frame_cnt, frame_idx;
-    bool paced; /* messages have a time; false = as fast as clients drain */
+    uint64_t invalid_cnt; /* captured lines left out because they are not UTF-8 */
+    tm_venue_line_t line; /* the one that messages are made of */
+    bool paced;           /* messages have a time; false = as fast as clients drain */
     bool started;
 } tm_venue_source_t;
 

@@ -5,7 +5,7 @@
    Threads  one
    Errors   open: -EINVAL, -ENOMEM; write: -errno
    Limits   cap 1..TM_DEAD_LETTER_CNT_MAX; the newest cap letters are kept, each cut
-   Tests    tests/parse/test_dead_letter.c */
+   Tests    tests/parse/test_parser.c */
 #ifndef TM_PARSE_DEAD_LETTER_H
 #define TM_PARSE_DEAD_LETTER_H
 

@@ -64,7 +64,7 @@ tm_reason_t tm_event_numbers(const tm_kernels_t *kernels, const tm_venue_kind_t 
                                                                          : &decl->fields[fields[i]];
         tm_reason_t reason = TM_REASON_NONE;
         if (TM_UNLIKELY(left >> i & 1)) {
-            uint32_t sz = (uint8_t)(numerals->sz >> (8 * i));
+            uint32_t sz = tm_numerals_sz(numerals, i);
             reason = store_exact(field, bytes + numerals->from[i], sz, numerals->quoted >> i & 1,
                                  row);
         } else if (field) {
@@ -83,6 +83,7 @@ typedef struct gather {
     tm_market_row_t *row;
     tm_numerals_t numerals;
     uint8_t fields[TM_NUMERAL_CNT_MAX];
+    const tm_value_t *symbol;
     uint32_t *bad_off;
 } gather_t;
 
@@ -91,7 +92,7 @@ static void find_bad(const gather_t *g, const tm_venue_kind_t *decl)
 {
     for (uint32_t i = 0; i < g->numerals.cnt; i++) {
         tm_market_row_t scratch;
-        uint32_t sz = (uint8_t)(g->numerals.sz >> (8 * i));
+        uint32_t sz = tm_numerals_sz(&g->numerals, i);
         *g->bad_off = g->numerals.from[i];
         if (store_exact(&decl->fields[g->fields[i]], g->bytes + g->numerals.from[i], sz,
                         g->numerals.quoted >> i & 1, &scratch))
@@ -128,16 +129,18 @@ static tm_reason_t gather_number(gather_t *g, const tm_venue_kind_t *decl, uint3
                       : TM_REASON_NUMBER;
     }
     g->numerals.from[i] = v->from;
-    g->numerals.sz |= (uint64_t)sz << (8 * i);
-    g->numerals.integers |= (uint8_t)((field->form != TM_FORM_DECIMAL) << i);
-    g->numerals.quoted |= (uint8_t)(quoted << i);
+    g->numerals.sz[i / 8] |= (uint64_t)sz << (8 * (i % 8));
+    g->numerals.integers |= (uint16_t)((field->form != TM_FORM_DECIMAL) << i);
+    g->numerals.quoted |= (uint16_t)(quoted << i);
     g->fields[i] = (uint8_t)idx;
     g->numerals.cnt++;
     return TM_REASON_NONE;
 }
 
+/* Comes last, so that a message with a fault leaves nothing in the symbol table. */
 static tm_reason_t gather_symbol(gather_t *g, const tm_value_t *v)
 {
+    *g->bad_off = v->from;
     uint8_t room[TM_SYMBOL_SZ_MAX + 1 + 16] = {0};
     uint32_t sz;
     if (v->type != TM_VALUE_STRING && v->type != TM_VALUE_ESCAPED) return TM_REASON_TYPE;
@@ -153,7 +156,8 @@ static tm_reason_t gather_field(gather_t *g, const tm_kind_t *kind, uint32_t idx
     const tm_venue_field_t *field = &kind->decl->fields[idx];
     switch (field->form) {
     case TM_FORM_SYMBOL:
-        return gather_symbol(g, v);
+        g->symbol = v;
+        return TM_REASON_NONE;
     case TM_FORM_BUYER_MAKER:
         if (v->type != TM_VALUE_TRUE && v->type != TM_VALUE_FALSE) return TM_REASON_TYPE;
         *((uint8_t *)g->row + field->off) = v->type == TM_VALUE_TRUE ? TM_SIDE_SELL : TM_SIDE_BUY;
@@ -166,23 +170,87 @@ static tm_reason_t gather_field(gather_t *g, const tm_kind_t *kind, uint32_t idx
     return gather_number(g, kind->decl, idx, v);
 }
 
-tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const tm_frame_t *frame,
-                         const tm_members_t *members, tm_market_row_t *row, uint32_t *bad_off)
+/* The places of the numbers, where all of them are present as they usually are. */
+static bool gather_plain(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
 {
-    gather_t g = {.ctx = ctx, .bytes = frame->data, .row = row, .bad_off = bad_off};
-    tm_event_start(kind, frame->recv_ns, row);
+    uint64_t sizes = 0;
+    uint32_t cnt = 0, integers = 0, quoted = 0, odd = 0;
+    if ((members->present & kind->required) != kind->required) return false;
+    for (uint32_t i = 0; i < kind->number_cnt; i++) {
+        uint32_t idx = kind->numbers[i], key = kind->field_key[idx];
+        if (!(members->present >> key & 1)) continue;
+        const tm_value_t *v = &members->at[key];
+        uint32_t sz = v->to - v->from;
+        bool string = v->type == TM_VALUE_STRING;
+        odd |= (uint32_t)(!string & (v->type != TM_VALUE_NUMBER)) | (sz >= TM_NUMERAL_SZ_MAX);
+        g->numerals.from[cnt] = v->from;
+        g->fields[cnt] = (uint8_t)idx;
+        sizes |= (uint64_t)(uint8_t)sz << (8 * cnt);
+        integers |= (uint32_t)(kind->decl->fields[idx].form != TM_FORM_DECIMAL) << cnt;
+        quoted |= (uint32_t)string << cnt;
+        cnt++;
+    }
+    /* Kernels convert four at a time: what is behind the last one must be a place, too. */
+    for (uint32_t i = cnt; i % 4 != 0; i++) g->numerals.from[i] = 0;
+    g->numerals.cnt = cnt;
+    g->numerals.sz[0] = sizes;
+    g->numerals.integers = (uint16_t)integers;
+    g->numerals.quoted = (uint16_t)quoted;
+    return !odd;
+}
+
+/* Every field, of any form. */
+static tm_reason_t gather(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
+{
+    g->numerals = (tm_numerals_t){0};
     for (uint32_t i = 0; i < kind->field_cnt; i++) {
         uint32_t key = kind->field_key[i];
         const tm_value_t *v = &members->at[key];
         bool present = members->present >> key & 1;
         if (!present || v->type == TM_VALUE_NULL) {
-            *bad_off = present ? v->from : 0;
+            *g->bad_off = present ? v->from : 0;
             if (kind->decl->fields[i].required) return TM_REASON_MISSING;
             continue;
         }
-        *bad_off = v->from;
-        tm_reason_t reason = gather_field(&g, kind, i, v);
+        *g->bad_off = v->from;
+        tm_reason_t reason = gather_field(g, kind, i, v);
         if (reason) return reason;
     }
-    return gather_flush(&g, kind->decl);
+    tm_reason_t reason = gather_flush(g, kind->decl);
+    return reason || !g->symbol ? reason : gather_symbol(g, g->symbol);
+}
+
+/* The whole row, where its values are of the common types. False leaves it to gather(). */
+static bool row_plain(gather_t *g, const tm_kind_t *kind, const tm_members_t *members)
+{
+    const tm_venue_field_t *fields = kind->decl->fields;
+    if (!gather_plain(g, kind, members)) return false;
+    if (kind->flag_key != TM_KEY_NONE && (members->present >> kind->flag_key & 1)) {
+        tm_value_type_t type = members->at[kind->flag_key].type;
+        if (type != TM_VALUE_TRUE && type != TM_VALUE_FALSE) return false;
+        *((uint8_t *)g->row + fields[kind->flag].off) = type == TM_VALUE_TRUE ? TM_SIDE_SELL
+                                                                              : TM_SIDE_BUY;
+    }
+    const tm_value_t *symbol = &members->at[kind->symbol_key];
+    if (kind->symbol_key == TM_KEY_NONE || symbol->type != TM_VALUE_STRING) return false;
+    if (tm_event_numbers(g->ctx->kernels, kind->decl, g->bytes, &g->numerals, g->fields, g->row))
+        return false;
+    g->row->row.symbol = tm_symbol_cache_get(g->ctx->symbols, g->bytes + symbol->from,
+                                             symbol->to - symbol->from);
+    return g->row->row.symbol != TM_SYMBOL_NONE;
+}
+
+tm_reason_t tm_event_row(const tm_event_ctx_t *ctx, const tm_kind_t *kind, const tm_frame_t *frame,
+                         const tm_members_t *members, tm_market_row_t *row, uint32_t *bad_off)
+{
+    gather_t g; /* not cleared: row_plain fills what it uses */
+    g.ctx = ctx;
+    g.bytes = frame->data;
+    g.row = row;
+    g.bad_off = bad_off;
+    g.symbol = NULL;
+    tm_event_start(kind, frame->recv_ns, row);
+    if (row_plain(&g, kind, members)) return TM_REASON_NONE;
+    tm_event_start(kind, frame->recv_ns, row);
+    return gather(&g, kind, members);
 }

@@ -10,7 +10,6 @@
 #define TM_PARSE_KERNELS_H
 
 #include "base/cpu.h"
-#include "base/row.h"
 #include "parse/numeral.h"
 
 enum {
@@ -20,13 +19,14 @@ enum {
 
 /* What one window leaves for the next. */
 typedef struct tm_scan {
-    bool escaping; /* in, out: the first byte (of the next window) follows an open backslash */
+    bool escaping; /* in, out: the first byte (of the next window) follows an open backslash; told
+                      only behind windows of whole 64-byte blocks */
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 
 struct tm_stencil;
 struct tm_stencils;
-struct tm_stencil_symbol;
+struct tm_stencil_taken;
 
 typedef struct tm_kernels {
     /* Lists the offsets of the quotes among sz bytes (sz <= TM_SCAN_WINDOW) that no backslash
@@ -40,8 +40,7 @@ typedef struct tm_kernels {
 
     /* All of the fast path in one (parse/stencil.h); NULL where the set has none. */
     const struct tm_stencil *(*take)(const struct tm_stencils *stencils, const uint8_t *bytes,
-                                     uint32_t sz, int64_t recv_ns, tm_market_row_t *row,
-                                     struct tm_stencil_symbol *symbol);
+                                     uint32_t sz, int64_t recv_ns, struct tm_stencil_taken *out);
     const char *name;
 } tm_kernels_t;
 

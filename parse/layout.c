@@ -5,11 +5,12 @@ enum { REACH_MAX = TM_FRAME_PAD };
 
 static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at)
 {
-    uint64_t differ = 0;
-    for (uint32_t i = 0; i < l->check_cnt; i++) {
-        const tm_layout_check_t *c = &l->checks[i];
-        differ |= (tm_bytes_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
-    }
+    /* The checks are counted from quotes, so this says that nothing follows the last of them. */
+    int32_t tail = at[l->quote_cnt + 1] - at[l->quote_cnt];
+    uint64_t differ = l->tail != 0 && l->tail != tail;
+    const tm_layout_check_t *end = l->checks + l->check_cnt;
+    for (const tm_layout_check_t *c = l->checks; c < end; c++)
+        differ |= (tm_swar_load(bytes + at[c->quote] + c->distance) ^ c->text) & c->mask;
     return differ == 0;
 }
 
@@ -18,7 +19,7 @@ static bool checks_hold(const tm_layout_t *l, const uint8_t *bytes, const uint16
 static bool holes_find(const tm_layout_t *l, const uint16_t *at, tm_layout_match_t *match)
 {
     tm_numerals_t *n = &match->numerals;
-    uint64_t sizes = 0;
+    uint64_t sizes[2] = {0};
     uint32_t wrong = 0;
     n->cnt = l->numeral_cnt;
     n->integers = l->integers;
@@ -29,10 +30,10 @@ static bool holes_find(const tm_layout_t *l, const uint16_t *at, tm_layout_match
         uint32_t from = (uint32_t)(at[h->from_quote] + h->from_distance);
         uint32_t sz = (uint32_t)(at[h->to_quote] + h->to_distance) - from;
         wrong |= sz - 1 >= TM_LAYOUT_NUMERAL_SZ_MAX;
-        sizes |= (uint64_t)sz << (8 * i);
+        sizes[i / 8] |= (uint64_t)sz << (8 * (i % 8));
         n->from[i] = from;
     }
-    n->sz = sizes;
+    memcpy(n->sz, sizes, sizeof sizes);
     return !wrong;
 }
 
@@ -45,7 +46,7 @@ static bool flags_read(const tm_layout_t *l, const uint8_t *bytes, const uint16_
         const tm_layout_hole_t *h = &l->flags[i];
         uint32_t from = (uint32_t)(at[h->from_quote] + h->from_distance);
         uint32_t sz = (uint32_t)(at[h->to_quote] + h->to_distance) - from;
-        uint64_t text = tm_bytes_load(bytes + from) & tm_bytes_low(5);
+        uint64_t text = tm_swar_load(bytes + from) & tm_swar_low(5);
         bool is_true = sz == 4 && (uint32_t)text == 0x65757274u; /* "true" */
         bool is_false = sz == 5 && text == 0x65736c6166ull;      /* "false" */
         fine &= is_true | is_false;
@@ -94,8 +95,8 @@ static bool learn_text(learner_t *t, uint32_t to)
         if (distance(t, t->pos) > REACH_MAX - 8 || l->check_cnt == TM_LAYOUT_CHECK_MAX)
             return false;
         tm_layout_check_t *c = &l->checks[l->check_cnt++];
-        c->mask = tm_bytes_low(sz);
-        c->text = tm_bytes_load(t->bytes + t->pos) & c->mask;
+        c->mask = tm_swar_low(sz);
+        c->text = tm_swar_load(t->bytes + t->pos) & c->mask;
         c->quote = (uint8_t)t->quote;
         c->distance = (int16_t)distance(t, t->pos);
         t->pos += sz;
@@ -140,9 +141,9 @@ static bool learn_number(tm_layout_t *l, uint8_t field_idx, const tm_layout_hole
         l->numerals[i] = l->numerals[i - 1];
     }
     uint32_t below = (1u << i) - 1, bit = 1u << i;
-    l->integers = (uint8_t)((l->integers & below) | (integer ? bit : 0) |
-                            (l->integers & ~below) << 1);
-    l->quoted = (uint8_t)((l->quoted & below) | (quoted ? bit : 0) | (l->quoted & ~below) << 1);
+    l->integers = (uint16_t)((l->integers & below) | (integer ? bit : 0) |
+                             (l->integers & ~below) << 1);
+    l->quoted = (uint16_t)((l->quoted & below) | (quoted ? bit : 0) | (l->quoted & ~below) << 1);
     l->fields[i] = field_idx;
     l->numerals[i] = *hole;
     l->numeral_cnt++;
@@ -187,6 +188,7 @@ static bool learn(tm_layout_t *l, const tm_walk_t *walk, const uint16_t *at, con
         if (tagged && v->from == members->at[tag_key].from) continue; /* makes the kind: text */
         if (!learn_value(&t, kind, members, v)) return false;
     }
+    if (t.quote <= walk->at_cnt) l->tail = (int16_t)(walk->sz - at[walk->at_cnt]);
     return learn_text(&t, walk->sz);
 }
 
@@ -210,16 +212,22 @@ static uint32_t slot_take(tm_layouts_t *s, uint32_t quote_cnt)
     return idx;
 }
 
-int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
-                         const tm_kind_t *kind, const tm_members_t *members)
+/* A form that does not suit is asked about again and again, so every question costs. */
+bool tm_layouts_may_learn(tm_layouts_t *layouts)
 {
     if (layouts->ration > 0) {
         layouts->ration--;
-        return -1;
+        return false;
     }
+    layouts->ration = layouts->asked_cnt++ < TM_LAYOUT_CNT_MAX / 2 ? 0 : TM_LAYOUT_RATION;
+    return true;
+}
+
+int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
+                         const tm_kind_t *kind, const tm_members_t *members)
+{
     if (walk->scalar_cnt > TM_WALK_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return -1;
     tm_layout_t made;
-    layouts->ration = layouts->cnt < TM_LAYOUT_CNT_MAX / 2 ? 0 : TM_LAYOUT_RATION;
     if (!learn(&made, walk, at, kind, members)) return -1;
     uint32_t idx = slot_take(layouts, walk->at_cnt);
     layouts->layouts[idx] = made;

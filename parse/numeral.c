@@ -2,8 +2,6 @@
 
 enum { EXPONENT_MAX = 9999 };
 
-#define MS_BELOW 100000000000000ull
-
 static bool is_digit(uint8_t c)
 {
     return (uint8_t)(c - '0') <= 9;
@@ -78,22 +76,5 @@ tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bo
     else if (!fits || power < 0 || power > 20 || !append(&n.magnitude, (uint32_t)power, 0))
         return TM_REASON_RANGE;
     *out = n;
-    return TM_REASON_NONE;
-}
-
-tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out)
-{
-    if (numeral->magnitude > (uint64_t)INT64_MAX + numeral->negative) return TM_REASON_RANGE;
-    uint64_t v = numeral->negative ? 0 - numeral->magnitude : numeral->magnitude;
-    *out = (int64_t)v;
-    return TM_REASON_NONE;
-}
-
-tm_reason_t tm_numeral_time_ns(const tm_numeral_t *numeral, int64_t *out)
-{
-    uint64_t v = numeral->magnitude;
-    uint64_t unit = v < MS_BELOW ? TM_NS_PER_MS : TM_NS_PER_US;
-    if (numeral->negative || v > (uint64_t)INT64_MAX / unit) return TM_REASON_RANGE;
-    *out = (int64_t)(v * unit);
     return TM_REASON_NONE;
 }

@@ -1,4 +1,5 @@
-/* parse/numeral.h - text of numbers to exact integers: decimals scaled by a power of ten, ids, times.
+/* parse/numeral.h - text of numbers to exact integers: decimals scaled by a power of ten, ids,
+   times.
    Flow     layout.c, event.c -> [numeral] -> row
    Method   a batch of a message's numbers goes through a kernel (parse/kernels.h) that converts the
             common forms, several at a time; what it leaves is read by tm_numeral_read, which knows
@@ -15,7 +16,7 @@
 
 #include "parse/reason.h"
 
-enum { TM_NUMERAL_CNT_MAX = 8, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
+enum { TM_NUMERAL_CNT_MAX = 16, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
 
 typedef struct tm_numeral {
     uint64_t magnitude;
@@ -25,21 +26,40 @@ typedef struct tm_numeral {
 /* Numbers of one message, by their place in it. */
 typedef struct tm_numerals {
     uint32_t cnt;
-    uint8_t integers; /* bit i: number i has scale 0; else TM_NUMERAL_SCALE */
-    uint8_t quoted;   /* bit i: it stands in a JSON string */
-    uint64_t sz;      /* byte i: its size, below TM_NUMERAL_SZ_MAX */
+    uint16_t integers; /* bit i: number i has scale 0; else TM_NUMERAL_SCALE */
+    uint16_t quoted;   /* bit i: it stands in a JSON string */
+    uint64_t sz[2];    /* byte i: its size, below TM_NUMERAL_SZ_MAX */
     uint32_t from[TM_NUMERAL_CNT_MAX];
 } tm_numerals_t;
+
+static inline uint32_t tm_numerals_sz(const tm_numerals_t *numerals, uint32_t i)
+{
+    return (uint8_t)(numerals->sz[i / 8] >> (8 * (i % 8)));
+}
 
 /* Reads one number of `sz` bytes. json: leading zeros are an error, as in a JSON number. */
 tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bool json,
                             tm_numeral_t *out);
 
 /* The signed value where it fits an int64_t. */
-tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out);
+static inline tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out)
+{
+    if (numeral->magnitude > (uint64_t)INT64_MAX + numeral->negative) return TM_REASON_RANGE;
+    uint64_t v = numeral->negative ? 0 - numeral->magnitude : numeral->magnitude;
+    *out = (int64_t)v;
+    return TM_REASON_NONE;
+}
 
 /* Unix time of an exchange in ns: below 1e14 it is in milliseconds, from there on in microseconds
    (1e14 ms is the year 5138, 1e14 us is 1973). Negative times are out of range. */
-tm_reason_t tm_numeral_time_ns(const tm_numeral_t *numeral, int64_t *out);
+static inline tm_reason_t tm_numeral_time_ns(const tm_numeral_t *numeral, int64_t *out)
+{
+    uint64_t v = numeral->magnitude;
+    uint64_t unit = v < 100000000000000ull ? TM_NS_PER_MS : TM_NS_PER_US;
+    uint64_t most = v < 100000000000000ull ? INT64_MAX / TM_NS_PER_MS : INT64_MAX / TM_NS_PER_US;
+    if (numeral->negative || v > most) return TM_REASON_RANGE;
+    *out = (int64_t)(v * unit);
+    return TM_REASON_NONE;
+}
 
 #endif

@@ -32,7 +32,6 @@ static uint32_t two(const uint8_t *bytes, const uint32_t *from, uint32_t sz2, ui
     __m256i points = _mm256_andnot_si256(
         whole_only, _mm256_and_si256(inside, _mm256_cmpeq_epi8(text, _mm256_set1_epi8('.'))));
     __m256i after = _mm256_sad_epu8(_mm256_and_si256(points, _mm256_add_epi8(place, one)), zero);
-    after = _mm256_add_epi64(after, _mm256_shuffle_epi32(after, 0x4e));
     after = _mm256_shuffle_epi8(after, zero);
     __m256i pointless = _mm256_cmpeq_epi8(after, zero);
     __m256i whole = _mm256_blendv_epi8(_mm256_sub_epi8(after, one), sz, pointless);
@@ -68,7 +67,8 @@ uint32_t tm_numerals_avx2(const uint8_t *bytes, const tm_numerals_t *numerals, u
 {
     uint32_t left = 0;
     for (uint32_t i = 0; i < numerals->cnt; i += 2) {
-        left |= two(bytes, numerals->from + i, (uint32_t)(numerals->sz >> (8 * i)) & 0xffff,
+        left |= two(bytes, numerals->from + i,
+                    (uint32_t)(numerals->sz[i / 8] >> (8 * (i % 8))) & 0xffff,
                     numerals->integers >> i & 3u, magnitudes + i)
                 << i;
     }

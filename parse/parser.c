@@ -22,6 +22,8 @@ struct tm_parser {
     tm_counter_t *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
     tm_walk_t walk;
     tm_members_t members, payload;
+    const tm_kind_t
+        *only_kind; /* of the one event of the last message that took any order, or NULL */
     alignas(TM_CACHE_LINE) uint16_t at[TM_SCAN_QUOTE_MAX]; /* [0] = 0, then the quotes */
 };
 
@@ -44,7 +46,7 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
     p->any_order_only = cfg->any_order_only;
     p->stencils_on = p->kernels->take && !p->any_order_only;
-    p->symbols.shared = cfg->symbols;
+    tm_symbol_cache_init(&p->symbols, cfg->symbols);
     int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
     if (err) {
         free(p);
@@ -76,18 +78,17 @@ static bool take(tm_parser_t *p, const tm_frame_t *frame, const tm_layout_t *l,
     const uint8_t *bytes = frame->data;
     const tm_venue_kind_t *decl = l->kind->decl;
     tm_event_start(l->kind, frame->recv_ns, row);
-    if (l->symbol_quote) {
-        uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
-        row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
-        if (row->row.symbol == TM_SYMBOL_NONE) return false;
-    }
+    if (tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row)) return false;
     for (uint32_t i = 0; i < l->flag_cnt; i++) {
         if (l->flag_fields[i] == TM_EVENT_FIELD_NONE) continue;
         *((uint8_t *)row + decl->fields[l->flag_fields[i]].off) = m->flags >> i & 1 ? TM_SIDE_SELL
                                                                                     : TM_SIDE_BUY;
     }
-    return tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row) ==
-           TM_REASON_NONE;
+    if (!l->symbol_quote) return true;
+    /* Last, so that a message with a fault leaves nothing in the symbol table. */
+    uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
+    row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
+    return row->row.symbol != TM_SYMBOL_NONE;
 }
 
 /* What the any-order path has made of a message so far. */
@@ -114,8 +115,8 @@ static tm_reason_t event(tm_parser_t *p, const tm_frame_t *frame, const tm_membe
     return tm_event_row(&ctx, o->kind, frame, members, &o->rows[o->row_cnt++], &p->walk.bad_off);
 }
 
-/* The array of events at pos. Errors of form come before errors of meaning: the array is read to its
-   end before one of the latter is told. */
+/* The array of events at pos. Errors of form come before errors of meaning: the array is read to
+   its end before one of the latter is told. */
 static tm_reason_t event_array(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
 {
     tm_walk_t *w = &p->walk;
@@ -178,7 +179,7 @@ static tm_reason_t top(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
     if (c == '{') return top_object(p, frame, o);
     tm_reason_t reason = c == '[' ? event_array(p, frame, o) : tm_walk_value(w, &v);
     uint32_t bad_off = w->bad_off;
-    if (reason && reason != TM_REASON_UNKNOWN) return reason;
+    if (reason != TM_REASON_NONE && reason <= TM_REASON_NESTING) return reason;
     tm_reason_t form = finish(w);
     if (form) return form;
     w->bad_off = c == '[' ? bad_off : 0;
@@ -193,17 +194,26 @@ static const tm_members_t *only_members(const tm_parser_t *p)
     return (p->members.present & envelope) == envelope ? &p->payload : &p->members;
 }
 
-static void learn(tm_parser_t *p, const tm_kind_t *kind)
+/* Walks the message once more, noting all its scalars, and makes a layout of it. */
+static void learn(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
+                  const tm_kind_t *kind)
 {
-    int32_t idx = tm_layouts_learn(&p->layouts, &p->walk, p->at, kind, only_members(p));
+    tm_walk_t *w = &p->walk;
+    if (!tm_layouts_may_learn(&p->layouts)) return;
+    tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
+    tm_walk_scanned(w, quote_cnt, false);
+    w->noting = true;
+    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->members, &p->payload)) return;
+    int32_t idx = tm_layouts_learn(&p->layouts, w, p->at, kind, only_members(p));
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
 
 static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
-                          uint32_t cap, bool may_learn)
+                          uint32_t cap)
 {
     outcome_t o = {.rows = rows, .cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX};
     tm_reason_t reason = top(p, frame, &o);
+    p->only_kind = NULL;
     tm_counter_add(p->any_order, 1);
     if (reason) {
         tm_counter_add(p->dead, 1);
@@ -214,8 +224,7 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     if (o.event_cnt == 1) tm_counter_add(p->kinds[o.kind->idx], 1);
     for (uint32_t k = 0; o.event_cnt > 1 && k < p->dialect.kind_cnt; k++)
         tm_counter_add(p->kinds[k], o.kind_cnts[k]);
-    /* An array of events has moved the walk's window. */
-    if (may_learn && frame->data[0] == '{' && p->walk.base == 0) learn(p, o.kind);
+    if (o.event_cnt == 1) p->only_kind = o.kind;
     return o.row_cnt;
 }
 
@@ -230,13 +239,13 @@ static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
 static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *frame,
                                             tm_market_row_t *row)
 {
-    tm_stencil_symbol_t symbol;
+    tm_stencil_taken_t got = {.row = row};
     const tm_stencil_t *s = p->kernels->take(&p->stencils, frame->data, frame->sz, frame->recv_ns,
-                                             row, &symbol);
+                                             &got);
     if (TM_UNLIKELY(!s)) return NULL;
-    if (symbol.sz == 0) return s->kind;
-    row->row.symbol = tm_symbol_cache_find(&p->symbols, symbol.text[0], symbol.text[1],
-                                           (const uint8_t *)symbol.text, symbol.sz);
+    if (got.symbol_sz == 0) return s->kind;
+    row->row.symbol = tm_symbol_cache_find(&p->symbols, got.symbol[0], got.symbol[1],
+                                           (const uint8_t *)got.symbol, got.symbol_sz);
     return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
 }
 
@@ -258,7 +267,12 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
     }
     tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
     if (small) tm_walk_scanned(&p->walk, cnt, scan.odd);
-    return any_order(p, frame, rows, cap, small && !scan.odd && !p->any_order_only);
+    uint32_t row_cnt = any_order(p, frame, rows, cap);
+    /* An array of events has moved the walk's window over the quotes. */
+    bool scanned = small && p->walk.base == 0 && bytes[0] == '{';
+    if (scanned && p->only_kind && !scan.odd && !p->any_order_only)
+        learn(p, frame, cnt, p->only_kind);
+    return row_cnt;
 }
 
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,

@@ -4,8 +4,12 @@
    Threads  one ingest thread a parser; the symbol table is shared
    Errors   a malformed or unknown message is an event: it yields 0 rows, a counter named after its
             reason and a dead letter. Nothing stops the feed
-   Limits   TM_PARSER_ROW_MAX rows a frame; messages with more are cut into several calls' worth by the
-            caller's `cap` being at least that */
+   Counters dead_letters = bad_<reason> for each of parse/reason.h + unknown; parsed_<kind> and
+            ignored_<kind> as the venue declares them; parse_fast, parse_any_order: which path
+   Messages of Binance so far (parse/venues/binance.h). A message is checked in full, RFC 8259,
+            whichever path takes it; numbers are exact or an error
+   Limits   TM_PARSER_ROW_MAX rows a frame; messages with more are cut into several calls' worth by
+            the caller's `cap` being at least that */
 #ifndef TM_PARSE_PARSER_H
 #define TM_PARSE_PARSER_H
 
@@ -32,9 +36,9 @@ typedef struct tm_parser_cfg {
 int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg) TM_MUST_CHECK;
 void tm_parser_close(tm_parser_t *parser);
 
-/* Parses one message. Writes up to `cap` rows (cap >= TM_PARSER_ROW_MAX never truncates) and returns
-   how many: 0 for messages that carry none (control replies, kinds nobody asked for, dead letters).
-   rows must be 64-byte aligned. */
+/* Parses one message. Writes up to `cap` rows (cap >= TM_PARSER_ROW_MAX never truncates) and
+   returns how many: 0 for messages that carry none (control replies, kinds nobody asked for, dead
+   letters). rows must be 64-byte aligned. */
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
                          uint32_t cap);
 

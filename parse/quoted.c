@@ -1,6 +1,6 @@
 #include "parse/quoted.h"
 
-#include "parse/bytes.h"
+#include "parse/swar.h"
 
 static int32_t hex4(const uint8_t *p)
 {
@@ -43,7 +43,7 @@ tm_reason_t tm_quoted_check(const uint8_t *body, uint32_t sz, uint32_t *bad_off)
 {
     uint32_t i = 0;
     while (i < sz) {
-        uint64_t odd = tm_bytes_odd(tm_bytes_load(body + i));
+        uint64_t odd = tm_swar_odd(tm_swar_load(body + i));
         if (odd == 0) {
             i += 8;
             continue;

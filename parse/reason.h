@@ -11,7 +11,7 @@ typedef enum tm_reason {
     TM_REASON_TRUNCATED, /* the message ends inside a value */
     TM_REASON_SYNTAX,    /* not RFC 8259 */
     TM_REASON_UTF8,    /* bytes of a string that are no UTF-8, or a lone surrogate in a used one */
-    TM_REASON_NESTING, /* deeper than TM_WALK_DEPTH_MAX */
+    TM_REASON_NESTING, /* deeper than TM_WALK_DEPTH_MAX; reasons up to here are of form */
     TM_REASON_NUMBER,  /* a field that must be a number holds other text */
     TM_REASON_RANGE,   /* a number that its field cannot hold exactly */
     TM_REASON_MISSING, /* a required field is absent or null */

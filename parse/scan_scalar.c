@@ -1,5 +1,5 @@
-#include "parse/bytes.h"
 #include "parse/kernels.h"
+#include "parse/swar.h"
 
 /* Eight words make a block, so that escapes are resolved exactly as in the SIMD kernels. */
 uint32_t tm_quotes_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
@@ -11,13 +11,12 @@ uint32_t tm_quotes_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, ui
         uint32_t end = left < 64 ? left : 64;
         uint64_t quotes = 0, slashes = 0;
         for (uint32_t i = 0; i < end; i += 8) {
-            uint64_t w = tm_bytes_load(bytes + off + i);
-            uint64_t keep = tm_bytes_low(end - i);
-            uint64_t odd = tm_bytes_odd(w) & keep;
-            quotes |= (uint64_t)tm_bytes_mask(tm_bytes_zero(w ^ TM_BYTES_EACH('"')) & keep) << i;
+            uint64_t w = tm_swar_load(bytes + off + i);
+            uint64_t keep = tm_swar_low(end - i);
+            uint64_t odd = tm_swar_odd(w) & keep;
+            quotes |= (uint64_t)tm_swar_mask(tm_swar_zero(w ^ TM_SWAR_EACH('"')) & keep) << i;
             if (odd) {
-                slashes |= (uint64_t)tm_bytes_mask(tm_bytes_zero(w ^ TM_BYTES_EACH('\\')) & keep)
-                           << i;
+                slashes |= (uint64_t)tm_swar_mask(tm_swar_zero(w ^ TM_SWAR_EACH('\\')) & keep) << i;
             }
             odd_any |= odd;
         }

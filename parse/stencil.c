@@ -38,11 +38,8 @@ static bool add_text(builder_t *b)
 
 typedef enum lane_form { LANE_INTEGER, LANE_DECIMAL, LANE_TEXT } lane_form_t;
 
-/* Returns the lane's index, or TM_STENCIL_LANE_NONE where there is no room. */
-static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t form)
+static void put_lane(builder_t *b, uint32_t lane, const tm_layout_hole_t *hole, lane_form_t form)
 {
-    uint32_t lane = b->lane_cnt++;
-    if (lane >= 4 * TM_STENCIL_GROUP_MAX) return TM_STENCIL_LANE_NONE;
     tm_stencil_group_t *g = &b->stencil->groups[lane / 4];
     uint32_t first = 16 * (lane % 4);
     for (uint32_t i = 0; i < 16; i++) {
@@ -51,12 +48,21 @@ static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t 
         g->from_distance[k] = (uint8_t)(hole->from_distance + (int32_t)i);
         g->to_quote[k] = hole->to_quote;
         g->sz_distance[k] = (uint8_t)(hole->to_distance - hole->from_distance);
-        g->shift[k] = (uint8_t)(form == LANE_DECIMAL ? (i < 8 ? i - 8 : i - 7) : i - 16);
+        g->shift[k] = (uint8_t)(form == LANE_DECIMAL ? (i < 8 ? i - 7 : i - 6) : i - 15);
         g->whole_max[k] = form == LANE_DECIMAL ? 6 : 15;
+        g->numbers[k] = form == LANE_TEXT ? 0 : 0xff;
     }
-    if (form != LANE_TEXT) g->numbers |= 0xffffull << first;
     if (form == LANE_DECIMAL) g->decimals |= 0xffffull << first;
-    b->stencil->group_cnt = (uint8_t)(lane / 4 + 1);
+    if (b->stencil->group_cnt < lane / 4 + 1) b->stencil->group_cnt = (uint8_t)(lane / 4 + 1);
+}
+
+/* Returns the lane's index, or TM_STENCIL_LANE_NONE where there is no room. */
+static uint8_t add_lane(builder_t *b, const tm_layout_hole_t *hole, lane_form_t form)
+{
+    if (b->lane_cnt == TM_STENCIL_SYMBOL_LANE && b->stencil->has_symbol) b->lane_cnt++;
+    if (b->lane_cnt >= 4 * TM_STENCIL_GROUP_MAX) return TM_STENCIL_LANE_NONE;
+    uint32_t lane = b->lane_cnt++;
+    put_lane(b, lane, hole, form);
     return (uint8_t)lane;
 }
 
@@ -75,7 +81,8 @@ static bool add_numbers(builder_t *b, bool declared)
             if (is_time != (pass == 0)) continue;
             bool integer = l->integers >> i & 1;
             uint32_t lane = add_lane(b, &l->numerals[i], integer ? LANE_INTEGER : LANE_DECIMAL);
-            if (lane == TM_STENCIL_LANE_NONE || (f && f->off % 8 != 0)) return false;
+            if (lane == TM_STENCIL_LANE_NONE) return false;
+            if (f && (f->off % 8 != 0 || lane >= 8)) return false;
             if (is_time && lane >= 4) return false;
             if (!f) continue;
             if (is_time) s->times |= (uint8_t)(1u << (2 * lane));
@@ -90,25 +97,27 @@ static bool add_numbers(builder_t *b, bool declared)
     return true;
 }
 
-static bool add_symbol_and_flags(builder_t *b)
+static void add_symbol(builder_t *b)
+{
+    uint8_t q = b->layout->symbol_quote;
+    tm_layout_hole_t hole = {.from_quote = q, .from_distance = 1, .to_quote = (uint8_t)(q + 1)};
+    b->stencil->has_symbol = q != 0;
+    if (q) put_lane(b, TM_STENCIL_SYMBOL_LANE, &hole, LANE_TEXT);
+}
+
+static bool add_flags(builder_t *b)
 {
     const tm_layout_t *l = b->layout;
     tm_stencil_t *s = b->stencil;
-    s->symbol_lane = TM_STENCIL_LANE_NONE;
-    if (l->symbol_quote) {
-        uint8_t q = l->symbol_quote;
-        tm_layout_hole_t hole = {
-            .from_quote = q, .from_distance = 1, .to_quote = (uint8_t)(q + 1), .to_distance = 0};
-        s->symbol_lane = add_lane(b, &hole, LANE_TEXT);
-        if (s->symbol_lane == TM_STENCIL_LANE_NONE) return false;
-    }
-    s->flag_cnt = l->flag_cnt;
     for (uint32_t i = 0; i < l->flag_cnt; i++) {
+        uint32_t lane = add_lane(b, &l->flags[i], LANE_TEXT);
         uint8_t field = l->flag_fields[i];
-        s->flag_lanes[i] = add_lane(b, &l->flags[i], LANE_TEXT);
-        if (s->flag_lanes[i] == TM_STENCIL_LANE_NONE) return false;
-        if (field != TM_EVENT_FIELD_NONE)
-            s->flag_offs[i] = (uint8_t)l->kind->decl->fields[field].off;
+        if (lane == TM_STENCIL_LANE_NONE) return false;
+        s->flags[lane / 4] |= (uint8_t)(1u << (2 * (lane % 4)));
+        if (field == TM_EVENT_FIELD_NONE) continue;
+        if (s->flag_off) return false; /* the kernel knows of one side */
+        s->flag_off = (uint8_t)l->kind->decl->fields[field].off;
+        s->flag_bit = (uint8_t)(2 * lane);
     }
     return true;
 }
@@ -117,11 +126,14 @@ static bool build(tm_stencil_t *s, const tm_layout_t *l)
 {
     builder_t b = {.layout = l, .stencil = s};
     memset(s, 0, sizeof *s);
+    if (l->quote_cnt > TM_STENCIL_QUOTE_MAX) return false;
     s->kind = l->kind;
     s->quote_cnt = l->quote_cnt;
     memcpy(&s->blank, &l->kind->blank, sizeof s->blank);
-    return l->quote_cnt <= TM_STENCIL_QUOTE_MAX && add_text(&b) && add_numbers(&b, true) &&
-           add_symbol_and_flags(&b) && add_numbers(&b, false);
+    s->tail[l->quote_cnt] = (uint8_t)l->tail;
+    s->tail_mask[l->quote_cnt] = l->tail ? 0xff : 0;
+    add_symbol(&b);
+    return add_text(&b) && add_numbers(&b, true) && add_flags(&b) && add_numbers(&b, false);
 }
 
 void tm_stencils_update(tm_stencils_t *stencils, const tm_layouts_t *layouts, uint32_t idx)

@@ -1,195 +1,224 @@
 #include "parse/stencil.h"
+#include "parse/vectors.h"
 
 #include <immintrin.h>
 
+/* What this kernel waits for are the permutations, one a cycle on Zen 4, and its own chain of
+   dependences: a message hardly overlaps with the next one. So constants are loaded (the compiler
+   would make them in general registers and broadcast them, on the same port), and nothing is
+   carried from one part of the message to the next but the number of quotes. */
+
+/* Truth tables of three operands: a|b|c, a|(b^c), a|(b&c), (a^b)&c. */
+enum { OR_OF_3 = 0xfe, OR_OF_XOR = 0xf6, OR_OF_AND = 0xf8, AND_OF_XOR = 0x28 };
+
 /* The message and its quotes in registers. */
 typedef struct text {
-    __m512i part[4]; /* bytes 0..255, zero behind the end */
+    __m512i part[4]; /* bytes 0..255, blanks behind the end */
+    __m512i sz;      /* in every byte */
     __m512i quotes;  /* offsets: 0, then those of the quotes, then the message's size */
 } text_t;
 
-static const alignas(64) uint8_t iota[64] = {
-    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
-    44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
-};
+static inline __m512i constant(uint32_t which)
+{
+    return _mm512_load_si512(tm_vectors[which]);
+}
 
-/* Loads 64 bytes and appends the offsets of their quotes. Returns what makes the message odd. */
+/* Loads 64 bytes and notes what is odd in them: backslashes in *slashes, control bytes and bytes
+   above 0x7f in *least, where they leave something below a blank (as signed bytes). */
 static inline uint64_t load_part(text_t *t, const uint8_t *bytes, uint32_t sz, uint32_t i,
-                                 uint32_t *cnt)
+                                 __m512i *least, __mmask64 *slashes)
 {
     __mmask64 in = sz >= 64 * (i + 1) ? ~0ull : _bzhi_u64(~0ull, sz - 64 * i);
-    __m512i part = _mm512_maskz_loadu_epi8(in, bytes + 64 * i);
-    uint64_t quotes = _mm512_cmpeq_epi8_mask(part, _mm512_set1_epi8('"'));
-    __m512i places = _mm512_add_epi8(_mm512_load_si512(iota), _mm512_set1_epi8((char)(64 * i)));
-    __m512i packed = _mm512_maskz_compress_epi8(quotes, places);
-    /* The shift is at most 63 where the count below is in bounds; else the message is refused. */
-    t->quotes = _mm512_mask_expand_epi8(t->quotes, ~0ull << ((*cnt + 1) & 63), packed);
+    __m512i part = _mm512_mask_loadu_epi8(constant(TM_VECTOR_BLANK), in, bytes + 64 * i);
+    *least = i == 0 ? part : _mm512_min_epi8(*least, part);
+    __mmask64 slash = _mm512_cmpeq_epi8_mask(part, constant(TM_VECTOR_SLASH));
+    *slashes = i == 0 ? slash : _kor_mask64(*slashes, slash);
     t->part[i] = part;
-    *cnt += (uint32_t)_mm_popcnt_u64(quotes);
-    return _mm512_mask_cmplt_epi8_mask(in, part, _mm512_set1_epi8(0x20)) |
-           _mm512_cmpeq_epi8_mask(part, _mm512_set1_epi8('\\'));
+    return _mm512_cmpeq_epi8_mask(part, constant(TM_VECTOR_QUOTE));
+}
+
+/* The offsets of the quotes of one part, moved up behind those of the parts before it. The shift is
+   at most 63 where the number of quotes is in bounds; else the message is refused. */
+static inline __m512i offsets(uint64_t quotes, uint32_t i, uint32_t before)
+{
+    __m512i packed = _mm512_maskz_compress_epi8(quotes, constant(TM_VECTOR_PLACES + i));
+    return _mm512_maskz_expand_epi8(~0ull << ((before + 1) & 63), packed);
+}
+
+/* Returns the number of quotes, or UINT32_MAX where the message is odd or has too many. */
+static inline uint32_t load(text_t *t, const uint8_t *bytes, uint32_t sz, bool wide)
+{
+    __m512i least;
+    __mmask64 slashes;
+    uint64_t q0 = load_part(t, bytes, sz, 0, &least, &slashes), q1 = 0, q2 = 0, q3 = 0;
+    t->part[1] = t->part[2] = t->part[3] = constant(TM_VECTOR_BLANK);
+    if (sz > 64) q1 = load_part(t, bytes, sz, 1, &least, &slashes);
+    if (wide) q2 = load_part(t, bytes, sz, 2, &least, &slashes);
+    if (wide && sz > 192) q3 = load_part(t, bytes, sz, 3, &least, &slashes);
+    uint32_t c0 = (uint32_t)_mm_popcnt_u64(q0), c1 = c0 + (uint32_t)_mm_popcnt_u64(q1);
+    t->quotes = _mm512_or_si512(offsets(q0, 0, 0), offsets(q1, 1, c0));
+    uint32_t cnt = c1;
+    if (wide) {
+        uint32_t c2 = c1 + (uint32_t)_mm_popcnt_u64(q2);
+        cnt = c2 + (uint32_t)_mm_popcnt_u64(q3);
+        t->quotes = _mm512_or_si512(t->quotes, offsets(q2, 2, c1));
+        if (sz > 192) t->quotes = _mm512_or_si512(t->quotes, offsets(q3, 3, c2));
+    }
+    __mmask64 odd = _mm512_cmplt_epi8_mask(least, constant(TM_VECTOR_BLANK));
+    if (TM_UNLIKELY(!_kortestz_mask64_u8(odd, slashes) || cnt > TM_STENCIL_QUOTE_MAX))
+        return UINT32_MAX;
+    t->sz = _mm512_set1_epi8((char)sz);
+    t->quotes = _mm512_mask_mov_epi8(t->quotes, 1ull << (cnt + 1), t->sz);
+    return cnt;
 }
 
 /* The bytes at 64 places of the message. */
-static inline __m512i fetch(const text_t *t, __m512i places)
+static inline __m512i fetch(const text_t *t, __m512i at, bool wide)
 {
-    __m512i low = _mm512_permutex2var_epi8(t->part[0], places, t->part[1]);
-    __m512i high = _mm512_permutex2var_epi8(t->part[2], places, t->part[3]);
-    return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(places), high);
+    __m512i low = _mm512_permutex2var_epi8(t->part[0], at, t->part[1]);
+    if (!wide) return low;
+    __m512i high = _mm512_permutex2var_epi8(t->part[2], at, t->part[3]);
+    return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(at), high);
 }
 
-static inline bool text_equal(const text_t *t, const tm_stencil_t *s)
+static inline bool text_equal(const text_t *t, const tm_stencil_t *s, bool wide)
 {
-    __mmask64 differ = 0;
+    __m512i tail = _mm512_sub_epi8(t->sz, t->quotes);
+    __m512i differ = _mm512_ternarylogic_epi64(tail, _mm512_load_si512(s->tail),
+                                               _mm512_load_si512(s->tail_mask), AND_OF_XOR);
     for (uint32_t i = 0; i < s->text_cnt; i++) {
         const tm_stencil_text_t *x = &s->text[i];
-        __m512i places = _mm512_permutexvar_epi8(_mm512_load_si512(x->quote), t->quotes);
-        places = _mm512_add_epi8(places, _mm512_load_si512(x->distance));
-        differ |= _mm512_cmpneq_epi8_mask(fetch(t, places), _mm512_load_si512(x->bytes));
+        __m512i at = _mm512_permutexvar_epi8(_mm512_load_si512(x->quote), t->quotes);
+        at = _mm512_add_epi8(at, _mm512_load_si512(x->distance));
+        differ = _mm512_ternarylogic_epi64(differ, fetch(t, at, wide), _mm512_load_si512(x->bytes),
+                                           OR_OF_XOR);
     }
-    return differ == 0;
+    return _mm512_test_epi64_mask(differ, differ) == 0;
 }
 
+/* Four values: their text, zero behind each, and their sizes. */
 typedef struct lanes {
-    __m512i text[TM_STENCIL_GROUP_MAX], sz[TM_STENCIL_GROUP_MAX];
+    __m512i text, sz;
 } lanes_t;
 
-/* Four lanes: their text, zero behind each value, and their sizes. */
-static inline __m512i lanes(const text_t *t, const tm_stencil_group_t *g, __m512i *sz)
+/* Reads four lanes by the method of numeral_avx512.c. Returns the numbers in the even words; *bad
+   gets what is wrong with them. As at most 7 digits may stand before a point, it lies in the first
+   half of its lane, or there is none. */
+static inline __m512i read4(const text_t *t, const tm_stencil_group_t *g, lanes_t *l, __m512i *bad,
+                            bool wide)
 {
+    const __m512i zero = _mm512_setzero_si512(), one = constant(TM_VECTOR_ONE);
+    const __m512i place = constant(TM_VECTOR_LANE_PLACES);
     __m512i from = _mm512_permutexvar_epi8(_mm512_load_si512(g->from_quote), t->quotes);
     __m512i to = _mm512_permutexvar_epi8(_mm512_load_si512(g->to_quote), t->quotes);
-    *sz = _mm512_add_epi8(_mm512_sub_epi8(to, from), _mm512_load_si512(g->sz_distance));
-    __m512i bytes = fetch(t, _mm512_add_epi8(from, _mm512_load_si512(g->from_distance)));
-    __m512i place = _mm512_and_si512(_mm512_load_si512(iota), _mm512_set1_epi8(15));
-    return _mm512_maskz_mov_epi8(_mm512_cmplt_epu8_mask(place, *sz), bytes);
-}
+    __m512i sz = _mm512_add_epi8(_mm512_sub_epi8(to, from), _mm512_load_si512(g->sz_distance));
+    __m512i raw = fetch(t, _mm512_add_epi8(from, _mm512_load_si512(g->from_distance)), wide);
+    __mmask64 inside = _mm512_cmplt_epu8_mask(place, sz);
+    __mmask64 may_point = _mm512_mask_cmplt_epu8_mask(g->decimals, place, sz);
+    __mmask64 points = _mm512_mask_cmpeq_epi8_mask(may_point, raw, constant(TM_VECTOR_POINT));
+    __m512i digit = _mm512_maskz_sub_epi8(inside, raw, constant(TM_VECTOR_DIGIT_0));
+    l->text = _mm512_maskz_mov_epi8(inside, raw);
+    l->sz = sz;
 
-/* The method of numeral_avx512.c. Values come in the even words; bytes of numbers of a form that it
-   does not read are added to *bad. */
-static inline __m512i convert(const tm_stencil_group_t *g, __m512i text, __m512i sz, __mmask64 *bad)
-{
-    const __m512i zero = _mm512_setzero_si512(), one = _mm512_set1_epi8(1);
-    __mmask64 some = _mm512_test_epi8_mask(text, text);
-    __m512i digit = _mm512_maskz_sub_epi8(some, text, _mm512_set1_epi8('0'));
-    __mmask64 points = _mm512_mask_cmpeq_epi8_mask(g->decimals, text, _mm512_set1_epi8('.'));
-    __m512i place1 = _mm512_and_si512(_mm512_load_si512(iota), _mm512_set1_epi8(15));
-    __m512i after = _mm512_sad_epu8(_mm512_maskz_add_epi8(points, place1, one), zero);
-    after = _mm512_add_epi64(after, _mm512_shuffle_epi32(after, 0x4e));
+    /* Offset behind the point, zero without one. */
+    __m512i after = _mm512_sad_epu8(_mm512_maskz_add_epi8(points, place, one), zero);
     after = _mm512_shuffle_epi8(after, zero);
     __mmask64 pointed = _mm512_test_epi8_mask(after, after);
-    __m512i whole = _mm512_mask_sub_epi8(sz, pointed, after, one);
-    __m512i fraction = _mm512_sub_epi8(sz, after);
-    __m512i whole1 = _mm512_sub_epi8(whole, one);
-    __m512i row = _mm512_shuffle_epi8(digit, _mm512_add_epi8(whole, _mm512_load_si512(g->shift)));
-    __mmask64 wrong = _mm512_cmpgt_epu8_mask(row, _mm512_set1_epi8(9));
-    wrong |= _mm512_cmpgt_epu8_mask(whole1, _mm512_load_si512(g->whole_max));
-    wrong |= _mm512_mask_cmpgt_epu8_mask(pointed, _mm512_sub_epi8(fraction, one),
-                                         _mm512_set1_epi8(7));
-    wrong |= _mm512_mask_testn_epi8_mask(
-        _mm512_test_epi8_mask(whole1, whole1) & 0x0001000100010001ull, digit, digit);
-    *bad |= wrong & g->numbers;
-    __m512i pairs = _mm512_maddubs_epi16(row, _mm512_set1_epi16(0x010a));
-    __m512i fours = _mm512_madd_epi16(pairs, _mm512_set1_epi32(0x00010064));
+    __m512i whole1 = _mm512_sub_epi8(_mm512_mask_sub_epi8(sz, pointed, after, one), one);
+    __m512i row = _mm512_shuffle_epi8(digit, _mm512_add_epi8(whole1, _mm512_load_si512(g->shift)));
+
+    /* Nothing is left of what is in bounds when the bounds are taken away, saturating. */
+    __m512i wrong = _mm512_or_si512(_mm512_subs_epu8(row, constant(TM_VECTOR_NINE)),
+                                    _mm512_subs_epu8(whole1, _mm512_load_si512(g->whole_max)));
+    __m512i fraction1 = _mm512_sub_epi8(_mm512_sub_epi8(sz, one), after);
+    __m512i long_fraction = _mm512_maskz_subs_epu8(pointed, fraction1, constant(TM_VECTOR_SEVEN));
+    __m512i leading_zero = _mm512_maskz_mov_epi8(
+        _mm512_mask_testn_epi8_mask(0x0001000100010001ull, digit, digit), whole1);
+    wrong = _mm512_ternarylogic_epi64(wrong, long_fraction, leading_zero, OR_OF_3);
+    *bad = _mm512_ternarylogic_epi64(*bad, wrong, _mm512_load_si512(g->numbers), OR_OF_AND);
+
+    __m512i pairs = _mm512_maddubs_epi16(row, constant(TM_VECTOR_TENS));
+    __m512i fours = _mm512_madd_epi16(pairs, constant(TM_VECTOR_HUNDREDS));
     fours = _mm512_packus_epi32(fours, fours);
-    __m512i eights = _mm512_madd_epi16(fours, _mm512_set1_epi32(0x00012710));
-    return _mm512_add_epi64(_mm512_mul_epu32(eights, _mm512_set1_epi64(100000000)),
+    __m512i eights = _mm512_madd_epi16(fours, constant(TM_VECTOR_MYRIADS));
+    return _mm512_add_epi64(_mm512_mul_epu32(eights, constant(TM_VECTOR_E8)),
                             _mm512_srli_epi64(eights, 32));
 }
 
 /* Milliseconds or microseconds to nanoseconds, as tm_numeral_time_ns. */
-static inline __m512i times_ns(__m512i value, __mmask8 times, uint32_t *bad)
+static inline __m512i times_ns(__m512i value, __mmask8 times, __mmask8 *bad)
 {
-    __mmask8 ms = _mm512_cmplt_epi64_mask(value, _mm512_set1_epi64(100000000000000));
-    __m512i unit = _mm512_mask_mov_epi64(_mm512_set1_epi64(TM_NS_PER_US), ms,
-                                         _mm512_set1_epi64(TM_NS_PER_MS));
-    __m512i most = _mm512_mask_mov_epi64(_mm512_set1_epi64(INT64_MAX / TM_NS_PER_US), ms,
-                                         _mm512_set1_epi64(INT64_MAX / TM_NS_PER_MS));
-    *bad |= _mm512_mask_cmpgt_epi64_mask(times, value, most);
+    __mmask8 ms = _mm512_cmplt_epi64_mask(value, constant(TM_VECTOR_MS_BELOW));
+    __m512i unit = _mm512_mask_mov_epi64(constant(TM_VECTOR_US), ms, constant(TM_VECTOR_MS));
+    __m512i most = _mm512_mask_mov_epi64(constant(TM_VECTOR_US_MAX), ms,
+                                         constant(TM_VECTOR_MS_MAX));
+    *bad = _mm512_mask_cmpgt_epi64_mask(times, value, most);
     return _mm512_mask_mullo_epi64(value, times, value, unit);
 }
 
-static inline uint32_t lane_mask(__mmask64 bytes, uint32_t lane)
+/* Booleans: as the text is zero behind its end, the first word of the lane tells all. Returns the
+   bits of lanes that are true; *fine where every lane of `flags` is one of the two. */
+static inline uint32_t read_flags(uint32_t flags, __m512i text, bool *fine)
 {
-    return (uint32_t)(bytes >> (16 * (lane & 3))) & 0xffff;
-}
-
-/* The declared and undeclared booleans: a lane must hold one of two words, and nothing else. */
-static inline bool take_flags(const tm_stencil_t *s, const __m512i *text, tm_market_row_t *row)
-{
-    const __m512i yes = _mm512_broadcast_i32x4(_mm_cvtsi32_si128(0x65757274));    /* true */
-    const __m512i no = _mm512_broadcast_i32x4(_mm_cvtsi64_si128(0x65736c6166ll)); /* false */
-    bool fine = true;
-    for (uint32_t i = 0; i < s->flag_cnt; i++) {
-        uint32_t lane = s->flag_lanes[i];
-        __m512i group = text[lane / 4];
-        bool is_yes = lane_mask(_mm512_cmpeq_epi8_mask(group, yes), lane) == 0xffff;
-        bool is_no = lane_mask(_mm512_cmpeq_epi8_mask(group, no), lane) == 0xffff;
-        fine &= is_yes | is_no;
-        if (s->flag_offs[i])
-            ((uint8_t *)row)[s->flag_offs[i]] = is_yes ? TM_SIDE_SELL : TM_SIDE_BUY;
-    }
-    return fine;
-}
-
-static inline __m512i group(const text_t *t, const tm_stencil_group_t *g, lanes_t *l, uint32_t i,
-                            __mmask64 *bad)
-{
-    l->text[i] = lanes(t, g, &l->sz[i]);
-    return convert(g, l->text[i], l->sz[i], bad);
-}
-
-/* The symbol's text; names of more than 16 bytes are left to the other paths. */
-static inline bool take_symbol(const tm_stencil_t *s, const lanes_t *l, tm_stencil_symbol_t *symbol)
-{
-    alignas(64) uint8_t text[64], sz[64];
-    uint32_t lane = s->symbol_lane;
-    if (lane == TM_STENCIL_LANE_NONE) {
-        symbol->sz = 0;
-        return true;
-    }
-    _mm512_store_si512(text, l->text[lane / 4]);
-    _mm512_store_si512(sz, l->sz[lane / 4]);
-    memcpy(symbol->text, text + 16 * (lane & 3), 16);
-    symbol->sz = sz[16 * (lane & 3)];
-    return symbol->sz - 1 < 16;
+    uint32_t yes = _mm512_cmpeq_epi64_mask(text, constant(TM_VECTOR_TRUE));
+    uint32_t no = _mm512_cmpeq_epi64_mask(text, constant(TM_VECTOR_FALSE));
+    *fine &= ((yes | no) & flags) == flags;
+    return yes;
 }
 
 static inline bool take(const tm_stencil_t *s, const text_t *t, int64_t recv_ns,
-                        tm_market_row_t *row, tm_stencil_symbol_t *symbol)
+                        tm_stencil_taken_t *out, bool wide)
 {
-    lanes_t l;
-    __mmask64 bad = 0;
-    uint32_t bad_times = 0;
-    __m512i low = group(t, &s->groups[0], &l, 0, &bad), high = low;
-    if (s->group_cnt > 1) high = group(t, &s->groups[1], &l, 1, &bad);
-    if (s->group_cnt > 2) (void)group(t, &s->groups[2], &l, 2, &bad);
+    lanes_t a, b = {_mm512_setzero_si512(), _mm512_setzero_si512()}, c;
+    __m512i bad = _mm512_setzero_si512(), high = bad;
+    __mmask8 bad_times = 0;
+    bool fine = true;
+    uint32_t yes = 0;
+    __m512i low = read4(t, &s->groups[0], &a, &bad, wide);
+    if (s->group_cnt > 1) high = read4(t, &s->groups[1], &b, &bad, wide);
+    if (s->group_cnt > 2) {
+        (void)read4(t, &s->groups[2], &c, &bad, wide);
+        yes = read_flags(s->flags[2], c.text, &fine) << 16;
+    }
     low = times_ns(low, s->times, &bad_times);
+    yes |= read_flags(s->flags[0], a.text, &fine) | read_flags(s->flags[1], b.text, &fine) << 8;
     __m512i blank = _mm512_mask_set1_epi64(_mm512_load_si512(&s->blank), 0x06, recv_ns);
     __m512i filled = _mm512_permutex2var_epi64(low, _mm512_load_si512(s->row_words), high);
-    _mm512_store_si512(row, _mm512_mask_mov_epi64(blank, s->row_mask, filled));
-    return (bad == 0) & (bad_times == 0) & take_symbol(s, &l, symbol) & take_flags(s, l.text, row);
+    _mm512_store_si512(out->row, _mm512_mask_mov_epi64(blank, s->row_mask, filled));
+    if (s->flag_off) {
+        ((uint8_t *)out->row)[s->flag_off] = yes >> s->flag_bit & 1 ? TM_SIDE_SELL : TM_SIDE_BUY;
+    }
+    out->symbol_sz = 0;
+    if (s->has_symbol) {
+        /* Always the last lane of the second group. */
+        __m128i name = _mm512_extracti64x2_epi64(b.text, 3);
+        out->symbol[0] = (uint64_t)_mm_cvtsi128_si64(name);
+        out->symbol[1] = (uint64_t)_mm_extract_epi64(name, 1);
+        out->symbol_sz = (uint8_t)_mm_extract_epi8(_mm512_extracti64x2_epi64(b.sz, 3), 0);
+        fine &= out->symbol_sz - 1 < 16;
+    }
+    return ((_mm512_test_epi64_mask(bad, bad) | bad_times) == 0) & fine;
 }
 
-const tm_stencil_t *tm_stencil_take_avx512(const tm_stencils_t *stencils, const uint8_t *bytes,
-                                           uint32_t sz, int64_t recv_ns, tm_market_row_t *row,
-                                           tm_stencil_symbol_t *symbol)
+static inline const tm_stencil_t *run(const tm_stencils_t *stencils, const uint8_t *bytes,
+                                      uint32_t sz, int64_t recv_ns, tm_stencil_taken_t *out,
+                                      bool wide)
 {
-    text_t t = {.quotes = _mm512_setzero_si512()};
-    uint32_t cnt = 0;
-    uint64_t odd = load_part(&t, bytes, sz, 0, &cnt);
-    t.part[1] = t.part[2] = t.part[3] = _mm512_setzero_si512();
-    if (sz > 64) odd |= load_part(&t, bytes, sz, 1, &cnt);
-    if (sz > 128) odd |= load_part(&t, bytes, sz, 2, &cnt);
-    if (sz > 192) odd |= load_part(&t, bytes, sz, 3, &cnt);
-    if (TM_UNLIKELY(odd != 0 || cnt > TM_STENCIL_QUOTE_MAX)) return NULL;
-    t.quotes = _mm512_mask_set1_epi8(t.quotes, 1ull << (cnt + 1), (char)sz);
+    text_t t;
+    uint32_t cnt = load(&t, bytes, sz, wide);
+    if (TM_UNLIKELY(cnt == UINT32_MAX)) return NULL;
     for (uint32_t way = 0; way < TM_LAYOUT_WAYS; way++) {
         uint32_t idx = stencils->ways[cnt][way];
         if (idx == 0) break;
         const tm_stencil_t *s = &stencils->stencils[idx - 1];
-        if (text_equal(&t, s)) return take(s, &t, recv_ns, row, symbol) ? s : NULL;
+        if (text_equal(&t, s, wide)) return take(s, &t, recv_ns, out, wide) ? s : NULL;
     }
     return NULL;
+}
+
+const tm_stencil_t *tm_stencil_take_avx512(const tm_stencils_t *stencils, const uint8_t *bytes,
+                                           uint32_t sz, int64_t recv_ns, tm_stencil_taken_t *out)
+{
+    if (sz > 128) return run(stencils, bytes, sz, recv_ns, out, true);
+    return run(stencils, bytes, sz, recv_ns, out, false);
 }

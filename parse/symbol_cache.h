@@ -1,4 +1,5 @@
-/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared table.
+/* parse/symbol_cache.h - a parser's own memory of the symbols it has met, in front of the shared
+   table.
    Flow     event.c, parser.c -> [symbol cache] -> base/symbol.h
    Method   one slot a hash for names of up to 16 bytes, compared as two words; longer names and
             misses go to the shared table
@@ -11,20 +12,22 @@
 
 #include "base/row.h"
 #include "base/symbol.h"
-#include "parse/bytes.h"
+#include "parse/swar.h"
 
 enum { TM_SYMBOL_CACHE_BITS = 12, TM_SYMBOL_CACHE_SLOTS = 1 << TM_SYMBOL_CACHE_BITS };
 
 typedef struct tm_symbol_slot {
     uint64_t text[2]; /* zero-padded */
     uint32_t sz;      /* 0: free */
-    uint32_t symbol;
+    uint32_t symbol;  /* of a free one: TM_SYMBOL_NONE */
 } tm_symbol_slot_t;
 
 typedef struct tm_symbol_cache {
     tm_symbols_t *shared;
     tm_symbol_slot_t slots[TM_SYMBOL_CACHE_SLOTS];
 } tm_symbol_cache_t;
+
+void tm_symbol_cache_init(tm_symbol_cache_t *cache, tm_symbols_t *shared);
 
 /* The rare half of tm_symbol_cache_get: asks the shared table and remembers. */
 uint32_t tm_symbol_cache_miss(tm_symbol_cache_t *cache, const uint8_t *name, uint32_t sz,
@@ -45,8 +48,8 @@ static inline uint32_t tm_symbol_cache_find(tm_symbol_cache_t *cache, uint64_t l
 static inline uint32_t tm_symbol_cache_get(tm_symbol_cache_t *cache, const uint8_t *name,
                                            uint32_t sz)
 {
-    uint64_t lo = tm_bytes_load(name) & tm_bytes_low(sz);
-    uint64_t hi = sz > 8 ? tm_bytes_load(name + 8) & tm_bytes_low(sz - 8) : 0;
+    uint64_t lo = tm_swar_load(name) & tm_swar_low(sz);
+    uint64_t hi = sz > 8 ? tm_swar_load(name + 8) & tm_swar_low(sz - 8) : 0;
     return tm_symbol_cache_find(cache, lo, hi, name, sz);
 }
 

@@ -15,6 +15,7 @@ void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialec
     walk->bad_off = 0;
     walk->scalar_cnt = 0;
     walk->odd = false;
+    walk->noting = false;
     tm_walk_seek(walk, 0);
 }
 
@@ -87,6 +88,7 @@ uint8_t tm_walk_peek(tm_walk_t *walk)
 
 static inline void note(tm_walk_t *w, const tm_value_t *v)
 {
+    if (!w->noting) return;
     if (w->scalar_cnt < TM_WALK_SCALAR_MAX) w->scalars[w->scalar_cnt] = *v;
     w->scalar_cnt++;
 }
@@ -119,7 +121,7 @@ static inline tm_reason_t string(tm_walk_t *w, tm_value_t *v)
 static inline uint32_t digits_end(const tm_walk_t *w, uint32_t pos)
 {
     while (pos < w->sz) {
-        uint64_t stop = tm_bytes_not_digit(tm_bytes_load(w->bytes + pos));
+        uint64_t stop = tm_swar_not_digit(tm_swar_load(w->bytes + pos));
         if (stop) {
             pos += (uint32_t)__builtin_ctzll(stop) >> 3;
             break;
@@ -204,24 +206,29 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
     }
 }
 
-/* Skips rows of an array of pairs of strings, `["1.0","2.0"],["1.1","0"],`: nearly all the bytes of
-   book messages. pos is at a '[' inside an array and stays at the first value of other form. */
-static void skip_pairs(tm_walk_t *w)
+/* Skips pairs of strings in an array, `["1.0","2.0"],["1.1","0"]`: nearly all the bytes of book
+   messages. pos is at the '[' of a value and goes behind the last value of this form. Returns
+   whether there was one. */
+static bool skip_pairs(tm_walk_t *w)
 {
-    const uint8_t *b = w->bytes;
-    const uint16_t *q = w->at + w->at_idx;
-    uint32_t left = w->at_cnt - w->at_idx, pos = w->pos;
-    for (; left >= 4; left -= 4, q += 4) {
-        uint32_t close = w->base + q[3];
-        bool pair = w->base + q[0] == pos + 1 && q[2] == q[1] + 2 && b[w->base + q[1] + 1] == ',' &&
-                    close + 3 < w->sz && b[close + 1] == ']' && b[close + 2] == ',' &&
-                    b[close + 3] == '[';
+    const uint8_t *b = w->bytes + w->base;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos - w->base, behind = 0;
+    for (; q_end - q >= 4; q += 4, pos = behind + 1) {
+        bool pair = q[0] == pos + 1 && q[2] == q[1] + 2 && b[q[1] + 1] == ',' &&
+                    b[q[3] + 1] == ']' && q[3] + 1u < w->sz - w->base;
         if (!pair) break;
-        pos = close + 3;
+        behind = q[3] + 2u;
+        if (b[behind] != ',' || b[behind + 1] != '[') {
+            q += 4;
+            break;
+        }
     }
+    if (behind == 0) return false;
     w->at_idx = (uint32_t)(q - w->at);
-    w->pos = pos;
-    w->scalar_cnt += TM_WALK_SCALAR_MAX;
+    w->pos = behind + w->base;
+    w->scalar_cnt += TM_WALK_SCALAR_MAX; /* no form for a layout */
+    return true;
 }
 
 /* A key and its colon inside a skipped object. */
@@ -286,8 +293,10 @@ static tm_reason_t skip_nested(tm_walk_t *w)
         tm_reason_t reason;
         bool whole = true;
         uint8_t c = peek(w);
-        if (c == '[' && !w->odd && l.depth > 0 && !in_object(&l)) skip_pairs(w);
-        if (c == '{' || c == '[')
+        bool in_array = l.depth > 0 && !in_object(&l);
+        if (c == '[' && in_array && !w->odd && skip_pairs(w))
+            reason = TM_REASON_NONE;
+        else if (c == '{' || c == '[')
             reason = skip_open(w, &l, c, &whole);
         else
             reason = scalar(w, &v, c);
@@ -331,6 +340,89 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
+/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
+   or a boolean. 0 for anything else. */
+static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm_value_type_t *type)
+{
+    uint8_t c = b[from];
+    uint32_t sz = to - from;
+    if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
+        *type = TM_VALUE_NUMBER;
+        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
+        return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
+    }
+    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
+    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
+    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
+    return yes || no ? from + 5 - yes : 0;
+}
+
+/* Reads members of the common form, for as long as they come: no white space, no escape; a string,
+   an integer or a boolean. A bare value ends where the next key begins, so that no byte has to be
+   looked for. Returns whether the object ended. Stops at the first member of other form, at its
+   key, and leaves it to member(). pos is at a key. */
+static bool members_plain(tm_walk_t *w, tm_members_t *members)
+{
+    const uint8_t *b = w->bytes;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos;
+    bool ended = false;
+    if (q == q_end || q[0] != pos) return false;
+    while (q_end - q >= 2 && b[q[1] + 1] == ':') {
+        tm_value_t v = {.from = q[1] + 2u};
+        uint32_t id = tm_key_find(&w->dialect->keys, b + q[0] + 1, q[1] - q[0] - 1u);
+        const uint16_t *next = q + 2;
+        uint32_t end;
+        if (b[v.from] == '"') {
+            if (q_end - q < 4) break;
+            v.from++;
+            v.to = q[3];
+            v.type = TM_VALUE_STRING;
+            end = v.to + 1;
+            next = q + 4;
+        } else {
+            end = bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            if (end == 0) break;
+            v.to = end;
+        }
+        /* Behind a comma the next key must follow at once, and its quote be listed. */
+        bool goes_on = b[end] == ',' && next < q_end && *next == end + 1;
+        ended = !goes_on && b[end] == '}' && end < w->sz;
+        if (!goes_on && !ended) break;
+        members->present |= 1ull << id;
+        members->at[id] = v;
+        q = next;
+        pos = end + 1;
+        if (ended) break;
+    }
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos;
+    return ended;
+}
+
+/* Reads one member of any form. pos is at its key. */
+static tm_reason_t member(tm_walk_t *w, tm_members_t *members, tm_members_t *payload)
+{
+    tm_value_t key;
+    if (peek(w) != '"') return tm_walk_unexpected(w);
+    tm_reason_t reason = string(w, &key);
+    if (reason) return reason;
+    uint32_t id = key_id(w, &key);
+    if (peek(w) != ':') return tm_walk_unexpected(w);
+    w->pos++;
+    tm_value_t *v = &members->at[id];
+    members->present |= 1ull << id;
+    uint8_t c = peek(w);
+    if (c == '{' && payload && id == w->dialect->payload_key) {
+        v->from = w->pos;
+        reason = tm_walk_object(w, payload, NULL);
+        v->type = TM_VALUE_OBJECT;
+        v->to = w->pos;
+        return reason;
+    }
+    return c == '{' || c == '[' ? tm_walk_value(w, v) : scalar(w, v, c);
+}
+
 tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t *payload)
 {
     members->present = 0;
@@ -340,27 +432,11 @@ tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members, tm_members_t 
         return TM_REASON_NONE;
     }
     for (;;) {
-        tm_value_t key, *v;
-        tm_reason_t reason;
-        if (peek(walk) != '"') return tm_walk_unexpected(walk);
-        reason = string(walk, &key);
+        bool plain = !walk->odd && !walk->noting && walk->base == 0;
+        if (plain && members_plain(walk, members)) return TM_REASON_NONE;
+        tm_reason_t reason = member(walk, members, payload);
         if (reason) return reason;
-        uint32_t id = key_id(walk, &key);
-        if (peek(walk) != ':') return tm_walk_unexpected(walk);
-        walk->pos++;
-        v = &members->at[id];
-        members->present |= 1ull << id;
         uint8_t c = peek(walk);
-        if (c == '{' && payload && id == walk->dialect->payload_key) {
-            v->from = walk->pos;
-            reason = tm_walk_object(walk, payload, NULL);
-            v->type = TM_VALUE_OBJECT;
-            v->to = walk->pos;
-        } else {
-            reason = c == '{' || c == '[' ? tm_walk_value(walk, v) : scalar(walk, v, c);
-        }
-        if (reason) return reason;
-        c = peek(walk);
         if (c != ',' && c != '}') return tm_walk_unexpected(walk);
         walk->pos++;
         if (c == '}') return TM_REASON_NONE;

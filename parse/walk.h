@@ -1,8 +1,8 @@
 /* parse/walk.h - the any-order path: one pass over a message that checks all of RFC 8259 and notes
    where the values of the declared keys stand.
    Flow     parser.c -> [walk] -> members -> event.c; scalars -> layout.c, which learns from them
-   Method   strings end at the quotes that the scan kernel lists, window by window, so their bytes are
-            only looked at where a window holds escapes, control bytes or UTF-8
+   Method   strings end at the quotes that the scan kernel lists, window by window, so their bytes
+            are only looked at where a window holds escapes, control bytes or UTF-8
    Units    from, to, pos, *_off: bytes from the start of the message
    Memory   none of its own; the caller lends the list of quotes (TM_SCAN_QUOTE_MAX)
    Threads  one
@@ -12,8 +12,8 @@
 #ifndef TM_PARSE_WALK_H
 #define TM_PARSE_WALK_H
 
+#include "parse/dialect.h"
 #include "parse/kernels.h"
-#include "parse/venue.h"
 
 enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 24 };
 
@@ -29,7 +29,8 @@ typedef enum tm_value_type {
 } tm_value_type_t;
 
 typedef struct tm_value {
-    uint32_t from, to;
+    alignas(16) uint32_t from; /* sixteen bytes: members are found by a shift */
+    uint32_t to;
     tm_value_type_t type;
 } tm_value_t;
 
@@ -50,6 +51,7 @@ typedef struct tm_walk {
     tm_scan_t scan;
     bool odd; /* some window so far was: strings must be looked at */
     uint32_t bad_off;
+    bool noting;         /* set after start: scalars are noted */
     uint32_t scalar_cnt; /* all scalars met, also where scalars[] is full */
     tm_value_t scalars[TM_WALK_SCALAR_MAX];
 } tm_walk_t;
@@ -70,8 +72,8 @@ uint8_t tm_walk_peek(tm_walk_t *walk);
 /* Reads the value at pos, of any type. */
 tm_reason_t tm_walk_value(tm_walk_t *walk, tm_value_t *value) TM_MUST_CHECK;
 
-/* Reads the object at pos. Where `payload` is given and the venue's payload key holds an object, its
-   members go there. */
+/* Reads the object at pos. Where `payload` is given and the venue's payload key holds an object,
+   its members go there. */
 tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members,
                            tm_members_t *payload) TM_MUST_CHECK;
 

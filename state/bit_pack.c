@@ -42,8 +42,11 @@ void tm_bit_pack_scalar(uint8_t *out, const uint64_t in[32], uint32_t width)
         PACK8(16)
         PACK8(24)
         PACK8(32)
-        PACK8(40) PACK8(48) PACK8(56) default : /* width 0 takes no bytes */
-                                                return;
+        PACK8(40)
+        PACK8(48)
+        PACK8(56)
+    default: /* width 0 takes no bytes */
+        return;
     }
 }
 
@@ -66,12 +69,27 @@ static int64_t delta_scalar(const int64_t *in, uint64_t out[TM_DELTA_BLOCK_CNT],
     return min;
 }
 
+void tm_bit_range_scalar(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t *min, int64_t *max)
+{
+    int64_t low = INT64_MAX, high = INT64_MIN;
+    for (uint32_t i = 0; i < cnt; i++) {
+        const int64_t v = (int64_t)((uint64_t)in[i] ^ flip);
+        low = v < low ? v : low;
+        high = v > high ? v : high;
+    }
+    *min = (int64_t)((uint64_t)low ^ flip);
+    *max = (int64_t)((uint64_t)high ^ flip);
+}
+
 const tm_bit_pack_kernel_t *tm_bit_pack_kernel(tm_isa_t isa)
 {
-    static const tm_bit_pack_kernel_t scalar = {tm_bit_pack_scalar, delta_scalar};
+    static const tm_bit_pack_kernel_t scalar = {tm_bit_pack_scalar, delta_scalar,
+                                                tm_bit_range_scalar};
 #ifdef TM_HAVE_BIT_PACK_ISA
-    static const tm_bit_pack_kernel_t avx512 = {tm_bit_pack_scalar, tm_bit_delta_avx512};
-    static const tm_bit_pack_kernel_t avx2 = {tm_bit_pack_scalar, tm_bit_delta_avx2};
+    static const tm_bit_pack_kernel_t avx512 = {tm_bit_pack_scalar, tm_bit_delta_avx512,
+                                                tm_bit_range_avx512};
+    static const tm_bit_pack_kernel_t avx2 = {tm_bit_pack_scalar, tm_bit_delta_avx2,
+                                              tm_bit_range_scalar};
     if (isa >= TM_ISA_AVX512) return &avx512;
     if (isa >= TM_ISA_AVX2) return &avx2;
 #else

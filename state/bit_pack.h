@@ -24,6 +24,9 @@ typedef struct tm_bit_pack_kernel {
        each minus the smallest (signed) one, returns that, and the or of each miniblock's. */
     int64_t (*delta)(const int64_t *in, uint64_t out[TM_DELTA_BLOCK_CNT],
                      uint64_t mini_or[TM_DELTA_MINIS]);
+    /* Smallest and largest of cnt > 0 values in signed order after `flip` was xored in: with the
+       sign bit as flip that is unsigned order. Both are returned flipped back. */
+    void (*range)(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t *min, int64_t *max);
 } tm_bit_pack_kernel_t;
 
 /* The best kernel up to `isa`; never NULL. */

@@ -34,4 +34,19 @@ int64_t tm_bit_delta_avx512(const int64_t *in, uint64_t out[TM_DELTA_BLOCK_CNT],
     return min;
 }
 
+void tm_bit_range_avx512(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t *min, int64_t *max)
+{
+    const __m512i mask = _mm512_set1_epi64((int64_t)flip);
+    __m512i low = _mm512_set1_epi64(INT64_MAX), high = _mm512_set1_epi64(INT64_MIN);
+    for (uint32_t i = 0; i < cnt; i += 8) {
+        const uint32_t left = cnt - i;
+        const __mmask8 lanes = (__mmask8)(left >= 8 ? 0xffu : (1u << left) - 1);
+        __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi64(lanes, in + i), mask);
+        low = _mm512_mask_min_epi64(low, lanes, low, v);
+        high = _mm512_mask_max_epi64(high, lanes, high, v);
+    }
+    *min = (int64_t)((uint64_t)_mm512_reduce_min_epi64(low) ^ flip);
+    *max = (int64_t)((uint64_t)_mm512_reduce_max_epi64(high) ^ flip);
+}
+
 #endif

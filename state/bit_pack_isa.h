@@ -13,9 +13,13 @@ int64_t tm_bit_delta_avx2(const int64_t *in, uint64_t out[TM_DELTA_BLOCK_CNT],
                           uint64_t mini_or[TM_DELTA_MINIS]);
 int64_t tm_bit_delta_avx512(const int64_t *in, uint64_t out[TM_DELTA_BLOCK_CNT],
                             uint64_t mini_or[TM_DELTA_MINIS]);
+void tm_bit_range_avx512(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t *min,
+                         int64_t *max);
 #endif
 
-/* The portable kernel, for the table and for tests. */
+/* The portable kernels, for the table, for tails and for tests. */
 void tm_bit_pack_scalar(uint8_t *out, const uint64_t in[32], uint32_t width);
+void tm_bit_range_scalar(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t *min,
+                         int64_t *max);
 
 #endif

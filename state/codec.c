@@ -9,6 +9,10 @@
 #include <string.h>
 #include <zstd.h>
 
+/* 16-byte decimals at level 1: 4.92 B and 28 ns a value with 12, 5.03 B and 32 ns with the size
+   that zstd would take. */
+enum { WIDE_HASH_LOG = 12 };
+
 int tm_codec_open(tm_codec_t *codec, int level)
 {
     *codec = (tm_codec_t){.level = level};
@@ -38,7 +42,11 @@ size_t tm_codec_compress(tm_codec_t *codec, tm_parquet_codec_t kind, void *dst, 
 {
     size_t cap_sz = tm_codec_bound(kind, src_sz);
     if (kind == TM_PARQUET_CODEC_ZSTD) {
-        size_t sz = ZSTD_compressCCtx(codec->zstd_in, dst, cap_sz, src, src_sz, codec->level);
+        ZSTD_CCtx_reset(codec->zstd_in, ZSTD_reset_session_and_parameters);
+        ZSTD_CCtx_setParameter(codec->zstd_in, ZSTD_c_compressionLevel, codec->level);
+        if (codec->wide && codec->level == 1)
+            ZSTD_CCtx_setParameter(codec->zstd_in, ZSTD_c_hashLog, WIDE_HASH_LOG);
+        size_t sz = ZSTD_compress2(codec->zstd_in, dst, cap_sz, src, src_sz);
         TM_CHECK(!ZSTD_isError(sz), "zstd: %s", ZSTD_getErrorName(sz));
         return sz;
     }

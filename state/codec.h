@@ -14,6 +14,7 @@
 typedef struct tm_codec {
     void *zstd_in, *zstd_out; /* ZSTD_CCtx, ZSTD_DCtx */
     int level;
+    bool wide; /* long fixed records: a small hash table finds their zeros faster, and no worse */
 } tm_codec_t;
 
 int tm_codec_open(tm_codec_t *codec, int level) TM_MUST_CHECK;

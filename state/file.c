@@ -24,6 +24,9 @@ static const tm_file_ops_t kernel = {
     .rename = rename,
     .unlink = unlink,
     .mkdir = mkdir,
+    .fdatasync = fdatasync,
+    .fallocate = fallocate,
+    .pread = pread,
 };
 
 static const tm_file_ops_t *ops = &kernel;
@@ -117,6 +120,41 @@ int tm_file_sync(int fd, const char *path)
     if (rc != 0) return failed("fsync", path);
     sync_cnt++;
     return 0;
+}
+
+int tm_file_sync_data(int fd, const char *path)
+{
+    int rc;
+    do rc = ops->fdatasync(fd);
+    while (rc < 0 && errno == EINTR);
+    if (rc != 0) return failed("fdatasync", path);
+    sync_cnt++;
+    return 0;
+}
+
+int tm_file_reserve(int fd, const char *path, int64_t sz)
+{
+    int rc;
+    do rc = ops->fallocate(fd, 0, 0, sz);
+    while (rc < 0 && errno == EINTR);
+    if (rc == 0) return 0;
+    if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL)
+        return failed("reserve space in", path);
+    return tm_file_truncate(fd, path, sz);
+}
+
+int64_t tm_file_read(int fd, const char *path, void *dst, size_t sz, int64_t off)
+{
+    uint8_t *to = dst;
+    size_t have = 0;
+    while (have < sz) {
+        ssize_t n = ops->pread(fd, to + have, sz - have, off + (int64_t)have);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return failed("read", path);
+        if (n == 0) break;
+        have += (size_t)n;
+    }
+    return (int64_t)have;
 }
 
 int tm_file_sync_dir(const char *path)

@@ -23,6 +23,9 @@ typedef struct tm_file_ops {
     int (*rename)(const char *from, const char *to);
     int (*unlink)(const char *path);
     int (*mkdir)(const char *path, mode_t mode);
+    int (*fdatasync)(int fd);
+    int (*fallocate)(int fd, int mode, off_t off, off_t sz);
+    ssize_t (*pread)(int fd, void *dst, size_t sz, off_t off);
 } tm_file_ops_t;
 
 /* NULL brings the kernel's calls back. Returns what was set before. */
@@ -41,6 +44,16 @@ int tm_file_truncate(int fd, const char *path, int64_t sz) TM_MUST_CHECK;
    the file again. */
 int tm_file_sync(int fd, const char *path) TM_MUST_CHECK;
 int tm_file_sync_dir(const char *path) TM_MUST_CHECK;
+
+/* As tm_file_sync, but leaves times alone: for data inside a size that was synced before. */
+int tm_file_sync_data(int fd, const char *path) TM_MUST_CHECK;
+
+/* Reserves [0, sz) and sets the size; the new bytes read as zeros. Where the file system cannot reserve,
+   only the size is set. */
+int tm_file_reserve(int fd, const char *path, int64_t sz) TM_MUST_CHECK;
+
+/* Reads up to sz bytes at `off`. Returns bytes read, fewer only at the end of the file. */
+int64_t tm_file_read(int fd, const char *path, void *dst, size_t sz, int64_t off) TM_MUST_CHECK;
 
 int tm_file_rename(const char *from, const char *to) TM_MUST_CHECK;
 

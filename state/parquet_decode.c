@@ -12,10 +12,14 @@ static int corrupt(const char *what)
     return tm_error_set(TM_E_CORRUPT, "Parquet page: %s", what);
 }
 
+static bool holds_slices(tm_parquet_type_t type)
+{
+    return type == TM_PARQUET_BYTE_ARRAY || type == TM_PARQUET_FIXED || type == TM_PARQUET_INT96;
+}
+
 int tm_parquet_values_init(tm_parquet_values_t *values, tm_parquet_type_t type, uint32_t row_cnt)
 {
-    const bool slices = type == TM_PARQUET_BYTE_ARRAY || type == TM_PARQUET_FIXED ||
-                        type == TM_PARQUET_INT96;
+    const bool slices = holds_slices(type);
     const size_t cnt = row_cnt ? row_cnt : 1;
     *values = (tm_parquet_values_t){.cap = row_cnt};
     values->valid = calloc(cnt, 1);
@@ -33,7 +37,7 @@ void tm_parquet_values_free(tm_parquet_values_t *values)
     free(values->valid);
     free(values->num);
     free(values->slices);
-    tm_bytes_free(&values->text);
+    tm_buffer_free(&values->text);
     *values = (tm_parquet_values_t){0};
 }
 
@@ -44,7 +48,7 @@ static int plain_fixed(tm_parquet_values_t *values, uint32_t type_sz, uint32_t c
     if (values->text.sz + (size_t)cnt * type_sz > UINT32_MAX)
         return tm_error_set(TM_E_LIMIT, "a column chunk with more than 4 GiB of text");
     size_t off = values->text.sz;
-    TM_TRY(tm_bytes_append(&values->text, src, (size_t)cnt * type_sz));
+    TM_TRY(tm_buffer_append(&values->text, src, (size_t)cnt * type_sz));
     for (uint32_t i = 0; i < cnt; i++, off += type_sz)
         values->slices[values->cnt + i] = (tm_parquet_slice_t){(uint32_t)off, type_sz};
     return 0;
@@ -62,7 +66,7 @@ static int plain_strings(tm_parquet_values_t *values, uint32_t cnt, const uint8_
         if (values->text.sz + len > UINT32_MAX)
             return tm_error_set(TM_E_LIMIT, "a column chunk with more than 4 GiB of text");
         values->slices[values->cnt + i] = (tm_parquet_slice_t){(uint32_t)values->text.sz, len};
-        TM_TRY(tm_bytes_append(&values->text, src, len));
+        TM_TRY(tm_buffer_append(&values->text, src, len));
         src += len;
     }
     return 0;
@@ -96,6 +100,8 @@ int tm_parquet_decode_plain(tm_parquet_values_t *values, tm_parquet_type_t type,
 {
     int err = 0;
     TM_CHECK(cnt <= values->cap - values->cnt, "%u values into %u", cnt, values->cap);
+    TM_CHECK(holds_slices(type) ? values->slices != NULL : values->num != NULL, "type %d",
+             (int)type);
     int64_t *num = values->num ? values->num + values->cnt : NULL;
     switch (type) {
     case TM_PARQUET_BOOLEAN:

@@ -10,7 +10,7 @@
 #ifndef TM_STATE_PARQUET_DECODE_H
 #define TM_STATE_PARQUET_DECODE_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 #include "state/parquet_format.h"
 
 /* A BYTE_ARRAY or FIXED value: where it lies in `text` of its values. */
@@ -25,7 +25,7 @@ typedef struct tm_parquet_values {
     uint8_t *valid;             /* 1 = there */
     int64_t *num;               /* numbers */
     tm_parquet_slice_t *slices; /* BYTE_ARRAY and FIXED */
-    tm_bytes_t text;
+    tm_buffer_t text;
 } tm_parquet_values_t;
 
 /* Room for row_cnt values of the type. */

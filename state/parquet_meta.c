@@ -187,7 +187,7 @@ static void write_group(tm_thrift_out_t *out, const tm_parquet_meta_t *meta, uin
     tm_thrift_end(out);
 }
 
-int tm_parquet_meta_write(const tm_parquet_meta_t *meta, tm_bytes_t *bytes)
+int tm_parquet_meta_write(const tm_parquet_meta_t *meta, tm_buffer_t *bytes)
 {
     tm_thrift_out_t out;
     tm_thrift_out_init(&out, bytes);

@@ -9,7 +9,7 @@
 #ifndef TM_STATE_PARQUET_META_H
 #define TM_STATE_PARQUET_META_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 #include "state/parquet_format.h"
 
 typedef struct tm_parquet_stats {
@@ -83,7 +83,7 @@ void tm_parquet_meta_free(tm_parquet_meta_t *meta);
 int tm_parquet_meta_group(tm_parquet_meta_t *meta, tm_parquet_group_t **group) TM_MUST_CHECK;
 
 /* Appends the footer's Thrift bytes (without length and magic). */
-int tm_parquet_meta_write(const tm_parquet_meta_t *meta, tm_bytes_t *out) TM_MUST_CHECK;
+int tm_parquet_meta_write(const tm_parquet_meta_t *meta, tm_buffer_t *out) TM_MUST_CHECK;
 
 /* Fills an uninitialised meta from a footer's bytes. Offsets are checked against file_sz. */
 int tm_parquet_meta_read(tm_parquet_meta_t *meta, const void *footer, size_t sz,

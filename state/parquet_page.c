@@ -5,25 +5,20 @@
 
 #include <math.h>
 
-tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src)
+tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src,
+                                               const tm_parquet_form_t *form)
 {
-    if (src->dict) return TM_PARQUET_RLE_DICTIONARY;
+    if (src->dict || form->idx) return TM_PARQUET_RLE_DICTIONARY;
     return src->store->store == TM_STORE_I64 ? TM_PARQUET_DELTA_BINARY_PACKED : TM_PARQUET_PLAIN;
 }
 
 /* Length in front, then the hybrid with one bit a row: in version 1 pages levels are framed so. */
-static int put_levels(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_bytes_t *out)
+static int put_levels(const tm_parquet_src_t *src, const tm_parquet_page_t *page, tm_buffer_t *out)
 {
     static const uint32_t none;
+    const uint32_t there_cnt = page->row_cnt - page->null_cnt;
     size_t len_off = out->sz;
-    TM_TRY(tm_bytes_append(out, &none, 4));
-    uint32_t there_cnt = page->row_cnt;
-    if (src->valid) {
-        const uint8_t *valid = src->valid + page->first_row;
-        there_cnt = 0;
-        for (uint32_t i = 0; i < page->row_cnt; i++) there_cnt += valid[i];
-    }
-    page->null_cnt = page->row_cnt - there_cnt;
+    TM_TRY(tm_buffer_append(out, &none, 4));
     if (page->null_cnt == 0 || there_cnt == 0) {
         TM_TRY(tm_parquet_encode_run(out, there_cnt > 0, page->row_cnt, 1));
     } else {
@@ -52,38 +47,33 @@ static void compact(uint8_t *values, const uint8_t *valid, uint32_t cnt, uint32_
     }
 }
 
-/* Constant divisors, so that the compiler multiplies instead; rounds towards the past. */
-#define FLOOR_DIV(unit)                                                                            \
-    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / (unit) - (v[i] % (unit) < 0)
+/* Inlined with a constant unit, so that the compiler multiplies instead of dividing. Rounds towards
+   the past. */
+static inline __attribute__((always_inline)) void floor_div(int64_t *v, uint32_t cnt, int64_t unit)
+{
+    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / unit - (v[i] % unit < 0);
+}
 
 static void to_unit(int64_t *v, uint32_t cnt, int64_t unit_ns)
 {
-    if (unit_ns == TM_NS_PER_US) {
-        FLOOR_DIV(TM_NS_PER_US);
-    } else if (unit_ns == TM_NS_PER_MS) {
-        FLOOR_DIV(TM_NS_PER_MS);
-    }
+    if (unit_ns == TM_NS_PER_US)
+        floor_div(v, cnt, TM_NS_PER_US);
+    else if (unit_ns == TM_NS_PER_MS)
+        floor_div(v, cnt, TM_NS_PER_MS);
 }
 
 static void range_i64(tm_parquet_range_t *range, const int64_t *v, uint32_t cnt, bool is_unsigned)
 {
-    /* Flipping the sign bit turns unsigned order into signed order. */
-    const uint64_t flip = is_unsigned ? 1ull << 63 : 0;
-    int64_t min = INT64_MAX, max = INT64_MIN;
-    for (uint32_t i = 0; i < cnt; i++) {
-        const int64_t x = (int64_t)((uint64_t)v[i] ^ flip);
-        min = x < min ? x : min;
-        max = x > max ? x : max;
-    }
-    const uint64_t low = (uint64_t)min ^ flip, high = (uint64_t)max ^ flip;
-    range->min = is_unsigned ? (tm_i128_t)low : (int64_t)low;
-    range->max = is_unsigned ? (tm_i128_t)high : (int64_t)high;
+    int64_t min, max;
+    tm_bit_pack_kernel(tm_cpu_isa())->range(v, cnt, is_unsigned ? 1ull << 63 : 0, &min, &max);
+    range->min = is_unsigned ? (tm_i128_t)(uint64_t)min : min;
+    range->max = is_unsigned ? (tm_i128_t)(uint64_t)max : max;
 }
 
 /* NaN takes no part; zeros get the sign that keeps either zero inside the range. */
 static void range_f64(tm_parquet_range_t *range, const double *v, uint32_t cnt)
 {
-    double min = INFINITY, max = -INFINITY;
+    double min = HUGE_VAL, max = -HUGE_VAL;
     range->known = false;
     for (uint32_t i = 0; i < cnt; i++) {
         if (isnan(v[i])) continue;
@@ -135,26 +125,29 @@ static void find_range(const tm_parquet_src_t *src, tm_parquet_range_t *range, c
     }
 }
 
-static int put_indexes(const tm_parquet_src_t *src, const uint32_t *values, uint32_t cnt,
-                       tm_bytes_t *out)
+static int put_indexes(const uint32_t *idx, uint32_t cnt, uint32_t dict_cnt, tm_buffer_t *out)
 {
-    const uint32_t width = tm_bit_width(src->dict->cnt > 0 ? src->dict->cnt - 1 : 0);
+    const uint32_t width = tm_bit_width(dict_cnt > 0 ? dict_cnt - 1 : 0);
     const uint8_t byte = (uint8_t)width;
-    TM_TRY(tm_bytes_append(out, &byte, 1));
-    return tm_parquet_encode_rle(out, values, cnt, width);
+    TM_TRY(tm_buffer_append(out, &byte, 1));
+    return tm_parquet_encode_rle(out, idx, cnt, width);
 }
 
-static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t cnt,
-                      tm_bytes_t *out)
+static int put_values(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
+                      const tm_parquet_form_t *form, tm_buffer_t *out)
 {
-    if (src->dict) return put_indexes(src, values, cnt, out);
+    const void *values = page->values;
+    const tm_parquet_delta_form_t delta = {.int32 = src->col->type == TM_PARQUET_INT32,
+                                           .whole_bytes = form->whole_bytes};
+    if (src->dict) return put_indexes(values, cnt, src->dict->cnt, out);
+    if (form->idx) return put_indexes(form->idx + page->first_row, cnt, form->dict_cnt, out);
     switch (src->store->store) {
     case TM_STORE_U8:
         return tm_parquet_encode_bool(out, values, cnt);
     case TM_STORE_I64:
-        return tm_parquet_encode_delta(out, values, cnt, src->col->type == TM_PARQUET_INT32);
+        return tm_parquet_encode_delta(out, values, cnt, delta);
     case TM_STORE_F64:
-        return tm_bytes_append(out, values, (size_t)cnt * 8);
+        return tm_buffer_append(out, values, (size_t)cnt * 8);
     case TM_STORE_I128:
         return tm_parquet_encode_decimal128(out, values, cnt);
     case TM_STORE_U32:
@@ -163,21 +156,39 @@ static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t 
     return tm_error_set(TM_E_UNSUPPORTED, "column %s has no encoding", src->col->name);
 }
 
-int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, tm_bytes_t *out)
+void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *page)
 {
     const uint32_t elem_sz = src->dict ? 4 : src->store->elem_sz;
     uint8_t *values = (uint8_t *)src->values + (size_t)page->first_row * elem_sz;
-    page->raw_off = out->sz;
-    page->null_cnt = 0;
-    if (src->col->repetition == TM_PARQUET_OPTIONAL) TM_TRY(put_levels(src, page, out));
-    if (page->null_cnt > 0) compact(values, src->valid + page->first_row, page->row_cnt, elem_sz);
-    uint32_t cnt = page->row_cnt - page->null_cnt;
+    uint32_t cnt = page->row_cnt;
+    if (src->valid) {
+        const uint8_t *valid = src->valid + page->first_row;
+        cnt = 0;
+        for (uint32_t i = 0; i < page->row_cnt; i++) cnt += valid[i];
+        if (cnt < page->row_cnt) compact(values, valid, page->row_cnt, elem_sz);
+    }
+    page->values = values;
+    page->null_cnt = page->row_cnt - cnt;
     if (src->store->field->type == TM_TYPE_TIME_NS)
         to_unit((int64_t *)(void *)values, cnt, src->store->field->unit_ns);
     find_range(src, &page->range, values, cnt);
-    TM_TRY(put_values(src, values, cnt, out));
-    page->raw_sz = out->sz - page->raw_off;
+}
+
+int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
+                           const tm_parquet_form_t *form, tm_buffer_t *out)
+{
+    const size_t start = out->sz;
+    if (src->col->repetition == TM_PARQUET_OPTIONAL) TM_TRY(put_levels(src, page, out));
+    TM_TRY(put_values(src, page, page->row_cnt - page->null_cnt, form, out));
+    page->raw_sz = out->sz - start;
     return 0;
+}
+
+int tm_parquet_page_sample(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
+                           const tm_parquet_form_t *form, tm_buffer_t *out)
+{
+    const uint32_t there_cnt = page->row_cnt - page->null_cnt;
+    return put_values(src, page, cnt < there_cnt ? cnt : there_cnt, form, out);
 }
 
 void tm_parquet_range_merge(tm_parquet_range_t *all, const tm_parquet_range_t *page)

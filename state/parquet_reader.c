@@ -19,9 +19,9 @@ struct tm_parquet_reader {
     char *name;
     tm_parquet_meta_t meta;
     tm_codec_t codec;
-    tm_bytes_t chunk; /* the bytes of the chunk at hand */
-    tm_bytes_t page;  /* the page at hand, inflated */
-    tm_bytes_t idx;   /* levels or indexes of a page, as uint32_t */
+    tm_buffer_t chunk; /* the bytes of the chunk at hand */
+    tm_buffer_t page;  /* the page at hand, inflated */
+    tm_buffer_t idx;   /* levels or indexes of a page, as uint32_t */
 };
 
 /* What a page header says, as far as it matters here. */
@@ -32,14 +32,15 @@ typedef struct page_header {
 } page_header_t;
 
 /* The bytes off .. off + sz - 1, which were checked against the file's size. */
-static int fetch(tm_parquet_reader_t *r, int64_t off, size_t sz, tm_bytes_t *to, const uint8_t **at)
+static int fetch(tm_parquet_reader_t *r, int64_t off, size_t sz, tm_buffer_t *to,
+                 const uint8_t **at)
 {
     if (r->fd < 0) {
         *at = r->mem + off;
         return 0;
     }
-    tm_bytes_clear(to);
-    TM_TRY(tm_bytes_reserve(to, sz));
+    tm_buffer_clear(to);
+    TM_TRY(tm_buffer_reserve(to, sz));
     while (to->sz < sz) {
         ssize_t n = pread(r->fd, to->data + to->sz, sz - to->sz, off + (int64_t)to->sz);
         if (n < 0 && errno == EINTR) continue;
@@ -123,9 +124,9 @@ void tm_parquet_reader_close(tm_parquet_reader_t *r)
     tm_file_close(r->fd);
     tm_parquet_meta_free(&r->meta);
     tm_codec_close(&r->codec);
-    tm_bytes_free(&r->chunk);
-    tm_bytes_free(&r->page);
-    tm_bytes_free(&r->idx);
+    tm_buffer_free(&r->chunk);
+    tm_buffer_free(&r->page);
+    tm_buffer_free(&r->idx);
     free(r->name);
     free(r);
 }
@@ -195,8 +196,8 @@ static int next_page(tm_parquet_reader_t *r, tm_parquet_codec_t codec, const uin
     if (h->file_sz > end - *at)
         return tm_error_set(TM_E_CORRUPT, "a page of %d bytes ends outside of its chunk",
                             h->file_sz);
-    tm_bytes_clear(&r->page);
-    TM_TRY(tm_bytes_reserve(&r->page, (size_t)h->raw_sz + 1));
+    tm_buffer_clear(&r->page);
+    TM_TRY(tm_buffer_reserve(&r->page, (size_t)h->raw_sz + 1));
     TM_TRY(tm_codec_decompress(&r->codec, codec, r->page.data, (size_t)h->raw_sz, *at,
                                (size_t)h->file_sz));
     r->page.sz = (size_t)h->raw_sz;
@@ -207,8 +208,8 @@ static int next_page(tm_parquet_reader_t *r, tm_parquet_codec_t codec, const uin
 /* `cnt` words in r->idx. */
 static int room_for_words(tm_parquet_reader_t *r, uint32_t cnt, uint32_t **words)
 {
-    tm_bytes_clear(&r->idx);
-    TM_TRY(tm_bytes_reserve(&r->idx, (size_t)cnt * 4 + 4));
+    tm_buffer_clear(&r->idx);
+    TM_TRY(tm_buffer_reserve(&r->idx, (size_t)cnt * 4 + 4));
     *words = (uint32_t *)(void *)r->idx.data;
     return 0;
 }
@@ -340,7 +341,7 @@ static int read_pages(tm_parquet_reader_t *r, const tm_parquet_col_t *col,
             if (values->cnt > 0)
                 return tm_error_set(TM_E_CORRUPT, "a dictionary behind the pages that need it");
             TM_TRY(read_dict(r, &h, col, dict));
-            TM_TRY(tm_bytes_append(&values->text, dict->text.data, dict->text.sz));
+            TM_TRY(tm_buffer_append(&values->text, dict->text.data, dict->text.sz));
             continue;
         }
         if ((uint32_t)h.value_cnt > values->cap - values->cnt)
@@ -359,7 +360,7 @@ int tm_parquet_reader_values(tm_parquet_reader_t *r, uint32_t group_idx, uint32_
     const tm_parquet_group_t *group = &r->meta.groups[group_idx];
     const tm_parquet_chunk_t *chunk = &group->chunks[col_idx];
     tm_parquet_values_t dict = {0};
-    const uint8_t *at;
+    const uint8_t *at = NULL;
     int64_t off = chunk->dict_off > 0 && chunk->dict_off < chunk->data_off ? chunk->dict_off
                                                                            : chunk->data_off;
     int err;
@@ -382,26 +383,46 @@ out:
     return tm_error_context(err, "%s: row group %u, column %s", r->name, group_idx, col->name);
 }
 
-static int group_rows(tm_parquet_reader_t *r, uint32_t group_idx, uint64_t start, uint64_t first,
-                      uint64_t end, tm_parquet_row_fn_t fn, void *ctx)
+/* Rows first .. end - 1 of the file, all of a group that starts with row `start`. */
+typedef struct row_range {
+    uint64_t start, first, end;
+} row_range_t;
+
+static int each_row(const tm_parquet_reader_t *r, const tm_parquet_values_t *cols,
+                    const row_range_t *range, tm_parquet_row_fn_t fn, void *ctx)
 {
     const uint32_t col_cnt = r->meta.col_cnt;
-    tm_parquet_values_t *cols = calloc(col_cnt ? col_cnt : 1, sizeof *cols);
-    const char **cells = calloc(col_cnt ? col_cnt : 1, sizeof *cells);
-    char(*texts)[TM_PARQUET_CELL_MAX] = calloc(col_cnt ? col_cnt : 1, sizeof *texts);
-    int err = cols && cells && texts ? 0 : tm_error_set(-ENOMEM, "out of memory for a row");
-    for (uint32_t c = 0; err == 0 && c < col_cnt; c++)
-        err = tm_parquet_reader_values(r, group_idx, c, &cols[c]);
-    for (uint64_t row = first; err == 0 && row < end; row++) {
+    const char **cells = calloc(col_cnt + 1, sizeof *cells);
+    char(*texts)[TM_PARQUET_CELL_MAX] = calloc(col_cnt + 1, sizeof *texts);
+    int err = 0;
+    if (!cells || !texts) {
+        free(cells);
+        free(texts);
+        return tm_error_set(-ENOMEM, "out of memory for a row");
+    }
+    for (uint64_t row = range->first; err == 0 && row < range->end; row++) {
         for (uint32_t c = 0; c < col_cnt; c++)
-            cells[c] = tm_parquet_value_text(&r->meta.cols[c], &cols[c], (uint32_t)(row - start),
-                                             texts[c]);
+            cells[c] = tm_parquet_value_text(&r->meta.cols[c], &cols[c],
+                                             (uint32_t)(row - range->start), texts[c]);
         err = fn(ctx, row, cells, col_cnt);
     }
-    for (uint32_t c = 0; cols && c < col_cnt; c++) tm_parquet_values_free(&cols[c]);
-    free(cols);
     free(cells);
     free(texts);
+    return err;
+}
+
+static int group_rows(tm_parquet_reader_t *r, uint32_t group_idx, const row_range_t *range,
+                      tm_parquet_row_fn_t fn, void *ctx)
+{
+    const uint32_t col_cnt = r->meta.col_cnt;
+    tm_parquet_values_t *cols = calloc(col_cnt + 1, sizeof *cols);
+    if (!cols) return tm_error_set(-ENOMEM, "out of memory for %u columns", col_cnt);
+    int err = 0;
+    for (uint32_t c = 0; err == 0 && c < col_cnt; c++)
+        err = tm_parquet_reader_values(r, group_idx, c, &cols[c]);
+    if (err == 0) err = each_row(r, cols, range, fn, ctx);
+    for (uint32_t c = 0; c < col_cnt; c++) tm_parquet_values_free(&cols[c]);
+    free(cols);
     return err;
 }
 
@@ -412,9 +433,9 @@ int tm_parquet_reader_rows(tm_parquet_reader_t *r, uint64_t first, uint64_t cnt,
     uint64_t end = first < all && cnt < all - first ? first + cnt : all;
     for (uint32_t g = 0; g < r->meta.group_cnt && start < end; g++) {
         uint64_t next = start + (uint64_t)r->meta.groups[g].row_cnt;
-        uint64_t from = first > start ? first : start, to = next < end ? next : end;
-        if (from < to) {
-            int err = group_rows(r, g, start, from, to, fn, ctx);
+        row_range_t range = {start, first > start ? first : start, next < end ? next : end};
+        if (range.first < range.end) {
+            int err = group_rows(r, g, &range, fn, ctx);
             if (err != 0) return err;
         }
         start = next;

@@ -1,10 +1,10 @@
-/* state/parquet_reader.h - reads Parquet files: ours, and flat ones of others in the same encodings.
+/* state/parquet_reader.h - reads Parquet files: ours, and flat ones of others.
    Flow     file -> [reader] -> inspect, demo, tests
    Reads    V1 pages; PLAIN, RLE_DICTIONARY, DELTA_BINARY_PACKED; none, zstd, lz4_raw
    Units    *_idx: 0-based; *_cnt: rows
    Memory   a chunk at a time, with all its values; bounded by state/parquet_format.h
    Threads  one owner a reader
-   Errors   -errno, TM_E_CORRUPT, TM_E_UNSUPPORTED, TM_E_LIMIT, with a text that starts with the path.
+   Errors   -errno, TM_E_CORRUPT, TM_E_UNSUPPORTED, TM_E_LIMIT; the text starts with the path.
             Corrupt files are events: every offset, size and count is checked before it is used
    Tests    tests/state/test_parquet_file.c, tests/readers, tests/fuzz/fuzz_parquet.c */
 #ifndef TM_STATE_PARQUET_READER_H

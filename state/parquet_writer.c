@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     GROUP_ROWS_DEFAULT = 1 << 20,
@@ -18,14 +19,18 @@ struct tm_parquet_writer {
     tm_schema_t schema;
     tm_parquet_col_t cols[TM_SCHEMA_FIELD_MAX];
     int32_t cluster_col; /* -1 = rows stay in order of arrival */
+    int32_t rank_col;    /* column that `rank` was counted for in this group; -1 = none */
     uint32_t group_rows;
     tm_symbol_rank_t rank;
     tm_codec_t codec;
     tm_parquet_chunker_t chunker;
+    tm_parquet_choice_t choices[TM_SCHEMA_FIELD_MAX];
+    void *map; /* the arrays below: scratch for one column of one row group */
+    size_t map_sz;
+    void *values;
     uint32_t *pos;  /* of each row in clustered order */
-    void *values;   /* one column */
+    uint32_t *idx;  /* dictionary indexes */
     uint8_t *valid; /* one byte a row */
-    uint32_t *idx;  /* dictionary indexes made from one-byte codes */
 };
 
 /* What readers see of a side, in the order of the texts. */
@@ -115,6 +120,24 @@ static int plan(tm_parquet_writer_t *w, const tm_parquet_writer_cfg_t *cfg)
                         TM_PARQUET_GROUP_ROWS_MAX);
 }
 
+/* Rows are scattered over as many places as there are symbols: huge pages spare the TLB. Untouched
+   pages cost nothing, so small jobs stay small. */
+static int map_scratch(tm_parquet_writer_t *w)
+{
+    const size_t rows = tm_align_up(w->group_rows, 64);
+    w->map_sz = rows * (sizeof(tm_i128_t) + 2 * sizeof(uint32_t) + 1);
+    void *map = mmap(NULL, w->map_sz, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return tm_error_set(-errno, "out of memory for row groups of %u rows", w->group_rows);
+    (void)madvise(map, w->map_sz, MADV_HUGEPAGE); /* a wish */
+    w->map = w->values = map;
+    w->pos = (uint32_t *)(void *)((uint8_t *)map + rows * sizeof(tm_i128_t));
+    w->idx = w->pos + rows;
+    w->valid = (uint8_t *)(w->idx + rows);
+    return 0;
+}
+
 int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cfg_t *cfg)
 {
     static const tm_parquet_codec_t codecs[] = {TM_PARQUET_CODEC_NONE, TM_PARQUET_CODEC_ZSTD,
@@ -131,19 +154,14 @@ int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cf
     TM_GOTO(err, plan(w, cfg), failed);
     TM_GOTO(err, tm_symbol_rank_open(&w->rank, cfg->symbols), failed);
     TM_GOTO(err, tm_codec_open(&w->codec, cfg->zstd_level ? cfg->zstd_level : 1), failed);
+    TM_GOTO(err, tm_parquet_chunker_init(&w->chunker), failed);
     w->chunker.codec = &w->codec;
     w->chunker.kind = codecs[cfg->compression];
     w->chunker.page_rows = cfg->page_rows ? cfg->page_rows : PAGE_ROWS_DEFAULT;
-    w->pos = malloc((size_t)w->group_rows * sizeof *w->pos);
-    w->idx = malloc((size_t)w->group_rows * sizeof *w->idx);
-    w->valid = malloc(w->group_rows);
-    w->values = aligned_alloc(64, tm_align_up((size_t)w->group_rows * 16, 64));
-    err = -ENOMEM;
-    if (w->pos && w->idx && w->valid && w->values) {
-        *out = w;
-        return 0;
-    }
-    tm_error_set(err, "out of memory for row groups of %u rows", w->group_rows);
+    TM_GOTO(err, map_scratch(w), failed);
+    w->chunker.idx = w->idx;
+    *out = w;
+    return 0;
 failed:
     tm_parquet_writer_close(w);
     return err;
@@ -155,10 +173,7 @@ void tm_parquet_writer_close(tm_parquet_writer_t *writer)
     tm_symbol_rank_close(&writer->rank);
     tm_codec_close(&writer->codec);
     tm_parquet_chunker_free(&writer->chunker);
-    free(writer->pos);
-    free(writer->idx);
-    free(writer->valid);
-    free(writer->values);
+    if (writer->map) munmap(writer->map, writer->map_sz);
     free(writer);
 }
 
@@ -180,7 +195,7 @@ int tm_parquet_file_begin(tm_parquet_writer_t *w, tm_parquet_file_t *file, int f
 void tm_parquet_file_free(tm_parquet_file_t *file)
 {
     tm_parquet_meta_free(&file->meta);
-    tm_bytes_free(&file->index);
+    tm_buffer_free(&file->index);
 }
 
 static int put(tm_parquet_file_t *file, const void *src, size_t sz, int64_t off)
@@ -230,15 +245,21 @@ static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_
         .valid = group->null_cnt[c] > 0 ? w->valid : NULL,
         .row_cnt = group->row_cnt,
     };
-    tm_row_group_gather(group, c, clustered ? w->pos : NULL, w->values, w->valid);
-    if (src.store->field->type == TM_TYPE_SYMBOL) {
+    const bool symbols = src.store->field->type == TM_TYPE_SYMBOL;
+    if (symbols && w->rank_col != (int32_t)c) {
         tm_symbol_rank_count(&w->rank, group, c);
-        tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
-        src.dict = &w->rank.dict;
-    } else if (src.store->field->type == TM_TYPE_SIDE) {
-        side_dict(w, group->row_cnt, &src, &sides);
+        w->rank_col = (int32_t)c;
     }
-    TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, meta->off + meta->file_sz, chunk));
+    if (symbols) src.dict = &w->rank.dict;
+    if (symbols && w->cluster_col == (int32_t)c) {
+        tm_symbol_rank_fill(&w->rank, w->values, w->valid);
+    } else {
+        tm_row_group_gather(group, c, clustered ? w->pos : NULL, w->values, w->valid);
+        if (symbols) tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
+        if (src.store->field->type == TM_TYPE_SIDE) side_dict(w, group->row_cnt, &src, &sides);
+    }
+    TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, &w->choices[c], meta->off + meta->file_sz,
+                                  chunk));
     TM_TRY(tm_parquet_chunk_index(&w->chunker, &src, chunk, &file->index));
     TM_TRY(put(file, w->chunker.file.data, w->chunker.file.sz, meta->off + meta->file_sz));
     meta->raw_sz += chunk->raw_sz;
@@ -257,7 +278,7 @@ int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
     TM_TRY(tm_parquet_meta_group(&file->meta, &meta));
     meta->row_cnt = group->row_cnt;
     meta->off = file->off;
-    meta->sort_col = w->cluster_col;
+    meta->sort_col = w->rank_col = w->cluster_col;
     if (w->cluster_col >= 0) {
         tm_symbol_rank_count(&w->rank, group, (uint32_t)w->cluster_col);
         tm_symbol_rank_positions(&w->rank, group, (uint32_t)w->cluster_col, w->pos);
@@ -279,7 +300,7 @@ int tm_parquet_file_finish(tm_parquet_writer_t *w, tm_parquet_file_t *file,
                            const tm_parquet_kv_t *kv, uint32_t kv_cnt)
 {
     tm_parquet_meta_t meta = file->meta;
-    tm_bytes_t tail = {0};
+    tm_buffer_t tail = {0};
     int err = 0;
     (void)w;
     /* The indexes' offsets were counted from their first byte, which lies at off. */
@@ -290,11 +311,11 @@ int tm_parquet_file_finish(tm_parquet_writer_t *w, tm_parquet_file_t *file,
         }
     meta.kv = (tm_parquet_kv_t *)(uintptr_t)kv;
     meta.kv_cnt = kv_cnt;
-    TM_GOTO(err, tm_bytes_append(&tail, file->index.data, file->index.sz), out);
+    TM_GOTO(err, tm_buffer_append(&tail, file->index.data, file->index.sz), out);
     TM_GOTO(err, tm_parquet_meta_write(&meta, &tail), out);
     const uint32_t footer_sz = (uint32_t)(tail.sz - file->index.sz);
-    TM_GOTO(err, tm_bytes_append(&tail, &footer_sz, 4), out);
-    TM_GOTO(err, tm_bytes_append(&tail, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ), out);
+    TM_GOTO(err, tm_buffer_append(&tail, &footer_sz, 4), out);
+    TM_GOTO(err, tm_buffer_append(&tail, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ), out);
     TM_GOTO(err, put(file, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ, 0), out);
     TM_GOTO(err, put(file, tail.data, tail.sz, file->off), out);
     if (file->touched > file->off + (int64_t)tail.sz)
@@ -308,6 +329,6 @@ out:
             }
     else
         file->off += (int64_t)tail.sz;
-    tm_bytes_free(&tail);
+    tm_buffer_free(&tail);
     return err;
 }

@@ -44,7 +44,7 @@ typedef struct tm_parquet_file {
     int64_t off;     /* where the next row group goes */
     int64_t touched; /* end of what was ever written: a failed append may lie behind off */
     tm_parquet_meta_t meta;
-    tm_bytes_t index; /* column and offset indexes, written in front of the footer */
+    tm_buffer_t index; /* column and offset indexes, written in front of the footer */
 } tm_parquet_file_t;
 
 /* Starts a file that is empty: nothing is written before the first row group. */
@@ -55,8 +55,8 @@ int tm_parquet_file_begin(tm_parquet_writer_t *writer, tm_parquet_file_t *file, 
 int tm_parquet_file_append(tm_parquet_writer_t *writer, tm_parquet_file_t *file,
                            const tm_row_group_t *group) TM_MUST_CHECK;
 
-/* Writes indexes and footer; `kv` goes to its key-value metadata. file->off is then the file's size.
-   May be repeated after an error. */
+/* Writes indexes and footer; `kv` goes to its key-value metadata. file->off is then the size of the
+   file. May be repeated after an error. */
 int tm_parquet_file_finish(tm_parquet_writer_t *writer, tm_parquet_file_t *file,
                            const tm_parquet_kv_t *kv, uint32_t kv_cnt) TM_MUST_CHECK;
 

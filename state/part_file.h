@@ -1,7 +1,8 @@
 /* state/part_file.h - one part file from its first row to its last byte on disk.
    Flow     part_sink (rows) -> [part file] -> hidden file, complete and fsynced
-   States   filling: rows are taken; closing: no more rows, the footer is not yet durable; complete:
-            fsynced, waits for a transaction. A failed fsync makes it lost: its content is not trusted
+   States   filling: rows are taken; closing: no more rows, the footer is not yet durable;
+            complete: fsynced, waits for a transaction. A failed fsync makes it lost: its content is
+            not trusted
    Units    *_ns: nanoseconds; *_sz: bytes; *_cnt: rows
    Memory   one heap block; rows lie in the sink's pool
    Threads  one owner

@@ -1,8 +1,8 @@
 /* state/part_log.h - the life of part files on disk, so that a restart knows instead of guessing.
    Flow     part_sink -> [part log] -> <dir>/.parts-<subtask>.log
    Form     text, one record a line, each with a CRC-32; docs/part-files.md
-   Entries  OPEN: a hidden file may exist; it is removed by a restart. READY: it is complete, fsynced
-            and belongs to a transaction; a restart finishes it where the transaction was committed.
+   Entries  OPEN: a hidden file may exist; it is removed by a restart. READY: it is complete and
+            fsynced and belongs to a transaction; a restart finishes it where that was committed.
             An entry leaves the log when its file is finished or removed
    Memory   entries on the heap; their number is bounded by open parts and pending transactions
    Threads  one owner; a lock file keeps a second process out of the same folder and subtask
@@ -13,7 +13,7 @@
 #ifndef TM_STATE_PART_LOG_H
 #define TM_STATE_PART_LOG_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 #include "state/part_name.h"
 
 enum { TM_PART_LOG_SZ_MAX = 1 << 20 };
@@ -35,7 +35,7 @@ typedef struct tm_part_log {
     bool broken; /* the file must be rewritten before it is used */
     tm_part_entry_t *entries;
     uint32_t entry_cnt, entry_cap;
-    tm_bytes_t line;
+    tm_buffer_t line;
 } tm_part_log_t;
 
 /* Locks the folder for this subtask and reads what the last run left. The folder exists. */

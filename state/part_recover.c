@@ -34,8 +34,8 @@ static int reveal(const tm_part_log_t *log, const tm_part_entry_t *e)
                         finished, (unsigned long long)e->txn_id, hidden, (long long)e->row_cnt);
 }
 
-/* fsyncs the part's folder and those between it and the sink's own: a folder that a crashed run made
-   may not be durable yet. */
+/* fsyncs the part's folder and those between it and the sink's own: a folder that a crashed run
+   made may not be durable yet. */
 static int sync_folders(const tm_part_log_t *log, const char *name)
 {
     char folder[TM_PART_PATH_MAX];

@@ -1,7 +1,7 @@
 /* state/part_recover.h - hidden files to visible ones, in steady state and after a restart alike.
    Flow     part_sink (commit, recover) -> [part recover] -> rename, fsync of the folder
-   Rules    docs/part-files.md: READY parts of committed transactions are renamed; all others that the
-            log knows are removed; what the log does not know is never touched
+   Rules    docs/part-files.md: READY parts of committed transactions are renamed; all others that
+            the log knows are removed; what the log does not know is never touched
    Threads  one owner
    Errors   -errno with the path; TM_E_CORRUPT where a READY part is missing under both names or has
             another size. Every step may be repeated

@@ -16,7 +16,8 @@
 enum { ROLL_AGE_S = 60, ROLL_SZ_DEFAULT = 128 << 20 };
 
 typedef struct bucket {
-    int64_t key;
+    int64_t key; /* of its last row: a folder may be wider than a key, as with months */
+    char name[TM_PART_BUCKET_NAME_MAX];
     uint64_t used_seq;    /* of the last slice that wrote to it */
     uint32_t slice_cnt;   /* rows of the slice at hand */
     tm_part_file_t *part; /* filling; never NULL for a bucket in use */
@@ -74,11 +75,10 @@ static void roll(part_sink_t *s, uint32_t idx)
     *b = s->buckets[--s->bucket_cnt];
 }
 
-static int add_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
+static int add_bucket(part_sink_t *s, int64_t key, const char *bucket, uint32_t *idx)
 {
-    char bucket[TM_PART_BUCKET_NAME_MAX], name[TM_PART_NAME_MAX];
+    char name[TM_PART_NAME_MAX];
     tm_part_file_t *part;
-    tm_part_bucketer_name(&s->bucketer, key, bucket);
     TM_TRY(tm_part_name_make(name, bucket, s->cfg.subtask_idx, s->next_counter));
     TM_TRY(
         tm_part_file_new(&part, s->dir, name, &s->pool, tm_parquet_writer_group_rows(s->writer)));
@@ -86,19 +86,24 @@ static int add_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
     part->opened_ns = s->now_ns;
     *idx = s->bucket_cnt++;
     s->buckets[*idx] = (bucket_t){.key = key, .part = part};
+    snprintf(s->buckets[*idx].name, sizeof s->buckets[*idx].name, "%s", bucket);
     return 0;
 }
 
-/* The bucket of a key. -EAGAIN where all are taken by this slice, which then ends before the row. */
+/* The bucket of a key. -EAGAIN where this slice has taken all: it then ends before the row. */
 static int find_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
 {
+    char name[TM_PART_BUCKET_NAME_MAX];
     uint32_t oldest = 0;
-    for (uint32_t i = 0; i < s->bucket_cnt; i++) {
-        if (s->buckets[i].key == key) {
-            *idx = i;
-            return 0;
-        }
-        if (s->buckets[i].used_seq < s->buckets[oldest].used_seq) oldest = i;
+    for (*idx = 0; *idx < s->bucket_cnt; ++*idx)
+        if (s->buckets[*idx].key == key) return 0;
+    tm_part_bucketer_name(&s->bucketer, key, name);
+    for (*idx = 0; *idx < s->bucket_cnt; ++*idx) {
+        bucket_t *b = &s->buckets[*idx];
+        if (b->used_seq < s->buckets[oldest].used_seq) oldest = *idx;
+        if (strcmp(b->name, name) != 0) continue;
+        b->key = key;
+        return 0;
     }
     if (s->bucket_cnt == TM_PART_BUCKET_MAX) {
         if (s->buckets[oldest].used_seq == s->slice_seq) return -EAGAIN;
@@ -106,7 +111,7 @@ static int find_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
         if (s->buckets[s->bucket_cnt - 1].used_seq == s->slice_seq) return -EAGAIN;
         roll(s, oldest);
     }
-    return add_bucket(s, key, idx);
+    return add_bucket(s, key, name, idx);
 }
 
 /* Numbers the bucket of each row, up to a row that would need one too many. */
@@ -258,8 +263,10 @@ static int sink_write(tm_sink_t *sink, const void *rows, uint32_t cnt)
                                      "%u part files of an earlier run wait for "
                                      "recover()",
                                      s->log.entry_cnt));
+    const uint32_t group_rows = tm_parquet_writer_group_rows(s->writer);
+    const uint32_t slice_max = group_rows < TM_PART_SLICE_MAX ? group_rows : TM_PART_SLICE_MAX;
     while (cnt > 0) {
-        uint32_t some = cnt < TM_PART_SLICE_MAX ? cnt : TM_PART_SLICE_MAX, taken = 0;
+        uint32_t some = cnt < slice_max ? cnt : slice_max, taken = 0;
         int err = sort_slice(s, at, some, &taken);
         if (err == 0) err = make_room(s);
         if (err < 0) return leave(s, err);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { COL_GAP_SZ = 9 * TM_CACHE_LINE };
+
 static tm_store_t store_of(tm_type_t type)
 {
     switch (type) {
@@ -57,7 +59,8 @@ static int layout(tm_row_pool_t *pool)
         if (field->nullable) col->absence = TM_ABSENT_BIT;
         col->elem_sz = store_sz(col->store);
         col->off = (uint32_t)off;
-        off = tm_align_up(off + (size_t)col->elem_sz * TM_ROW_BLOCK_CNT, 64);
+        /* Columns a power of two apart would all fight for the same few cache lines. */
+        off = tm_align_up(off + (size_t)col->elem_sz * TM_ROW_BLOCK_CNT, 64) + COL_GAP_SZ;
         pool->row_sz += col->elem_sz;
         if (col->absence == TM_ABSENT_BIT) {
             col->valid_off = (uint32_t)off;
@@ -233,27 +236,24 @@ uint32_t tm_row_group_append(tm_row_group_t *group, const void *rows, uint32_t c
 }
 
 /* Scattering writes one stream a symbol; gathering would read as many with a cache miss each. */
-#define SCATTER(type)                                                                              \
-    do {                                                                                           \
-        const type *in_ = from;                                                                    \
-        type *out_ = to;                                                                           \
-        for (uint32_t i = 0; i < cnt; i++) out_[pos[i]] = in_[i];                                  \
-    } while (0)
-
 static void scatter(const void *from, void *to, const uint32_t *pos, uint32_t cnt, uint32_t elem_sz)
 {
+    const uint8_t *from1 = from;
+    const uint32_t *from4 = from;
+    const uint64_t *from8 = from;
+    const tm_i128_t *from16 = from;
     switch (elem_sz) {
     case 1:
-        SCATTER(uint8_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint8_t *)to)[pos[i]] = from1[i];
         return;
     case 4:
-        SCATTER(uint32_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint32_t *)to)[pos[i]] = from4[i];
         return;
     case 8:
-        SCATTER(uint64_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint64_t *)to)[pos[i]] = from8[i];
         return;
     default:
-        SCATTER(tm_i128_t);
+        for (uint32_t i = 0; i < cnt; i++) ((tm_i128_t *)to)[pos[i]] = from16[i];
     }
 }
 

@@ -1,11 +1,11 @@
 /* state/sink.h - where results go: the two-phase interface that every sink speaks.
    Flow     worker -> ring -> file thread -> [sink] -> files
-   Phases   write* -> prepare(n) -> commit(n): prepare makes everything written so far durable but not
-            yet visible; commit makes it visible, is idempotent and includes every older prepared
-            transaction; abort drops what was never prepared; recover is called once after a restart
-            with the last committed id and finishes or removes what the crash left behind
+   Phases   write* -> prepare(n) -> commit(n): prepare makes everything written so far durable but
+            not yet visible; commit makes it visible, is idempotent and includes every older
+            prepared transaction; abort drops what was never prepared; recover is called once after
+            a restart with the last committed id and finishes or removes what the crash left behind
    Threads  one file thread owns a sink; calls never overlap
-   Errors   -errno or TM_E_* with a text that names the path; after an error nothing prepared is lost */
+   Errors   -errno or TM_E_* with a text that names the path; after one nothing prepared is lost */
 #ifndef TM_STATE_SINK_H
 #define TM_STATE_SINK_H
 

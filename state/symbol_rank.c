@@ -13,11 +13,12 @@ int tm_symbol_rank_open(tm_symbol_rank_t *rank, const tm_symbols_t *symbols)
     rank->present = malloc(cnt * sizeof *rank->present);
     rank->rank = malloc(cnt * sizeof *rank->rank);
     rank->row_cnt = calloc(cnt, sizeof *rank->row_cnt);
+    rank->first_pos = malloc((cnt + 1) * sizeof *rank->first_pos);
     rank->next_pos = malloc((cnt + 1) * sizeof *rank->next_pos);
     rank->dict.text = malloc(cnt * sizeof *rank->dict.text);
     rank->dict.text_sz = malloc(cnt);
-    if (rank->present && rank->rank && rank->row_cnt && rank->next_pos && rank->dict.text &&
-        rank->dict.text_sz)
+    if (rank->present && rank->rank && rank->row_cnt && rank->first_pos && rank->next_pos &&
+        rank->dict.text && rank->dict.text_sz)
         return 0;
     tm_symbol_rank_close(rank);
     return tm_error_set(-ENOMEM, "out of memory for the ranks of %zu symbols", cnt);
@@ -28,6 +29,7 @@ void tm_symbol_rank_close(tm_symbol_rank_t *rank)
     free(rank->present);
     free(rank->rank);
     free(rank->row_cnt);
+    free(rank->first_pos);
     free(rank->next_pos);
     free(rank->dict.text);
     free(rank->dict.text_sz);
@@ -83,17 +85,18 @@ void tm_symbol_rank_count(tm_symbol_rank_t *rank, const tm_row_group_t *group, u
         rank->rank[s] = r;
         rank->dict.text[r] = tm_symbols_name(rank->symbols, s, &sz);
         rank->dict.text_sz[r] = (uint8_t)sz;
-        rank->next_pos[r] = pos;
+        rank->first_pos[r] = pos;
         pos += rank->row_cnt[s];
         rank->row_cnt[s] = 0;
     }
-    rank->next_pos[cnt] = pos;
+    rank->first_pos[cnt] = pos;
 }
 
 void tm_symbol_rank_positions(tm_symbol_rank_t *rank, const tm_row_group_t *group, uint32_t col_idx,
                               uint32_t *pos)
 {
     const uint32_t absent = rank->dict.cnt;
+    memcpy(rank->next_pos, rank->first_pos, (absent + 1) * sizeof *rank->next_pos);
     for (const tm_row_block_t *b = group->first; b; b = b->next) {
         const uint32_t *symbols = symbols_of(group, b, col_idx);
         const uint8_t *valid = bits_of(group, b, col_idx);
@@ -103,6 +106,17 @@ void tm_symbol_rank_positions(tm_symbol_rank_t *rank, const tm_row_group_t *grou
             *pos++ = rank->next_pos[none ? absent : rank->rank[s]]++;
         }
     }
+}
+
+void tm_symbol_rank_fill(const tm_symbol_rank_t *rank, uint32_t *values, uint8_t *valid)
+{
+    const uint32_t there_cnt = rank->first_pos[rank->dict.cnt];
+    for (uint32_t r = 0; r < rank->dict.cnt; r++)
+        for (uint32_t i = rank->first_pos[r]; i < rank->first_pos[r + 1]; i++) values[i] = r;
+    if (rank->null_cnt == 0) return;
+    memset(values + there_cnt, 0, rank->null_cnt * sizeof *values);
+    memset(valid, 1, there_cnt);
+    memset(valid + there_cnt, 0, rank->null_cnt);
 }
 
 void tm_symbol_rank_apply(const tm_symbol_rank_t *rank, uint32_t *values, uint32_t cnt)

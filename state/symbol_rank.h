@@ -15,10 +15,12 @@
 typedef struct tm_symbol_rank {
     const tm_symbols_t *symbols;
     tm_parquet_dict_t dict;
-    uint32_t *present;  /* symbols of the group; by rank after count */
-    uint32_t *rank;     /* of each symbol; only those of present ones mean something */
-    uint32_t *row_cnt;  /* rows of each symbol; zero between groups */
-    uint32_t *next_pos; /* by rank */
+    uint32_t *present; /* symbols of the group; by rank after count */
+    uint32_t *rank;    /* of each symbol; only those of present ones mean something */
+    uint32_t *row_cnt; /* rows of each symbol; zero between groups */
+    uint32_t
+        *first_pos;     /* by rank: where its rows start in clustered order; one more: the absent */
+    uint32_t *next_pos; /* by rank: where its next row goes */
     uint32_t null_cnt;
 } tm_symbol_rank_t;
 
@@ -32,6 +34,10 @@ void tm_symbol_rank_count(tm_symbol_rank_t *rank, const tm_row_group_t *group, u
    last. */
 void tm_symbol_rank_positions(tm_symbol_rank_t *rank, const tm_row_group_t *group, uint32_t col_idx,
                               uint32_t *pos);
+
+/* The counted column in clustered order: each rank as often as it occurs, then absent rows, which
+   are marked in `valid` where there are any. */
+void tm_symbol_rank_fill(const tm_symbol_rank_t *rank, uint32_t *values, uint8_t *valid);
 
 /* Turns symbols into ranks in place; absent ones become 0. */
 void tm_symbol_rank_apply(const tm_symbol_rank_t *rank, uint32_t *values, uint32_t cnt);

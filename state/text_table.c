@@ -24,7 +24,7 @@ void tm_text_table_free(tm_text_table_t *table)
 {
     free(table->width);
     free(table->right);
-    tm_bytes_free(&table->text);
+    tm_buffer_free(&table->text);
     *table = (tm_text_table_t){0};
 }
 
@@ -44,7 +44,7 @@ int tm_text_table_add(tm_text_table_t *table, const char *const *cells)
 {
     for (uint32_t i = 0; i < table->col_cnt; i++) {
         const char *cell = cells[i] ? cells[i] : "null";
-        TM_TRY(tm_bytes_append(&table->text, cell, strlen(cell) + 1));
+        TM_TRY(tm_buffer_append(&table->text, cell, strlen(cell) + 1));
         uint32_t width = width_of(cell);
         if (width > table->width[i]) table->width[i] = width;
         if (table->row_cnt > 0 && !is_number(cell)) table->right[i] = false;

@@ -9,7 +9,7 @@
 #ifndef TM_STATE_TEXT_TABLE_H
 #define TM_STATE_TEXT_TABLE_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ typedef struct tm_text_table {
     uint32_t col_cnt, row_cnt;
     uint32_t *width;
     bool *right; /* numbers: aligned to the right */
-    tm_bytes_t text;
+    tm_buffer_t text;
 } tm_text_table_t;
 
 /* The first row added is the heading. */

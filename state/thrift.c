@@ -6,14 +6,14 @@
 /* Any field needs a header of at most four bytes and, binaries apart, one varint. */
 enum { FIELD_SZ_MAX = 4 + TM_VARINT_SZ_MAX };
 
-void tm_thrift_out_init(tm_thrift_out_t *out, tm_bytes_t *bytes)
+void tm_thrift_out_init(tm_thrift_out_t *out, tm_buffer_t *bytes)
 {
     *out = (tm_thrift_out_t){.bytes = bytes};
 }
 
 static bool room(tm_thrift_out_t *out, size_t sz)
 {
-    if (out->err == 0) out->err = tm_bytes_reserve(out->bytes, sz);
+    if (out->err == 0) out->err = tm_buffer_reserve(out->bytes, sz);
     return out->err == 0;
 }
 
@@ -26,7 +26,7 @@ static void put_varint(tm_thrift_out_t *out, uint64_t v)
 static void put_byte(tm_thrift_out_t *out, unsigned v)
 {
     const uint8_t byte = (uint8_t)v;
-    tm_bytes_put(out->bytes, &byte, 1);
+    tm_buffer_put(out->bytes, &byte, 1);
 }
 
 static void header(tm_thrift_out_t *out, int16_t id, unsigned type)
@@ -127,7 +127,7 @@ void tm_thrift_item_binary(tm_thrift_out_t *out, const void *src, size_t sz)
 {
     if (!room(out, TM_VARINT_SZ_MAX + sz)) return;
     put_varint(out, sz);
-    tm_bytes_put(out->bytes, src, sz);
+    tm_buffer_put(out->bytes, src, sz);
 }
 
 void tm_thrift_in_init(tm_thrift_in_t *in, const void *src, size_t sz)

@@ -2,14 +2,14 @@
    Flow     parquet_meta, parquet_page -> [thrift] -> footer and page headers, and back
    Use      writer: begin a struct, put fields in any order of ids, end it. Reader: loop over
             tm_thrift_next(), take the value that the id asks for or skip it
-   Memory   the writer appends to a tm_bytes_t; the reader borrows the input
+   Memory   the writer appends to a tm_buffer_t; the reader borrows the input
    Errors   both are sticky: after the first error calls do nothing and `err` keeps it
    Limits   TM_THRIFT_DEPTH_MAX structs deep; lists never longer than the bytes left
    Tests    tests/state/test_thrift.c */
 #ifndef TM_STATE_THRIFT_H
 #define TM_STATE_THRIFT_H
 
-#include "state/bytes.h"
+#include "state/buffer.h"
 
 enum { TM_THRIFT_DEPTH_MAX = 16 };
 
@@ -30,13 +30,13 @@ typedef enum tm_thrift_type {
 } tm_thrift_type_t;
 
 typedef struct tm_thrift_out {
-    tm_bytes_t *bytes;
+    tm_buffer_t *bytes;
     int err;
     uint32_t depth;
     int16_t last_id[TM_THRIFT_DEPTH_MAX];
 } tm_thrift_out_t;
 
-void tm_thrift_out_init(tm_thrift_out_t *out, tm_bytes_t *bytes);
+void tm_thrift_out_init(tm_thrift_out_t *out, tm_buffer_t *bytes);
 
 /* A struct at top level or inside a list. */
 void tm_thrift_struct(tm_thrift_out_t *out);

@@ -1,5 +1,5 @@
-/* bench/parse/parse_peer.h - other parsers doing the same work as ours: the values of one message to
-   exact integers, its symbol to a number.
+/* bench/parse/parse_peer.h - other parsers doing the same work as ours: the values of one message
+   to exact integers, its symbol to a number.
    Units    sums: every extracted value of a message added up, modulo 2^64
    Threads  one */
 #ifndef TM_BENCH_PARSE_PEER_H

@@ -1,5 +1,6 @@
 // simdjson's On-Demand front end on the same job, written the way its documentation advises: one
-// parser for all messages, padded input used in place, fields asked for in the order of the message.
+// parser for all messages, padded input used in place, fields asked for in the order of the
+// message.
 #include "bench/parse/parse_peer.h"
 
 #include <simdjson.h>
@@ -7,7 +8,8 @@
 #include <cstring>
 #include <string>
 
-namespace {
+namespace
+{
 
 using namespace simdjson;
 

@@ -1,6 +1,7 @@
 #include "net/venues/binance_session.h"
 
 #include "base/error.h"
+#include "net/json_member.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -31,31 +32,6 @@ static int request(tm_session_t *session, char *out, size_t out_sz)
     return (int)n;
 }
 
-/* Finds `"key":` at the top level of a JSON object and returns what stands behind it, or NULL. Depth
-   and strings are followed, so a key inside a value is not taken for one. */
-static const char *top_key(const char *p, const char *end, const char *key)
-{
-    size_t key_sz = strlen(key);
-    int depth = 0;
-    while (p < end) {
-        if (*p == '{' || *p == '[') depth++;
-        if (*p == '}' || *p == ']') depth--;
-        if (*p != '"') {
-            p++;
-            continue;
-        }
-        const char *name = ++p;
-        while (p < end && *p != '"') p += *p == '\\' ? 2 : 1;
-        if (p >= end) return NULL;
-        size_t sz = (size_t)(p++ - name);
-        while (p < end && (*p == ' ' || *p == '\t')) p++;
-        if (p == end || *p != ':') continue;
-        for (p++; p < end && (*p == ' ' || *p == '\t');) p++;
-        if (depth == 1 && sz == key_sz && memcmp(name, key, sz) == 0) return p;
-    }
-    return NULL;
-}
-
 static int refused(const char *text, size_t sz)
 {
     int shown = sz < 300 ? (int)sz : 300;
@@ -65,16 +41,20 @@ static int refused(const char *text, size_t sz)
 static int judge(tm_session_t *session, const char *text, size_t sz)
 {
     binance_session_t *s = (binance_session_t *)session;
-    const char *end = text + sz;
-    if (sz == 0 || text[0] != '{') return TM_SESSION_DATA;
-    if (top_key(text, end, "error") || (top_key(text, end, "code") && top_key(text, end, "msg")))
+    tm_json_member_t result, id, other;
+    if (tm_json_object_find(text, sz, "error", &other) ||
+        (tm_json_object_find(text, sz, "code", &other) &&
+         tm_json_object_find(text, sz, "msg", &other)))
         return refused(text, sz);
-    const char *result = top_key(text, end, "result"), *id = top_key(text, end, "id");
-    if (!result || !id) return TM_SESSION_DATA;
-    if (end - result < 4 || memcmp(result, "null", 4) != 0) return refused(text, sz);
+    if (!tm_json_object_find(text, sz, "result", &result) ||
+        !tm_json_object_find(text, sz, "id", &id))
+        return TM_SESSION_DATA;
+    if (result.value_sz != 4 || memcmp(result.value, "null", 4) != 0) return refused(text, sz);
     uint32_t number = 0;
-    for (; id < end && *id >= '0' && *id <= '9' && number <= s->sent_cnt; id++)
-        number = number * 10 + (uint32_t)(*id - '0');
+    for (size_t i = 0; i < id.value_sz && number <= s->sent_cnt; i++) {
+        if (id.value[i] < '0' || id.value[i] > '9') break;
+        number = number * 10 + (uint32_t)(id.value[i] - '0');
+    }
     if (number != s->answer_cnt + 1 || number > s->sent_cnt)
         return tm_error_set(TM_E_PROTOCOL,
                             "the exchange answered request %u, expected was %u: %.*s", number,

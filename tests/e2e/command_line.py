@@ -88,6 +88,23 @@ def a_core_that_is_not_there_is_named(folder):
 
 
 @test
+def an_ingest_core_that_is_not_there_is_named_and_nobody_waits_for_its_thread(folder):
+    path, _ = capture(folder)
+    done = bars("--replay", path, "--out", folder / "out", "--ingest-cores", "1000", timeout=20)
+    expect_equal(done.code, 1, "exit status")
+    expect("ingest.0" in done.stderr and "1000" in done.stderr, done.stderr)
+
+
+@test
+def more_threads_than_there_may_be_are_bad_options(folder):
+    path, _ = capture(folder)
+    refuses(["--replay", path, "--out", folder / "out", "--worker-cores", "0-39"],
+            "--worker-cores", "32")
+    refuses(["--replay", path, "--out", folder / "out", "--ingest-cores", "0-39"],
+            "--ingest-cores", "16")
+
+
+@test
 def the_summary_counts_frames_rows_and_time(folder):
     path, messages = capture(folder)
     done = bars_ok("--replay", path, "--out", folder / "out", "--speed", "max")

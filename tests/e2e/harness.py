@@ -181,7 +181,7 @@ def parts(folder):
 
 def hidden(folder):
     """Files of unfinished parts."""
-    return sorted(path for path in Path(folder).rglob(".*") if path.is_file())
+    return sorted(path for path in Path(folder).rglob(".part-*") if path.is_file())
 
 
 def milliseconds(text):

@@ -217,7 +217,8 @@ static SSL_CTX *ctx_make(const bad_server_cfg_t *cfg)
     return ctx;
 }
 
-/* With a backlog of 0 Linux takes one connection; more of them leave later ones without an answer. */
+/* With a backlog of 0 Linux takes one connection; more of them leave later ones without an answer.
+   */
 static void deafen(bad_server_t *s, const struct sockaddr_in *addr)
 {
     for (int i = 0; i < 8; i++) {

@@ -1,8 +1,9 @@
-/* tests/net/bad_server.h - a small server that misbehaves on purpose, on blocking sockets and OpenSSL.
-   Why      the client is tested against bytes that none of its own code made: accept keys, frames and
-            TLS come from here and from OpenSSL directly
-   Use      a script runs on the server's thread for every connection; when it returns, the connection
-            is closed in order (or as the script left it)
+/* tests/net/bad_server.h - a small server that misbehaves on purpose, on blocking sockets and
+   OpenSSL.
+   Why      the client is tested against bytes that none of its own code made: accept keys, frames
+            and TLS come from here and from OpenSSL directly
+   Use      a script runs on the server's thread for every connection; when it returns, the
+            connection is closed in order (or as the script left it)
    Threads  open, close: the test's; scripts: the server's */
 #ifndef TM_TESTS_NET_BAD_SERVER_H
 #define TM_TESTS_NET_BAD_SERVER_H

@@ -1,5 +1,5 @@
-/* tests/net/raw_client.h - a WebSocket client on a blocking plain socket, made of nothing but bytes:
-   what the venue is tested with, so that it is not judged by our own client. */
+/* tests/net/raw_client.h - a WebSocket client on a blocking plain socket, made of nothing but
+   bytes: what the venue is tested with, so that it is not judged by our own client. */
 #ifndef TM_TESTS_NET_RAW_CLIENT_H
 #define TM_TESTS_NET_RAW_CLIENT_H
 
@@ -18,8 +18,8 @@ int raw_client_status(const raw_client_t *client);
 void raw_client_send(raw_client_t *client, uint8_t first_byte, const void *payload, size_t sz);
 void raw_client_text(raw_client_t *client, const char *text);
 
-/* Reads one frame into text (NUL-terminated). Returns its first byte, -1 at the end of the stream, -2
-   where none came within wait_ms. */
+/* Reads one frame into text (NUL-terminated). Returns its first byte, -1 at the end of the stream,
+   -2 where none came within wait_ms. */
 int raw_client_read(raw_client_t *client, char *text, size_t cap, int wait_ms);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "net/conn_private.h"
 #include "net/feed.h"
+#include "net/venue_listen.h"
 #include "tests/net/capture_text.h"
 #include "tests/net/venue_fixture.h"
 #include "tests/tm_test.h"
@@ -36,7 +37,8 @@ static uint32_t streams_of(const char *text, size_t sz, char names[STREAM_MAX][6
     while ((line = tm_capture_line(&pos, text + sz, &line_sz))) {
         const char *name = line_stream(line, line_sz, &name_sz);
         uint32_t i = 0;
-        while (name && i < cnt && (strlen(names[i]) != name_sz || memcmp(names[i], name, name_sz)))
+        while (name && i < cnt &&
+               (strlen(names[i]) != name_sz || memcmp(names[i], name, name_sz) != 0))
             i++;
         if (!name || i < cnt) continue;
         tm_assert(cnt < STREAM_MAX);
@@ -261,6 +263,54 @@ Test(feed, a_thousand_streams_are_subscribed_within_the_limits_of_the_exchange)
     tm_assert(seen > 0);
     tm_source_close(source);
     tm_assert_eq(venue_fixture_wait(f), 0);
+}
+
+/* How long it takes to leave a feed that streams as fast as it can. */
+static int64_t leave_ns(bool tls, uint64_t after_cnt)
+{
+    const tm_venue_cfg_t cfg = {.source.generator = {.seed = 4}};
+    venue_fixture_t *f = venue_fixture_open(&cfg);
+    char url[512];
+    tm_source_t *source = feed_open(f, venue_fixture_url(f, tls, "/ws/btcusdt@trade", url), NULL, 0,
+                                    0);
+    tm_frame_t frames[BURST];
+    uint64_t seen = 0;
+    while (seen < after_cnt) {
+        int n = tm_source_poll(source, frames, BURST, TM_NS_PER_S);
+        tm_assert(n >= 0);
+        seen += (uint64_t)n;
+    }
+    int64_t begin_ns = tm_clock_mono_ns();
+    tm_source_close(source);
+    int64_t took_ns = tm_clock_mono_ns() - begin_ns;
+    tm_assert_eq(venue_fixture_close(f), 0);
+    return took_ns;
+}
+
+Test(feed, a_flowing_stream_is_left_with_a_close_frame_that_is_answered)
+{
+    static const uint64_t after_cnt[] = {0, 1, 10000};
+    for (int i = 0; i < 6; i++) /* the time limit is a second */
+        tm_assert(leave_ns(i & 1, after_cnt[i / 2]) < 900 * TM_NS_PER_MS);
+}
+
+Test(feed, an_ipv6_address_works_like_a_name)
+{
+    const tm_venue_cfg_t cfg = {.host = "::1", .source.generator = {.seed = 4}};
+    uint16_t port;
+    int fd = tm_venue_listen("::1", 0, &port);
+    if (fd < 0) tm_skip("there is no IPv6 here");
+    close(fd);
+    venue_fixture_t *f = venue_fixture_open(&cfg);
+    for (int tls = 0; tls < 2; tls++) {
+        char url[512];
+        const tm_venue_ports_t *ports = venue_fixture_ports(f);
+        snprintf(url, sizeof url, "%s://[::1]:%u/ws/btcusdt@trade", tls ? "wss" : "ws",
+                 tls ? ports->tls : ports->plain);
+        tm_source_t *source = feed_open(f, url, NULL, 0, 0);
+        tm_source_close(source);
+    }
+    tm_assert_eq(venue_fixture_close(f), 0);
 }
 
 static void on_alarm(int sig)

@@ -84,11 +84,11 @@ Test(url, lengths_are_limited)
     static char text[TM_URL_TARGET_MAX + TM_URL_HOST_MAX + 100];
     tm_url_t url;
     for (int over = 0; over < 2; over++) {
-        int n = sprintf(text, "ws://");
+        int n = snprintf(text, sizeof text, "ws://");
         memset(text + n, 'h', TM_URL_HOST_MAX + (size_t)over);
         text[n + TM_URL_HOST_MAX + over] = '\0';
         tm_assert_eq(tm_url_parse(&url, text), over ? TM_E_LIMIT : 0);
-        n = sprintf(text, "ws://h/");
+        n = snprintf(text, sizeof text, "ws://h/");
         memset(text + n, 'p', TM_URL_TARGET_MAX - 1 + (size_t)over);
         text[n + TM_URL_TARGET_MAX - 1 + over] = '\0';
         tm_assert_eq(tm_url_parse(&url, text), over ? TM_E_LIMIT : 0);

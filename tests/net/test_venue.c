@@ -113,10 +113,11 @@ Test(venue, a_connection_holds_1024_streams_and_no_more)
     venue_fixture_t *f = silent_venue(&(tm_venue_cfg_t){0});
     raw_client_t *c = raw_client_open(venue_fixture_ports(f)->plain, "/ws/one@more");
     static char request[32768];
-    size_t n = (size_t)sprintf(request,
-                               "{\"method\":\"SUBSCRIBE\",\"id\":1,\"params\":[\"s0@trade\"");
-    for (int i = 1; i < 1023; i++) n += (size_t)sprintf(request + n, ",\"s%d@trade\"", i);
-    sprintf(request + n, "]}");
+    size_t n = (size_t)snprintf(request, sizeof request,
+                                "{\"method\":\"SUBSCRIBE\",\"id\":1,\"params\":[\"s0@trade\"");
+    for (int i = 1; i < 1023; i++)
+        n += (size_t)snprintf(request + n, sizeof request - n, ",\"s%d@trade\"", i);
+    snprintf(request + n, sizeof request - n, "]}");
     expect_reply(c, request, "{\"result\":null,\"id\":1}");
     expect_reply(c, "{\"method\":\"SUBSCRIBE\",\"params\":[\"too@many\"],\"id\":2}",
                  "{\"error\":{\"code\":2,\"msg\":\"Invalid request: too many streams on this "

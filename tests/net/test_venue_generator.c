@@ -33,7 +33,7 @@ static int64_t e8(const char *text)
     const char *point = strchr(text, '.');
     tm_assert(point != NULL);
     tm_assert_eq(strlen(point), 9u);
-    return strtoll(text, NULL, 10) * 100000000 + strtoll(point + 1, NULL, 10);
+    return strtoll(text, NULL, 10) * INT64_C(100000000) + strtoll(point + 1, NULL, 10);
 }
 
 Test(venue_generator, one_seed_and_base_give_one_stream_and_another_seed_another)
@@ -47,9 +47,9 @@ Test(venue_generator, one_seed_and_base_give_one_stream_and_another_seed_another
     tm_venue_generator_t *c = start(&cfg);
     int equal = 0, n = 0;
     tm_venue_message_t ma, mb, mc;
-    while (tm_venue_generator_next(a, 7 * n, &ma)) {
-        tm_assert(tm_venue_generator_next(b, 9 * n, &mb)); /* whatever the clock does */
-        tm_assert(tm_venue_generator_next(c, 7 * n, &mc));
+    while (tm_venue_generator_next(a, INT64_C(7) * n, &ma)) {
+        tm_assert(tm_venue_generator_next(b, INT64_C(9) * n, &mb)); /* whatever the clock does */
+        tm_assert(tm_venue_generator_next(c, INT64_C(7) * n, &mc));
         tm_assert_eq(ma.sz, mb.sz);
         tm_assert(memcmp(ma.text, mb.text, ma.sz) == 0);
         equal += ma.sz == mc.sz && memcmp(ma.text, mc.text, ma.sz) == 0;

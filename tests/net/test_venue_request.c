@@ -69,9 +69,10 @@ Test(venue_request, wrong_requests_get_the_documented_codes)
 Test(venue_request, parameters_are_limited)
 {
     static char text[8192];
-    size_t n = (size_t)sprintf(text, "{\"method\":\"SUBSCRIBE\",\"params\":[\"a\"");
-    for (int i = 0; i < TM_VENUE_PARAM_MAX; i++) n += (size_t)sprintf(text + n, ",\"a\"");
-    sprintf(text + n, "],\"id\":3}");
+    size_t n = (size_t)snprintf(text, sizeof text, "{\"method\":\"SUBSCRIBE\",\"params\":[\"a\"");
+    for (int i = 0; i < TM_VENUE_PARAM_MAX; i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, ",\"a\"");
+    snprintf(text + n, sizeof text - n, "],\"id\":3}");
     tm_assert(!parse(text));
     tm_assert(strstr(r.msg, "too many parameters") != NULL);
 }

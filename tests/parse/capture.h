@@ -1,4 +1,5 @@
-/* tests/parse/capture.h - recorded feeds for tests: lines "<receive time> <message>" out of gzip files.
+/* tests/parse/capture.h - recorded feeds for tests: lines "<receive time> <message>" out of gzip
+   files.
    Flow     $TM_SHARED/captures -> [capture] -> frames whose bytes end at the end of a page
    Memory   open/close; a frame is valid until the next one
    Threads  one */

@@ -31,7 +31,11 @@ static void mode_open(parse_mode_t *m, uint32_t idx)
 
 static void print_row(const tm_symbols_t *symbols, const tm_market_row_t *r)
 {
-    const char *symbol = tm_symbols_name(symbols, r->row.symbol, NULL);
+    char symbol[TM_SYMBOL_SZ_MAX + 1] = "";
+    size_t sz;
+    memcpy(symbol, tm_symbols_name(symbols, r->row.symbol, &sz), sizeof symbol);
+    for (size_t i = 0; i < sz; i++)
+        if ((uint8_t)symbol[i] < 0x20) symbol[i] = '?'; /* the lines must stay lines */
     if (r->row.schema_id == TM_SCHEMA_ID_TRADE) {
         const tm_trade_t *t = &r->trade;
         printf("T %s %" PRId64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %u\n",

@@ -1,0 +1,253 @@
+#include "engine/job/options.h"
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "engine/job/flags.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RETRIES_DEFAULT = 10, RETRIES_MAX = 1000000 };
+enum { RING_DEPTH_DEFAULT = 1 << 14, RING_DEPTH_MIN = 1 << 6, RING_DEPTH_MAX = 1 << 20 };
+
+#define STATE_MEMORY_DEFAULT (UINT64_C(256) << 20)
+#define STATE_MEMORY_MIN     (UINT64_C(1) << 20)
+#define STATE_MEMORY_MAX     (UINT64_C(32) << 30)
+
+typedef enum option_id {
+    OPT_CONNECT,
+    OPT_STREAM,
+    OPT_CA_FILE,
+    OPT_RETRIES,
+    OPT_ON_CLOSE,
+    OPT_IDLE_TIMEOUT,
+    OPT_REPLAY,
+    OPT_SPEED,
+    OPT_JOURNAL,
+    OPT_OUT,
+    OPT_ROLL_INTERVAL,
+    OPT_DEAD_LETTERS,
+    OPT_WATERMARK_BOUND,
+    OPT_DURATION,
+    OPT_INGEST_CORES,
+    OPT_WORKER_CORES,
+    OPT_IDLE,
+    OPT_RING_DEPTH,
+    OPT_STATE_MEMORY,
+    OPT_EXPLAIN,
+    OPT_JSON,
+    OPT_QUIET,
+    OPT_HELP,
+    OPT_VERSION,
+} option_id_t;
+
+/* In the order of the help page. */
+static const tm_flag_t table[] = {
+    [OPT_CONNECT] = {"connect", "URL", "live feed, wss:// or ws://; may be given several times"},
+    [OPT_STREAM] = {"stream", "NAME",
+                    "subscribe to this stream as well (btcusdt@trade); repeatable"},
+    [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
+    [OPT_RETRIES] = {"retries", "N",
+                     "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
+    [OPT_ON_CLOSE] = {"on-close", "HOW",
+                      "end or reconnect when a live feed closes in order, 1000 (default: end)"},
+    [OPT_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
+                          "cut a live feed that is silent for so long; 0 = never (default: 60s)"},
+    [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
+    [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
+    [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
+    [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
+    [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
+                           "finish a part file when it is this old (default: 60s)"},
+    [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
+                          "write messages that could not be parsed to FILE"},
+    [OPT_WATERMARK_BOUND] = {"watermark-bound", "TIME",
+                             "how much rows may be out of order (default: 1s)"},
+    [OPT_DURATION] = {"duration", "TIME", "stop, in order, after this long"},
+    [OPT_INGEST_CORES] = {"ingest-cores", "LIST", "cores for ingest threads, one each: 0 or 0,1"},
+    [OPT_WORKER_CORES] = {"worker-cores", "LIST",
+                          "cores for workers, one each; a core may be shared"},
+    [OPT_IDLE] = {"idle", "HOW", "spin, yield or park when there is nothing to do (default: auto)"},
+    [OPT_RING_DEPTH] = {"ring-depth", "ROWS", "rows a ring holds, a power of two (default: 16384)"},
+    [OPT_STATE_MEMORY] = {"state-memory", "SIZE",
+                          "keyed state of a worker: 64M, 4G (default: 256M)"},
+    [OPT_EXPLAIN] = {"explain", NULL, "print the graph, its threads and rings, and run nothing"},
+    [OPT_JSON] = {"json", NULL, "print the summary as one JSON object on the last line"},
+    [OPT_QUIET] = {"quiet", NULL, "no start-up page, live line or summary; only warnings"},
+    [OPT_HELP] = {"help", NULL, "print this page"},
+    [OPT_VERSION] = {"version", NULL, "print the version"},
+};
+
+void tm_options_help(FILE *out, const char *program)
+{
+    fprintf(out,
+            "usage: %s (--connect URL | --replay FILE) [--out DIR] [options]\n\n"
+            "Times are 500ms, 1s, 2m, 1h. Cores are numbers and ranges: 0,2-3.\n\n",
+            program);
+    tm_flags_help(out, table, TM_ARRAY_CNT(table));
+}
+
+static int list_add(const char **list, uint32_t *cnt, const char *name, const char *value)
+{
+    if (*cnt == TM_OPTION_LIST_MAX)
+        return tm_error_set(TM_E_CONFIG, "--%s: at most %d may be given", name, TM_OPTION_LIST_MAX);
+    list[(*cnt)++] = value;
+    return 0;
+}
+
+static int cores_parse(const char *name, const char *text, uint32_t *cores, uint32_t *cnt)
+{
+    int n = tm_cpu_list_parse(text, cores, TM_OPTION_CORE_MAX);
+    if (n < 0) return tm_error_context(n, "--%s", name);
+    *cnt = (uint32_t)n;
+    return 0;
+}
+
+static int idle_parse(const char *text, tm_idle_kind_t *kind)
+{
+    static const char *const names[] = {"auto", "spin", "yield", "park"};
+    for (size_t i = 0; i < TM_ARRAY_CNT(names); i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *kind = (tm_idle_kind_t)i;
+        return 0;
+    }
+    return tm_error_set(TM_E_CONFIG, "--idle '%s': choose spin, yield, park or auto", text);
+}
+
+static int retries_parse(const char *text, uint32_t *max)
+{
+    uint64_t v;
+    TM_TRY(tm_number_parse("retries", text, 0, RETRIES_MAX, &v));
+    *max = v == 0 ? UINT32_MAX : (uint32_t)v;
+    return 0;
+}
+
+static int on_close_parse(const char *text, bool *reconnect)
+{
+    *reconnect = strcmp(text, "reconnect") == 0;
+    if (*reconnect || strcmp(text, "end") == 0) return 0;
+    return tm_error_set(TM_E_CONFIG, "--on-close '%s': choose end or reconnect", text);
+}
+
+static int ring_depth_parse(const char *text, uint32_t *depth)
+{
+    char *end;
+    unsigned long v = strtoul(text, &end, 10);
+    if (*end || !tm_is_pow2(v) || v < RING_DEPTH_MIN || v > RING_DEPTH_MAX)
+        return tm_error_set(TM_E_CONFIG, "--ring-depth '%s': a power of two from %d to %d", text,
+                            RING_DEPTH_MIN, RING_DEPTH_MAX);
+    *depth = (uint32_t)v;
+    return 0;
+}
+
+static int state_memory_parse(const char *text, uint64_t *sz)
+{
+    char *end;
+    double v = strtod(text, &end);
+    bool giga = strcmp(end, "G") == 0;
+    uint64_t bytes = v > 0 && v < 1e6 ? (uint64_t)(v * (giga ? 1 << 30 : 1 << 20)) : 0;
+    if (end == text || !(giga || strcmp(end, "M") == 0) || bytes < STATE_MEMORY_MIN ||
+        bytes > STATE_MEMORY_MAX)
+        return tm_error_set(TM_E_CONFIG, "--state-memory '%s': write 1M to 32G", text);
+    *sz = bytes;
+    return 0;
+}
+
+static int duration_option(const char *name, const char *text, int64_t *out_ns)
+{
+    int err = tm_duration_parse(text, out_ns);
+    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+}
+
+static int apply(void *ctx, uint32_t id, const char *arg)
+{
+    tm_options_t *o = ctx;
+    switch ((option_id_t)id) {
+    case OPT_CONNECT:
+        return list_add(o->connects, &o->connect_cnt, "connect", arg);
+    case OPT_STREAM:
+        return list_add(o->streams, &o->stream_cnt, "stream", arg);
+    case OPT_REPLAY:
+        return list_add(o->replays, &o->replay_cnt, "replay", arg);
+    case OPT_CA_FILE:
+        o->ca_file = arg;
+        return 0;
+    case OPT_JOURNAL:
+        o->journal_dir = arg;
+        return 0;
+    case OPT_RETRIES:
+        return retries_parse(arg, &o->retry_max);
+    case OPT_ON_CLOSE:
+        return on_close_parse(arg, &o->reconnect_on_close);
+    case OPT_IDLE_TIMEOUT:
+        return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
+    case OPT_OUT:
+        o->out_dir = arg;
+        return 0;
+    case OPT_DEAD_LETTERS:
+        o->dead_letter_file = arg;
+        return 0;
+    case OPT_SPEED:
+        return tm_speed_parse(arg, &o->speed);
+    case OPT_ROLL_INTERVAL:
+        return duration_option("roll-interval", arg, &o->roll_interval_ns);
+    case OPT_WATERMARK_BOUND:
+        return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
+    case OPT_DURATION:
+        return duration_option("duration", arg, &o->duration_ns);
+    case OPT_INGEST_CORES:
+        return cores_parse("ingest-cores", arg, o->ingest_cores, &o->ingest_core_cnt);
+    case OPT_WORKER_CORES:
+        return cores_parse("worker-cores", arg, o->worker_cores, &o->worker_core_cnt);
+    case OPT_IDLE:
+        return idle_parse(arg, &o->idle);
+    case OPT_RING_DEPTH:
+        return ring_depth_parse(arg, &o->ring_depth);
+    case OPT_STATE_MEMORY:
+        return state_memory_parse(arg, &o->state_memory_sz);
+    case OPT_EXPLAIN:
+        o->explain = true;
+        return 0;
+    case OPT_JSON:
+        o->json = true;
+        return 0;
+    case OPT_QUIET:
+        o->quiet = true;
+        return 0;
+    case OPT_HELP:
+        tm_options_help(stdout, o->program);
+        return 1;
+    case OPT_VERSION:
+        printf("tidemark %s\n", TM_VERSION);
+        return 1;
+    }
+    return 0;
+}
+
+/* The last part of the path: what a person calls the job, however it was started. */
+static const char *program_name(int argc, char **argv)
+{
+    if (argc == 0) return "job";
+    const char *slash = strrchr(argv[0], '/');
+    return slash ? slash + 1 : argv[0];
+}
+
+int tm_options_parse(tm_options_t *opts, int argc, char **argv)
+{
+    *opts = (tm_options_t){
+        .program = program_name(argc, argv),
+        .out_dir = "out",
+        .watermark_bound_ns = -1,
+        .retry_max = RETRIES_DEFAULT,
+        .idle_timeout_ns = 60 * TM_NS_PER_S,
+        .ring_depth = RING_DEPTH_DEFAULT,
+        .state_memory_sz = STATE_MEMORY_DEFAULT,
+    };
+    int first = tm_flags_parse(table, TM_ARRAY_CNT(table), argc, argv, apply, opts);
+    if (first <= 0) return first < 0 ? first : 1;
+    if (first < argc)
+        return tm_error_set(TM_E_CONFIG, "'%s' is not an option; see --help", argv[first]);
+    if (opts->connect_cnt > 0 && opts->replay_cnt > 0)
+        return tm_error_set(TM_E_CONFIG, "--connect and --replay exclude each other");
+    return 0;
+}

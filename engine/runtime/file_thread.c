@@ -1,0 +1,162 @@
+#include "engine/runtime/file_thread.h"
+
+#include "base/clock.h"
+#include "engine/runtime/idle.h"
+#include "state/part_sink.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { TICK_NS = 100 * TM_NS_PER_MS, BURST_MAX = 4096 };
+
+/* Moves one run of rows from a ring into its sink. Returns rows taken, or a negative code. */
+static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
+{
+    const void *rows;
+    uint32_t cnt = tm_ring_peek(port->ring, &rows, BURST_MAX);
+    if (cnt == 0) return 0;
+    uint32_t stride = tm_ring_stride(port->ring);
+    const tm_row_t *last = (const tm_row_t *)((const uint8_t *)rows + (size_t)(cnt - 1) * stride);
+    /* The only control row a worker sends here is the end, and nothing follows it. */
+    bool end = last->kind == TM_ROW_END;
+    uint32_t data_cnt = cnt - end;
+    if (data_cnt > 0) {
+        TM_TRY(port->sink->ops->write(port->sink, rows, data_cnt));
+        tm_counter_add(f->rows_out, data_cnt);
+    }
+    tm_ring_release(port->ring, cnt);
+    port->ended = end;
+    return cnt;
+}
+
+static int tick_all(tm_file_thread_t *f)
+{
+    int64_t now_ns = tm_clock_real_ns();
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->tick(f->ports[i].sink, now_ns));
+    return 0;
+}
+
+/* Writes and fsyncs what the ingest threads have recorded since. Returns work done, or an error. */
+static int64_t journals_flush(tm_file_thread_t *f)
+{
+    int64_t work = 0;
+    for (uint32_t i = 0; i < f->journal_cnt; i++) {
+        int n = tm_journal_flush_work(f->journals[i]);
+        if (n < 0) return n;
+        work += n;
+    }
+    return work;
+}
+
+/* The journal ends before the results that stand on it are made visible. */
+static int journals_close(tm_file_thread_t *f)
+{
+    int err = 0;
+    while (f->journal_cnt > 0) {
+        int rc = tm_journal_writer_close(f->journals[--f->journal_cnt]);
+        if (err == 0) err = rc;
+    }
+    return err;
+}
+
+/* The last transaction: everything written becomes durable, then visible. */
+static int finish_all(tm_file_thread_t *f)
+{
+    TM_TRY(journals_close(f));
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, 1));
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, 1));
+    return 0;
+}
+
+static int file_body(void *arg)
+{
+    tm_file_thread_t *f = arg;
+    int64_t tick_at_ns = tm_clock_mono_ns() + TICK_NS;
+    TM_TRY(tm_thread_pin(&f->thread));
+    tm_thread_is_running(&f->thread);
+    for (;;) {
+        uint64_t work = 0;
+        uint32_t ended = 0;
+        for (uint32_t i = 0; i < f->port_cnt; i++) {
+            if (!f->ports[i].ended) {
+                int64_t n = port_drain(f, &f->ports[i]);
+                if (n < 0) return (int)n;
+                work += (uint64_t)n;
+            }
+            ended += f->ports[i].ended;
+        }
+        if (ended == f->port_cnt) return finish_all(f);
+        int64_t recorded = journals_flush(f);
+        if (recorded < 0) return (int)recorded;
+        work += (uint64_t)recorded;
+        int64_t now_ns = tm_clock_mono_ns();
+        if (now_ns >= tick_at_ns) {
+            TM_TRY(tick_all(f));
+            tick_at_ns = now_ns + TICK_NS;
+        }
+        tm_thread_cycle(&f->thread, now_ns, work == 0);
+        if (work == 0 && atomic_load_explicit(f->abort, memory_order_acquire)) /* A1 */
+            return tm_error_set(TM_E_CLOSED,
+                                "stopped before the end because another thread failed");
+        tm_idle_round(&f->idle, work);
+    }
+}
+
+static int port_open(tm_file_thread_t *f, uint32_t sink_idx, uint32_t worker_idx, tm_ring_t *ring,
+                     const tm_symbols_t *symbols)
+{
+    const struct tm_stream *node = f->topo->sinks[sink_idx];
+    tm_sink_port_t *port = &f->ports[f->port_cnt];
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir,
+             node->parts.folder[0] ? "/" : "", node->parts.folder);
+    /* Rows lie in the ring a stride apart; to the sink that is their size. */
+    port->schema = node->schema;
+    port->schema.row_sz = (uint16_t)f->topo->sink_strides[sink_idx];
+    const tm_part_sink_cfg_t cfg = {
+        .dir = dir,
+        .subtask_idx = worker_idx,
+        .schema = &port->schema,
+        .symbols = symbols,
+        .bucket_field = node->parts.bucket_field[0] ? node->parts.bucket_field : NULL,
+        .bucket_format = node->parts.bucket_format,
+        .compression = TM_COMPRESS_ZSTD,
+        .roll_interval_ns = node->parts.roll_interval_ns,
+        .counters = f->thread.counters,
+    };
+    TM_TRY(tm_part_sink_open(&port->sink, &cfg));
+    port->ring = ring;
+    f->port_cnt++;
+    return 0;
+}
+
+int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
+                        const tm_symbols_t *symbols, const _Atomic bool *abort)
+{
+    memset(f, 0, sizeof *f);
+    f->topo = topo;
+    f->abort = abort;
+    f->idle.kind = topo->file.idle;
+    TM_TRY(tm_thread_init(&f->thread, &topo->file, file_body, f));
+    f->rows_out = tm_counter_get(f->thread.counters, "rows_out");
+    for (uint32_t s = 0; s < topo->sink_cnt; s++)
+        for (uint32_t w = 0; w < topo->worker_cnt; w++)
+            TM_TRY(port_open(f, s, w, rings[s * topo->worker_cnt + w], symbols));
+    return 0;
+}
+
+void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal)
+{
+    f->journals[f->journal_cnt++] = journal;
+}
+
+void tm_file_thread_fini(tm_file_thread_t *f)
+{
+    (void)journals_close(f); /* only after a failure that was reported already */
+    for (uint32_t i = 0; i < f->port_cnt; i++) f->ports[i].sink->ops->close(f->ports[i].sink);
+    f->port_cnt = 0;
+    tm_thread_fini(&f->thread);
+}

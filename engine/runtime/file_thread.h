@@ -1,0 +1,47 @@
+/* engine/runtime/file_thread.h - the thread that owns all sinks, off the hot cores.
+   Flow     worker rings -> [file thread] -> sinks (state/); journals of the ingest threads -> segments
+   Memory   rings and sinks are opened by the runtime before the threads start
+   Threads  body: one thread; the rest: the control thread
+   Errors   a sink that fails stops the job: what is finished stays finished, the error names the
+            path
+   Limits   TM_TOPOLOGY_SINK_MAX sinks x TM_TOPOLOGY_WORKER_MAX workers */
+#ifndef TM_ENGINE_FILE_THREAD_H
+#define TM_ENGINE_FILE_THREAD_H
+
+#include "base/symbol.h"
+#include "engine/runtime/idle.h"
+#include "engine/runtime/ring.h"
+#include "engine/runtime/thread.h"
+#include "state/journal_writer.h"
+#include "state/sink.h"
+
+/* One subtask of one sink: the output of one worker. */
+typedef struct tm_sink_port {
+    tm_ring_t *ring;    /* not owned */
+    tm_sink_t *sink;    /* owned */
+    tm_schema_t schema; /* of the rows as they lie in the ring */
+    bool ended;
+} tm_sink_port_t;
+
+typedef struct tm_file_thread {
+    tm_thread_t thread;
+    const tm_topology_t *topo;
+    const _Atomic bool *abort;
+    tm_sink_port_t ports[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];
+    uint32_t port_cnt;
+    tm_journal_writer_t *journals[TM_TOPOLOGY_INGEST_MAX]; /* owned */
+    uint32_t journal_cnt;
+    tm_counter_t *rows_out;
+    tm_idle_t idle;
+} tm_file_thread_t;
+
+/* Opens the sinks of every (sink, worker) pair. rings[sink_idx * worker_cnt + worker_idx]. */
+int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
+                        const tm_symbols_t *symbols, const _Atomic bool *abort) TM_MUST_CHECK;
+
+/* Before the thread starts: it becomes the journal's file thread and its owner. */
+void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal);
+
+void tm_file_thread_fini(tm_file_thread_t *f);
+
+#endif

@@ -1,0 +1,268 @@
+#include "engine/runtime/runtime.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "engine/job/report.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { CONTROL_ROUND_NS = 50 * TM_NS_PER_MS };
+
+/* The number of the signal that asked for the end. Handlers may touch nothing else. */
+static _Atomic int signal_seen;
+
+static void on_signal(int sig)
+{
+    atomic_store_explicit(&signal_seen, sig, memory_order_relaxed); /* the only shared word */
+}
+
+/* Engine threads block both signals, so the control thread's sleep is what they interrupt. A second
+   signal finds the default action again and ends the process at once. */
+static void signals_install(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static void signals_block(int how)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    pthread_sigmask(how, &set, NULL);
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int ring_carve(tm_runtime_t *rt, tm_ring_t **out, uint32_t stride)
+{
+    const tm_ring_cfg_t cfg = {.depth = rt->topo.ring_depth, .stride = stride};
+    void *mem = tm_arena_alloc(&rt->ring_arena, tm_ring_footprint(&cfg), TM_FALSE_SHARE);
+    *out = mem ? tm_ring_init(mem, &cfg) : NULL;
+    return *out ? 0 : tm_error_set(-EINVAL, "ring of %u rows of %u bytes", cfg.depth, stride);
+}
+
+static size_t rings_footprint(const tm_topology_t *t)
+{
+    tm_ring_cfg_t cfg = {.depth = t->ring_depth, .stride = t->row_stride};
+    size_t sz = (size_t)t->ingest_cnt * t->worker_cnt *
+                tm_align_up(tm_ring_footprint(&cfg), TM_FALSE_SHARE);
+    for (uint32_t s = 0; s < t->sink_cnt; s++) {
+        cfg.stride = t->sink_strides[s];
+        sz += (size_t)t->worker_cnt * tm_align_up(tm_ring_footprint(&cfg), TM_FALSE_SHARE);
+    }
+    return sz;
+}
+
+static int rings_open(tm_runtime_t *rt)
+{
+    const tm_topology_t *t = &rt->topo;
+    TM_TRY(tm_arena_open(&rt->ring_arena, rings_footprint(t)));
+    for (uint32_t i = 0; i < t->ingest_cnt * t->worker_cnt; i++)
+        TM_TRY(ring_carve(rt, &rt->row_rings[i], t->row_stride));
+    for (uint32_t s = 0; s < t->sink_cnt; s++)
+        for (uint32_t w = 0; w < t->worker_cnt; w++)
+            TM_TRY(ring_carve(rt, &rt->out_rings[s * t->worker_cnt + w], t->sink_strides[s]));
+    return 0;
+}
+
+static int threads_open(tm_runtime_t *rt)
+{
+    const tm_topology_t *t = &rt->topo;
+    rt->file = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *rt->file, TM_FALSE_SHARE));
+    if (!rt->file) return tm_error_set(-ENOMEM, "file thread: out of memory");
+    TM_TRY(tm_file_thread_init(rt->file, t, rt->out_rings, rt->symbols, &rt->abort));
+    for (uint32_t w = 0; w < t->worker_cnt; w++) {
+        const tm_worker_cfg_t cfg = {.topo = t,
+                                     .worker_idx = w,
+                                     .row_rings = rt->row_rings,
+                                     .out_rings = rt->out_rings,
+                                     .abort = &rt->abort};
+        TM_TRY(tm_worker_open(&rt->workers[w], &cfg));
+    }
+    for (uint32_t i = 0; i < t->ingest_cnt; i++) {
+        const tm_ingest_cfg_t cfg = {.topo = t,
+                                     .ingest_idx = i,
+                                     .rings = &rt->row_rings[(size_t)i * t->worker_cnt],
+                                     .symbols = rt->symbols,
+                                     .stop = &rt->stop,
+                                     .abort = &rt->abort};
+        TM_TRY(tm_ingest_open(&rt->ingests[i], &cfg));
+    }
+    return 0;
+}
+
+/* One journal an ingest thread: DIR where there is one thread, DIR/<idx> where there are several. */
+static int journals_open(tm_runtime_t *rt)
+{
+    const char *dir = rt->job->opts.journal_dir;
+    for (uint32_t i = 0; dir && i < rt->topo.ingest_cnt; i++) {
+        char path[PATH_MAX];
+        int n = rt->topo.ingest_cnt == 1 ? snprintf(path, sizeof path, "%s", dir)
+                                         : snprintf(path, sizeof path, "%s/%u", dir, i);
+        if (n >= (int)sizeof path) return tm_error_set(-ENAMETOOLONG, "--journal: path too long");
+        if (rt->topo.ingest_cnt > 1 && mkdir(dir, 0777) != 0 && errno != EEXIST)
+            return tm_error_set(-errno, "--journal %s: %s", dir, strerror(errno));
+        const tm_journal_writer_cfg_t cfg = {
+            .dir = path,
+            .label = tm_job_find(rt->job, TM_NODE_FEED)->name,
+            .receive_counters = tm_ingest_thread(rt->ingests[i])->counters,
+            .file_counters = rt->file->thread.counters,
+        };
+        tm_journal_writer_t *journal;
+        tm_journal_recovery_t recovery;
+        int err = tm_journal_writer_open(&journal, &cfg, &recovery);
+        if (err < 0) return tm_error_context(err, "--journal");
+        tm_file_thread_record(rt->file, journal);
+        tm_ingest_record(rt->ingests[i], journal);
+    }
+    return 0;
+}
+
+int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
+{
+    memset(rt, 0, sizeof *rt);
+    rt->job = job;
+    tm_clock_init();
+    TM_TRY(tm_topology_plan(&rt->topo, job));
+    TM_TRY(tm_symbols_open(&rt->symbols));
+    TM_TRY(rings_open(rt));
+    TM_TRY(threads_open(rt));
+    return journals_open(rt);
+}
+
+void tm_runtime_close(tm_runtime_t *rt)
+{
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) tm_ingest_close(rt->ingests[i]);
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++) tm_worker_close(rt->workers[w]);
+    if (rt->file) tm_file_thread_fini(rt->file);
+    free(rt->file);
+    tm_arena_close(&rt->ring_arena);
+    tm_symbols_close(rt->symbols);
+}
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static int threads_start(tm_runtime_t *rt)
+{
+    TM_TRY(tm_thread_start(&rt->file->thread));
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        TM_TRY(tm_thread_start(tm_worker_thread(rt->workers[w])));
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++)
+        TM_TRY(tm_thread_start(tm_ingest_thread(rt->ingests[i])));
+    return 0;
+}
+
+static bool is_over(const tm_thread_t *t)
+{
+    tm_thread_state_t state = tm_thread_state(t);
+    return state == TM_THREAD_DONE || state == TM_THREAD_FAILED || !t->started;
+}
+
+/* A failed worker or file thread leaves rings that nobody empties: everybody has to let go. */
+static void failures_check(tm_runtime_t *rt)
+{
+    bool failed = tm_thread_state(&rt->file->thread) == TM_THREAD_FAILED;
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        failed |= tm_thread_state(tm_worker_thread(rt->workers[w])) == TM_THREAD_FAILED;
+    if (!failed) return;
+    atomic_store_explicit(&rt->stop, true, memory_order_release);  /* R1 */
+    atomic_store_explicit(&rt->abort, true, memory_order_release); /* A1 */
+}
+
+static bool all_over(const tm_runtime_t *rt)
+{
+    bool over = is_over(&rt->file->thread);
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        over &= is_over(tm_worker_thread(rt->workers[w]));
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++)
+        over &= is_over(tm_ingest_thread(rt->ingests[i]));
+    return over;
+}
+
+static void stop_check(tm_runtime_t *rt, int64_t now_ns)
+{
+    if (atomic_load_explicit(&rt->stop, memory_order_relaxed)) return;  /* own value */
+    int sig = atomic_load_explicit(&signal_seen, memory_order_relaxed); /* the only shared word */
+    int64_t duration_ns = rt->job->opts.duration_ns;
+    if (sig)
+        TM_LOG_I("engine", "%s: stopping, draining what came in (again to end at once)",
+                 strsignal(sig));
+    if (sig || (duration_ns > 0 && now_ns - rt->start_ns >= duration_ns))
+        atomic_store_explicit(&rt->stop, true, memory_order_release); /* R1 */
+}
+
+/* The error to report: the one that came first in the flow of causes, so a failed sink before the
+   ends it forced on others. */
+static int first_error(const tm_runtime_t *rt)
+{
+    const tm_thread_t *order[1 + TM_TOPOLOGY_WORKER_MAX + TM_TOPOLOGY_INGEST_MAX];
+    uint32_t cnt = 0;
+    order[cnt++] = &rt->file->thread;
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        order[cnt++] = tm_worker_thread(rt->workers[w]);
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++)
+        order[cnt++] = tm_ingest_thread(rt->ingests[i]);
+    int err = 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        if (tm_thread_state(order[i]) != TM_THREAD_FAILED) continue;
+        if (err == 0 || err == TM_E_CLOSED)
+            err = tm_error_set(order[i]->err, "%s: %s", order[i]->plan.name, order[i]->err_text);
+    }
+    return err;
+}
+
+static void control_loop(tm_runtime_t *rt)
+{
+    const struct timespec nap = {0, CONTROL_ROUND_NS};
+    tm_report_live_t live = {0};
+    int64_t sync_at_ns = rt->start_ns;
+    while (!all_over(rt)) {
+        int64_t now_ns = tm_clock_mono_ns();
+        stop_check(rt, now_ns);
+        failures_check(rt);
+        if (now_ns >= sync_at_ns) {
+            tm_clock_sync();
+            sync_at_ns = now_ns + TM_NS_PER_S;
+        }
+        tm_report_live(&live, rt, now_ns);
+        nanosleep(&nap, NULL);
+    }
+    tm_report_live_end(&live);
+}
+
+static void threads_join(tm_runtime_t *rt)
+{
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++)
+        tm_thread_join(tm_ingest_thread(rt->ingests[i]));
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        tm_thread_join(tm_worker_thread(rt->workers[w]));
+    tm_thread_join(&rt->file->thread);
+}
+
+int tm_runtime_run(tm_runtime_t *rt)
+{
+    signals_install();
+    rt->start_ns = tm_clock_mono_ns();
+    signals_block(SIG_BLOCK);
+    int err = threads_start(rt);
+    signals_block(SIG_UNBLOCK);
+    if (err < 0) {
+        atomic_store_explicit(&rt->stop, true, memory_order_release);  /* R1 */
+        atomic_store_explicit(&rt->abort, true, memory_order_release); /* A1 */
+    } else {
+        control_loop(rt);
+    }
+    threads_join(rt);
+    rt->end_ns = tm_clock_mono_ns();
+    return err < 0 ? err : first_error(rt);
+}

@@ -1,0 +1,43 @@
+/* engine/runtime/runtime.h - a job while it runs: opens everything, starts the threads, watches,
+   drains.
+   Flow     topology -> [runtime] -> ingest threads -> rings -> workers -> rings -> file thread
+   Life     open: memory, rings, sinks; run: sources connect, rows flow; stop (signal, --duration,
+            end of input): sources close, every stage drains in order, sinks commit; close
+   Threads  all calls: the control thread, which runs the loop of tm_runtime_run
+   Order    R1 stop release -> acquire: sources end. A1 abort release -> acquire: nobody waits for
+            a full ring any more
+   Errors   a source that fails ends the input early: all that came in is drained and kept, and
+            the run reports the failure. A sink that fails aborts: finished parts stay */
+#ifndef TM_ENGINE_RUNTIME_H
+#define TM_ENGINE_RUNTIME_H
+
+#include "base/arena.h"
+#include "base/symbol.h"
+#include "engine/runtime/file_thread.h"
+#include "engine/runtime/ingest.h"
+#include "engine/runtime/worker.h"
+
+typedef struct tm_runtime {
+    const tm_job_t *job;
+    tm_topology_t topo;
+    tm_symbols_t *symbols;
+    tm_arena_t ring_arena; /* all rings; read and written from several threads */
+    tm_ring_t *row_rings[TM_TOPOLOGY_INGEST_MAX * TM_TOPOLOGY_WORKER_MAX]; /* [ingest][worker] */
+    tm_ring_t *out_rings[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];   /* [sink][worker] */
+    tm_ingest_t *ingests[TM_TOPOLOGY_INGEST_MAX];
+    tm_worker_t *workers[TM_TOPOLOGY_WORKER_MAX];
+    tm_file_thread_t *file;
+    alignas(TM_FALSE_SHARE) _Atomic bool stop; /* written by the control thread */
+    _Atomic bool abort;
+    int64_t start_ns; /* mono */
+    int64_t end_ns;
+} tm_runtime_t;
+
+int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job) TM_MUST_CHECK;
+
+/* Blocks until the job has ended and drained. 0, or the first error (with its text). */
+int tm_runtime_run(tm_runtime_t *rt) TM_MUST_CHECK;
+
+void tm_runtime_close(tm_runtime_t *rt);
+
+#endif

@@ -1,0 +1,117 @@
+// Prints the rows of a part file in the canonical text form, as read by an independent library:
+//   node read_parts.mjs duckdb|hyparquet FILE...
+// A cell is \N where absent; decimals are exact; times are the number in the file's own unit; doubles
+// are the 16 hex digits of their bits; cells are separated by tabs. Before each file: "# FILE".
+// Runs on Node 18 and later.
+import { readFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+// Times whose zone is UTC come from DuckDB in microseconds whatever the file says: "us" columns of
+// the expectation are cut to that by the caller, who reads the unit line that follows "# FILE".
+
+const hexOfDouble = (d) => {
+  const view = new DataView(new ArrayBuffer(8))
+  view.setFloat64(0, d)
+  return view.getBigUint64(0).toString(16).padStart(16, '0')
+}
+
+const decimalText = (value, scale) => {
+  const negative = value < 0n
+  const digits = (negative ? -value : value).toString().padStart(scale + 1, '0')
+  const whole = digits.slice(0, digits.length - scale)
+  return (negative ? '-' : '') + whole + (scale > 0 ? '.' + digits.slice(digits.length - scale) : '')
+}
+
+const emit = (lines) => process.stdout.write(lines.join('\n') + (lines.length ? '\n' : ''))
+
+// ---- DuckDB ----
+
+const MICROS_PER = { MILLIS: 1000n, MICROS: 1n, NANOS: 1n }
+
+const duckdbCell = (value, unit) => {
+  if (value === null) return '\\N'
+  if (typeof value === 'number') return value
+  if (typeof value === 'object' && 'scale' in value) return decimalText(value.value, value.scale)
+  if (typeof value === 'object' && 'micros' in value) return String(value.micros / MICROS_PER[unit])
+  return String(value)
+}
+
+const readDuckdb = async (files) => {
+  const { DuckDBInstance } = await import('@duckdb/node-api')
+  const db = await (await DuckDBInstance.create(':memory:')).connect()
+  await db.run('set threads = 1')
+  for (const file of files) {
+    const name = `'${file.replaceAll("'", "''")}'`
+    const schema = await db.runAndReadAll(
+      `select name, type, logical_type from parquet_schema(${name}) where type is not null`)
+    const columns = schema.getRows().map(([column, type, logical]) => ({
+      column, double: type === 'DOUBLE',
+      unit: /MILLIS=Milli/.test(logical ?? '') ? 'MILLIS' : /NANOS=Nano/.test(logical ?? '') ? 'NANOS' : 'MICROS',
+    }))
+    const rows = (await db.runAndReadAll(`select * from read_parquet(${name})`)).getRows()
+    emit([`# ${file}`, ...rows.map((row) => row.map((value, i) => {
+      if (value === null) return '\\N'
+      return columns[i].double ? hexOfDouble(value) : duckdbCell(value, columns[i].unit)
+    }).join('\t'))])
+  }
+}
+
+// ---- hyparquet: logical types are taken off the schema, so that it hands out bare integers ----
+
+const bigEndian = (bytes) => {
+  let value = 0n
+  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
+  return BigInt.asIntN(bytes.length * 8, value)
+}
+
+const hyparquetCell = (value, column) => {
+  if (value === null || value === undefined) return '\\N'
+  if (column.type === 'DOUBLE') return hexOfDouble(value)
+  if (column.kind === 'DECIMAL')
+    return decimalText(value instanceof Uint8Array ? bigEndian(value) : BigInt(value), column.scale)
+  if (column.unsigned) return BigInt.asUintN(64, value).toString()
+  return String(value)
+}
+
+const readHyparquet = async (files) => {
+  const { parquetMetadata, parquetRead } = await import('hyparquet')
+  const { compressors } = await import('hyparquet-compressors')
+  for (const file of files) {
+    const bytes = readFileSync(file)
+    const buffer = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)
+    const metadata = parquetMetadata(buffer)
+    const columns = metadata.schema.slice(1).map((element) => {
+      const column = {
+        type: element.type,
+        scale: element.scale ?? 0,
+        kind: element.logical_type?.type ?? '',
+        unsigned: element.logical_type?.type === 'INTEGER' && !element.logical_type.isSigned,
+      }
+      if (element.type !== 'BYTE_ARRAY') {
+        delete element.logical_type
+        delete element.converted_type
+      }
+      return column
+    })
+    let rows = []
+    if (metadata.num_rows > 0n)
+      await parquetRead({ file: buffer, metadata, compressors, utf8: true, onComplete: (all) => { rows = all } })
+    emit([`# ${file}`, ...rows.map((row) => row.map((value, i) => hyparquetCell(value, columns[i])).join('\t'))])
+  }
+}
+
+const readers = { duckdb: readDuckdb, hyparquet: readHyparquet }
+const [, script, name, ...files] = process.argv
+if (!readers[name]) {
+  console.error(`usage: node ${script} duckdb|hyparquet FILE...`)
+  process.exit(2)
+}
+try {
+  await readers[name](files)
+} catch (error) {
+  if (error.code === 'ERR_MODULE_NOT_FOUND') {
+    console.error(`${name} is not installed: run npm ci in tests/readers`)
+    process.exit(77)
+  }
+  throw error
+}
