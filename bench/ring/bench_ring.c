@@ -1,12 +1,11 @@
 /* Rows a second and the round trip between two cores, beside two well-known queues. The distance of
    the cores is probed around every round, because a hypervisor may move them apart for minutes. */
-#include "base/cpu.h"
-#include "base/error.h"
 #include "bench/bench.h"
 #include "bench/ring/queue.h"
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,15 +22,28 @@ typedef struct run {
     uint64_t sum;
 } run_t;
 
-static void pin_second(const tm_bench_t *bench)
+/* Starts a thread on the second core. It must not start on the first, where it would wait for the
+   caller, who spins, to be preempted. */
+static pthread_t second_start(const tm_bench_t *bench, void *(*fn)(void *), void *arg)
 {
-    if (tm_cpu_pin(tm_bench_cpu(bench, 1)) < 0) fprintf(stderr, "warning: %s\n", tm_error_text());
+    pthread_t thread;
+    pthread_attr_t attr;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(tm_bench_cpu(bench, 1), &set);
+    pthread_attr_init(&attr);
+    if (pthread_attr_setaffinity_np(&attr, sizeof set, &set) != 0 ||
+        pthread_create(&thread, &attr, fn, arg) != 0) {
+        fprintf(stderr, "cannot start a thread on core %u\n", tm_bench_cpu(bench, 1));
+        exit(1);
+    }
+    pthread_attr_destroy(&attr);
+    return thread;
 }
 
 static void *other_side(void *arg)
 {
     run_t *run = arg;
-    pin_second(run->bench);
     atomic_store_explicit(&run->ready, true, memory_order_release); /* pairs with run_measure */
     if (run->batch)
         run->sum = run->ops->consume(run->there, run->cnt, run->batch);
@@ -44,12 +56,11 @@ static void *other_side(void *arg)
 static double run_measure(void *ctx)
 {
     run_t *run = ctx;
-    pthread_t thread;
     if (!run->ops) return (double)NAN;
     run->there = run->ops->open();
     run->back = run->ops->open();
     atomic_store_explicit(&run->ready, false, memory_order_relaxed); /* before the thread exists */
-    if (pthread_create(&thread, NULL, other_side, run) != 0) abort();
+    pthread_t thread = second_start(run->bench, other_side, run);
     while (!atomic_load_explicit(&run->ready, memory_order_acquire)) queue_relax();
 
     double start = tm_bench_now();
@@ -75,7 +86,6 @@ typedef struct probe {
 static void *probe_other(void *arg)
 {
     probe_t *p = arg;
-    pin_second(p->bench);
     for (uint64_t i = 1; i <= PROBE_TRIPS; i++) {
         while (atomic_load_explicit(&p->line, memory_order_acquire) != 2 * i - 1) queue_relax();
         atomic_store_explicit(&p->line, 2 * i, memory_order_release); /* the bare line, back */
@@ -85,10 +95,9 @@ static void *probe_other(void *arg)
 
 static double probe_ns(probe_t *p)
 {
-    pthread_t thread;
     double start = 0;
     atomic_store_explicit(&p->line, 0, memory_order_relaxed); /* before the thread exists */
-    if (pthread_create(&thread, NULL, probe_other, p) != 0) abort();
+    pthread_t thread = second_start(p->bench, probe_other, p);
     for (uint64_t i = 1; i <= PROBE_TRIPS; i++) {
         if (i == PROBE_TRIPS / 2) start = tm_bench_now();
         atomic_store_explicit(&p->line, 2 * i - 1, memory_order_release); /* the bare line, there */

@@ -18,8 +18,10 @@
             head || acquire of head; plain writes. A stale phase cannot pass for a fresh one: the
             producer writes position p + depth only after it has seen head > p, so while the
             consumer waits for p the slot holds lap p / depth or the one before it, and these
-            differ. Plain writes never touch bytes 0-7, so w is only ever accessed atomically while
-            both sides may
+            differ. A burst writes its rows from the second on plainly, phase included, and
+            publishes the first one last. The consumer looks at a row only after the row before it
+            was ready, so it meets them behind the Q1 of the first: plain writes never race with its
+            look
    Errors   footprint: 0 for a bad configuration (a text says why); push: false = full; never blocks
    Limits   depth 2^6..2^20, stride up to TM_ROW_SZ_MAX.  Tests tests/engine/test_ring.c,
             tests/stress/stress_ring.c */
@@ -32,11 +34,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
-enum {
-    TM_RING_DEPTH_MIN = 1 << 6,
-    TM_RING_DEPTH_MAX = 1 << 20,
-    TM_RING_PREFETCH = 8 /* slots that the producer asks for ahead; measured, see ring.c */
-};
+enum { TM_RING_DEPTH_MIN = 1 << 6, TM_RING_DEPTH_MAX = 1 << 20 };
 
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the phase is the low byte of the word");
 
@@ -49,9 +47,14 @@ typedef struct tm_ring_cfg {
     uint32_t stride; /* bytes */
 } tm_ring_cfg_t;
 
+/* Copies adjacent rows into adjacent slots of one lap. */
+typedef void tm_ring_copy_fn(uint8_t *slots, const uint8_t *rows, uint32_t cnt, uint32_t stride,
+                             uint8_t phase);
+
 typedef struct tm_ring {
     /* Written at init. */
     alignas(TM_FALSE_SHARE) uint8_t *slots;
+    tm_ring_copy_fn *copy; /* for this cpu */
     uint64_t depth;
     uint32_t stride;
     uint32_t depth_log2;
@@ -95,13 +98,6 @@ static inline uint64_t tm_ring_room(tm_ring_t *ring, uint64_t pos, uint64_t want
     return room < want ? room : want;
 }
 
-/* Asks for the line of a slot to come, for writing; only of one that the consumer has left. */
-static inline void tm_ring_prefetch(const tm_ring_t *ring, uint64_t pos)
-{
-    uint64_t ahead = pos + TM_RING_PREFETCH;
-    if (ahead - ring->head_seen < ring->depth) __builtin_prefetch(tm_ring_slot(ring, ahead), 1, 3);
-}
-
 /* Fills the slot of `pos`. Bytes 8.. first, then the word that says they are there. */
 static inline void tm_ring_fill(tm_ring_t *ring, uint64_t pos, const void *row)
 {
@@ -121,7 +117,6 @@ static inline bool tm_ring_push(tm_ring_t *ring, const void *row)
 {
     uint64_t pos = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own value */
     if (TM_UNLIKELY(tm_ring_room(ring, pos, 1) == 0)) return false;
-    tm_ring_prefetch(ring, pos);
     tm_ring_fill(ring, pos, row);
     atomic_store_explicit(&ring->tail, pos + 1, memory_order_relaxed); /* for lag only */
     return true;
@@ -130,18 +125,7 @@ static inline bool tm_ring_push(tm_ring_t *ring, const void *row)
 /* Copies in as many of `cnt` rows, `stride` apart, as there is room for. Returns their number. The
    first row is published last: a consumer that waits for it leaves the other lines alone meanwhile,
    and then finds the whole burst. */
-static inline uint32_t tm_ring_push_burst(tm_ring_t *ring, const void *rows, uint32_t cnt)
-{
-    uint64_t pos = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own value */
-    uint32_t n = (uint32_t)tm_ring_room(ring, pos, cnt);
-    for (uint32_t i = 1; i < n; i++) {
-        tm_ring_prefetch(ring, pos + i);
-        tm_ring_fill(ring, pos + i, (const uint8_t *)rows + (size_t)i * ring->stride);
-    }
-    if (n) tm_ring_fill(ring, pos, rows);
-    atomic_store_explicit(&ring->tail, pos + n, memory_order_relaxed); /* for lag only */
-    return n;
-}
+uint32_t tm_ring_push_burst(tm_ring_t *ring, const void *rows, uint32_t cnt);
 
 /* The next slot, to be written in place: bytes 8..stride-1 only; tm_ring_publish() stores the first
    eight. NULL = full. Claiming again without publishing yields the same slot. */
@@ -149,7 +133,6 @@ static inline void *tm_ring_claim(tm_ring_t *ring)
 {
     uint64_t pos = atomic_load_explicit(&ring->tail, memory_order_relaxed); /* own value */
     if (TM_UNLIKELY(tm_ring_room(ring, pos, 1) == 0)) return NULL;
-    tm_ring_prefetch(ring, pos);
     return tm_ring_slot(ring, pos);
 }
 

@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "engine/runtime/ring.h"
+#include "engine/runtime/ring_copy.h"
 #include "tests/tm_test.h"
 
 #include <stdlib.h>
@@ -162,6 +162,40 @@ Test(ring, whatever_the_row_brings_in_its_phase_byte_is_overwritten)
         tm_assert_eq(tm_ring_peek(ring, &rows, 2), 1u);
         tm_ring_release(ring, 1);
         tm_assert_eq(tm_ring_peek(ring, &rows, 2), 0u);
+    }
+    free(ring);
+}
+
+Test(ring, every_copy_kernel_writes_rows_whole_with_the_phase_and_nothing_else)
+{
+    enum { CNT = 5, STRIDE_MAX = 256 };
+    static uint8_t rows[CNT * STRIDE_MAX + 1];
+    static alignas(64) uint8_t slots[(CNT + 1) * STRIDE_MAX];
+    for (size_t i = 0; i < sizeof rows; i++) rows[i] = (uint8_t)(i * 31 + 7);
+    for (tm_isa_t isa = TM_ISA_SCALAR; isa <= tm_cpu_isa(); isa++) {
+        for (uint32_t stride = 64; stride <= STRIDE_MAX; stride += 64) {
+            memset(slots, 0xcc, sizeof slots);
+            /* Rows of the caller may lie anywhere. */
+            tm_ring_copy_pick(isa)(slots, rows + 1, CNT, stride, 0xab);
+            for (uint32_t i = 0; i < CNT * stride; i++)
+                tm_assert_eq(slots[i], i % stride ? rows[1 + i] : 0xab);
+            for (size_t i = CNT * stride; i < sizeof slots; i++) tm_assert_eq(slots[i], 0xcc);
+        }
+    }
+}
+
+Test(ring, a_burst_over_the_end_of_the_ring_changes_phase_within)
+{
+    tm_ring_t *ring = ring_new(64, 64);
+    const void *rows;
+    uint64_t in = 0, out = 0;
+    for (int round = 0; round < 50; round++) {
+        tm_trade_t batch[63];
+        for (uint64_t i = 0; i < 63; i++) batch[i] = trade(in + i);
+        in += tm_ring_push_burst(ring, batch, (uint32_t)(1 + round % 63));
+        for (uint32_t n; (n = tm_ring_peek(ring, &rows, 64)) > 0; tm_ring_release(ring, n))
+            for (uint32_t i = 0; i < n; i++) tm_assert(same((const tm_trade_t *)rows + i, out++));
+        tm_assert_eq(in, out);
     }
     free(ring);
 }
