@@ -172,7 +172,7 @@ static int take_params(cursor_t *c, params_t *p, char why[TM_HTTP_EXTENSION_MAX]
     *p = (params_t){0};
     why[0] = '\0';
     for (;;) {
-        tm_http_slice_t name, value;
+        tm_http_slice_t name = {0}, value;
         int rc = next_param(c, &name, &value);
         if (rc <= 0) return rc;
         take_param(p, name, value, why);
@@ -258,7 +258,7 @@ int tm_deflate_answer_read(const tm_deflate_cfg_t *cfg, tm_http_slice_t answer,
     char why[TM_HTTP_EXTENSION_MAX] = "", shown[SHOWN_SZ];
     params_t p;
     for (;;) {
-        tm_http_slice_t name;
+        tm_http_slice_t name = {0};
         int rc = next_extension(&c, &name);
         if (rc <= 0) return rc;
         if (!tm_http_slice_is(name, extension_name)) {
@@ -340,7 +340,7 @@ static int choose_in(const tm_deflate_cfg_t *cfg, tm_http_slice_t field, tm_defl
     cursor_t c = {field.s, field.s + field.sz};
     for (;;) {
         char why[TM_HTTP_EXTENSION_MAX];
-        tm_http_slice_t name;
+        tm_http_slice_t name = {0};
         params_t p;
         int rc = next_extension(&c, &name);
         if (rc <= 0) return rc < 0 ? rc : terms->on;

@@ -9,7 +9,7 @@
    Threads  any; no state
    Errors   TM_E_PROTOCOL with the rule that was broken, TM_E_CONFIG
    Limits   those of net/http_head.h
-   Tests    tests/net/test_deflate_terms.c, tests/fuzz/fuzz_http.c */
+   Tests    tests/net/test_deflate_terms.c, tests/fuzz/fuzz_inflate.c */
 #ifndef TM_NET_HTTP_EXTENSION_H
 #define TM_NET_HTTP_EXTENSION_H
 

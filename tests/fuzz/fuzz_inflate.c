@@ -3,7 +3,9 @@
    Input: role and way, limits, terms, the size of the first piece, of the others, then
      way 0: a stream of frames
      way 1: the payload of one compressed message, put into frames here
-     way 2: text, cut into messages that are compressed, sent and read */
+     way 2: text, cut into messages that are compressed, sent and read
+     way 3: the field in which a peer offers or answers terms */
+#include "net/http_extension.h"
 #include "net/ws.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/net/ws_wire.h"
@@ -106,6 +108,44 @@ static void round_trip(const input_t *in, uint8_t terms)
     tm_ws_free(to);
 }
 
+/* Terms that were agreed can be worked with, and were agreed only where nothing was wrong. */
+static void must_open(int rc, const tm_deflate_terms_t *terms, tm_ws_role_t role)
+{
+    tm_ws_t *ws;
+    tm_ws_cfg_t cfg = {.role = role, .deflate = *terms};
+    TM_MUST(rc >= 0 || !terms->on);
+    TM_MUST(tm_ws_open(&ws, &cfg) == 0);
+    tm_ws_free(ws);
+}
+
+static void read_terms(const input_t *in, uint8_t terms_byte)
+{
+    static tm_http_head_t head;
+    tm_deflate_cfg_t cfg = {.server_no_context_takeover = terms_byte & 1,
+                            .client_no_context_takeover = terms_byte & 2,
+                            .server_window_bits = terms_byte & 4 ? 10 : 0,
+                            .client_window_bits = terms_byte & 8 ? 12 : 0,
+                            .level = 1};
+    tm_deflate_terms_t terms;
+    char out[TM_HTTP_EXTENSION_MAX];
+    tm_http_slice_t field = {(const char *)in->data, in->sz};
+    int rc = tm_deflate_answer_read(&cfg, field, &terms);
+    must_open(rc, &terms, TM_WS_CLIENT);
+
+    tm_wire_t text = {0};
+    size_t used;
+    tm_wire_raw(&text, "GET / HTTP/1.1\r\nSec-WebSocket-Extensions: ", 42);
+    tm_wire_raw(&text, in->data, in->sz);
+    tm_wire_raw(&text, "\r\n\r\n", 4);
+    tm_http_head_init(&head, TM_HTTP_REQUEST);
+    if (tm_http_head_feed(&head, text.data, text.sz, &used) == 1) {
+        rc = tm_deflate_offers_choose(&cfg, &head, &terms, out);
+        must_open(rc, &terms, TM_WS_SERVER);
+        TM_MUST(rc < 0 || (size_t)rc == strlen(out));
+    }
+    tm_wire_free(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
 {
     uint8_t way = tm_fuzz_byte(&data, &sz), limits = tm_fuzz_byte(&data, &sz);
@@ -114,8 +154,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
     in.cfg = cfg_of(way, limits, terms);
     in.data = data;
     in.sz = sz;
-    if (way / 2 % 3 == 0) read_frames(&in);
-    if (way / 2 % 3 == 1) read_payload(&in);
-    if (way / 2 % 3 == 2) round_trip(&in, terms);
+    if (way / 2 % 4 == 0) read_frames(&in);
+    if (way / 2 % 4 == 1) read_payload(&in);
+    if (way / 2 % 4 == 2) round_trip(&in, terms);
+    if (way / 2 % 4 == 3) read_terms(&in, terms);
     return 0;
 }

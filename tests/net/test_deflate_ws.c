@@ -6,7 +6,6 @@
 #include "tests/tm_test.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -296,7 +295,8 @@ Test(deflate_ws, inflated_messages_stay_in_place_until_they_are_released)
         add_deflated(&w, WIRE_TEXT, text, 10 + i * 15 % 2990, SIZE_MAX);
     }
     tm_assert_eq(tm_ws_open(&ws, &client), 0);
-    for (int pass = 0; pass < 3; pass++) {
+    size_t steady_sz = 0;
+    for (int pass = 0; pass < 4; pass++) {
         size_t at = 0, used;
         for (size_t i = 0; i < 200; i++, at += used) {
             tm_assert_eq(tm_ws_read(ws, w.data + at, w.sz - at, &used, &msgs[i]),
@@ -309,7 +309,10 @@ Test(deflate_ws, inflated_messages_stay_in_place_until_they_are_released)
                 if (msgs[i].data[k] != 'a' + (i - 1) % 26) tm_assert_eq(msgs[i].data[k], 0);
             }
         }
+        /* Once the buffer has the size of a poll nothing is allocated any more. */
         tm_ws_release(ws);
+        if (pass == 1) steady_sz = tm_ws_buffer_sz(ws);
+        if (pass > 1) tm_assert_eq(tm_ws_buffer_sz(ws), steady_sz);
     }
     tm_ws_free(ws);
     tm_wire_free(&w);
