@@ -171,8 +171,18 @@ void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
     if (!spec) spec = &none;
     struct tm_stream *node = node_add(job, in, TM_NODE_PARTS, spec->name ? spec->name : "parts");
     if (!node) return;
-    if (spec->name && strchr(spec->name, '/')) {
-        job_fail(job, "sink_parts: name '%s' must be one folder", spec->name);
+    if (spec->name && (strchr(spec->name, '/') || spec->name[0] == '.' ||
+                       strlen(spec->name) >= sizeof node->parts.folder)) {
+        job_fail(job, "sink_parts: name '%s' must be one folder, not hidden, of up to %zu bytes",
+                 spec->name, sizeof node->parts.folder - 1);
+        return;
+    }
+    for (uint32_t i = 0; i < node->node_idx; i++) {
+        const struct tm_stream *other = &job->nodes[i];
+        if (other->kind != TM_NODE_PARTS ||
+            strcmp(other->parts.folder, spec->name ? spec->name : "") != 0)
+            continue;
+        job_fail(job, "sink_parts: two sinks write into the same folder; give each its own name");
         return;
     }
     if (spec->bucket_field) {

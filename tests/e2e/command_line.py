@@ -182,6 +182,12 @@ def a_summary_that_cannot_be_written_is_a_failure(folder):
                               check=False)
     expect_equal(done.returncode, 1, "exit status")
     expect("standard output" in done.stderr, done.stderr)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([str(TIDEMARK), "inspect", *harness.parts(folder / "out")],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                              check=False)
+    expect_equal(done.returncode, 1, "exit status of inspect")
+    expect("standard output" in done.stderr, done.stderr)
 
 
 @test

@@ -146,3 +146,13 @@ Test(graph, a_url_that_does_not_fit_is_refused_and_not_cut)
     (void)tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE, .url = url});
     assert_refused("url");
 }
+
+Test(graph, sinks_have_folders_of_their_own_below_the_output)
+{
+    tm_stream_t *keyed = keyed_trades();
+    tm_sink_parts(keyed, NULL);
+    tm_sink_parts(keyed, NULL);
+    assert_refused("same folder");
+    tm_sink_parts(keyed_trades(), &(tm_parts_spec_t){.name = ".."});
+    assert_refused("'..'");
+}
