@@ -165,7 +165,7 @@ static stats_t stats_of(const double *values, uint32_t cnt)
     uint32_t n = 0;
     for (uint32_t i = 0; i < cnt && n < TM_BENCH_ROUND_MAX; i++)
         if (!isnan(values[i])) sorted[n++] = values[i];
-    if (n == 0) return (stats_t){NAN, NAN, 0};
+    if (n == 0) return (stats_t){(double)NAN, (double)NAN, 0};
     qsort(sorted, n, sizeof sorted[0], by_value);
     return (stats_t){quantile(sorted, n, 0.5),
                      quantile(sorted, n, 0.75) - quantile(sorted, n, 0.25), n};
@@ -237,7 +237,7 @@ static void series_report(tm_bench_t *bench, const tm_bench_case_t *c, const ser
             line_write(bench, name, c->unit, ours, c->variants[v].name, theirs, ratio);
             peers++;
         }
-        if (!peers) line_write(bench, name, c->unit, ours, NULL, ours, NAN);
+        if (!peers) line_write(bench, name, c->unit, ours, NULL, ours, (double)NAN);
     }
 }
 
@@ -270,7 +270,12 @@ void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
 {
     if (!tm_bench_wants(bench, case_name)) return;
     stats_t ours = stats_of(values, value_cnt);
-    if (ours.cnt) line_write(bench, case_name, unit, ours, NULL, ours, NAN);
+    if (ours.cnt) line_write(bench, case_name, unit, ours, NULL, ours, (double)NAN);
+}
+
+uint32_t tm_bench_rounds(const tm_bench_t *bench)
+{
+    return bench->rounds;
 }
 
 double tm_bench_now(void)

@@ -68,6 +68,9 @@ void tm_bench_run(tm_bench_t *bench, const tm_bench_case_t *c);
 void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
                      const double *values, uint32_t value_cnt);
 
+/* Rounds a case, as the command line asks for. */
+uint32_t tm_bench_rounds(const tm_bench_t *bench);
+
 /* Monotonic seconds. */
 double tm_bench_now(void);
 

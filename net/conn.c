@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-/* Indexed by phase. Stream: no end; an idle limit would have its place here. */
+/* Indexed by phase. */
 static const struct {
     const char *name;
     int64_t time_ns;
@@ -42,7 +42,10 @@ int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg)
     c->cfg.url = &c->url;
     for (int i = 0; i < TM_CONN_PHASE_CNT; i++)
         if (c->cfg.phase_ns[i] <= 0) c->cfg.phase_ns[i] = phases[i].time_ns;
-    c->owner.slot = cfg->slot;
+    c->owner = (tm_uring_owner_t){.slot = cfg->slot, .gen = cfg->gen};
+    c->retry_after_s = -1;
+    TM_CHECK(cfg->send_max <= TM_CONN_SEND_MAX, "%u messages", cfg->send_max);
+    tm_quota_init(&c->sent, c->sent_at_ns, cfg->send_max, cfg->send_span_ns);
     c->fd = -1;
     c->early_last = &c->early;
     snprintf(c->name, sizeof c->name, "%s://%s%.80s%s", c->url.tls ? "wss" : "ws", c->url.authority,
@@ -63,6 +66,21 @@ tm_conn_phase_t tm_conn_phase(const tm_conn_t *c)
     return c->phase;
 }
 
+uint32_t tm_conn_gen(const tm_conn_t *c)
+{
+    return c->owner.gen;
+}
+
+tm_conn_outcome_t tm_conn_outcome(const tm_conn_t *c)
+{
+    const tm_tls_t *tls = c->link ? tm_link_tls(c->link) : NULL;
+    return (tm_conn_outcome_t){.cut = c->link && tm_link_is_ended(c->link),
+                               .untrusted = tls && tm_tls_is_untrusted(tls),
+                               .close_code = c->ws ? tm_ws_peer_code(c->ws) : 0,
+                               .http_status = c->http_status,
+                               .retry_after_s = c->retry_after_s};
+}
+
 const char *tm_conn_phase_name(tm_conn_phase_t phase)
 {
     return phases[phase].name;
@@ -76,6 +94,10 @@ const char *tm_conn_name(const tm_conn_t *c)
 int64_t tm_conn_deadline_ns(const tm_conn_t *c)
 {
     if (c->phase == TM_CONN_CONNECT) return c->try_end_ns;
+    if (c->phase == TM_CONN_STREAM && tm_ws_has_reply(c->ws)) {
+        int64_t ready_ns = tm_quota_ready_ns(&c->sent);
+        if (ready_ns > tm_clock_mono_ns()) return ready_ns; /* else it waits for the socket */
+    }
     bool paced = c->phase == TM_CONN_SUBSCRIBE && c->request_ns > tm_clock_mono_ns();
     return paced && c->request_ns < c->deadline_ns ? c->request_ns : c->deadline_ns;
 }
@@ -137,7 +159,12 @@ static int upgrade_step(tm_conn_t *c)
         if (rc > 0) break;
     }
     tm_http_answer_t answer;
-    TM_TRY(tm_http_response_check(&c->head, &c->upgrade, &answer));
+    int rc = tm_http_response_check(&c->head, &c->upgrade, &answer);
+    if (rc == TM_E_HTTP) {
+        c->http_status = answer.status;
+        c->retry_after_s = answer.retry_after_s;
+    }
+    if (rc < 0) return rc;
     const tm_ws_cfg_t cfg = {.role = TM_WS_CLIENT, .message_sz_max = c->cfg.frame_sz_max};
     TM_TRY(tm_ws_open(&c->ws, &cfg));
     tm_conn_enter(c, c->cfg.session ? TM_CONN_SUBSCRIBE : TM_CONN_STREAM);

@@ -3,6 +3,8 @@
    Phases   resolve -> connect (every address) -> TLS -> upgrade -> subscribe -> stream -> close,
             each with a deadline of its own. A connection knows no policy: when it ends it says why,
             and whoever owns it decides whether another one is opened
+   Sending  at most send_max WebSocket messages in send_span_ns, pongs included: what is too early
+            waits (of several pings the last one is answered). A close frame goes out at once
    Reading  until it streams, a connection receives one buffer at a time and reads no more than it
             needs, so several can be opened side by side on one ring
    Units    *_ns: nanoseconds (deadlines: mono); *_sz: bytes
@@ -22,6 +24,7 @@
 #include "net/url.h"
 
 enum { TM_CONN_EARLY_MAX = 4096, TM_CONN_EARLY_SZ_MAX = 16 << 20, TM_CONN_NAME_MAX = 360 };
+enum { TM_CONN_SEND_MAX = 16 };
 
 typedef enum tm_conn_phase {
     TM_CONN_RESOLVE,
@@ -38,6 +41,7 @@ typedef enum tm_conn_phase {
 typedef struct tm_conn_cfg {
     tm_uring_t *ring;
     uint16_t slot;         /* of this connection on the ring */
+    uint32_t gen;          /* tm_conn_gen of the one that had the slot before; 0 = none */
     uint32_t conn_idx;     /* put into every frame */
     const tm_url_t *url;   /* copied */
     tm_tls_ctx_t *tls_ctx; /* needed for wss */
@@ -46,7 +50,18 @@ typedef struct tm_conn_cfg {
     /* How long each phase may take; 0 = the default: 5 s, subscribe 10 s, close 1 s, stream without
        end. */
     int64_t phase_ns[TM_CONN_PHASE_CNT];
+    uint32_t send_max; /* up to TM_CONN_SEND_MAX; 0 = no limit */
+    int64_t send_span_ns;
 } tm_conn_cfg_t;
+
+/* How it ended, for whoever decides what comes next. */
+typedef struct tm_conn_outcome {
+    bool cut;              /* the peer ended the bytes */
+    bool untrusted;        /* its certificate was refused */
+    uint16_t close_code;   /* of its close frame; 0 = none came */
+    int http_status;       /* of an upgrade that was refused; 0 = none was */
+    int64_t retry_after_s; /* what it asked for then; -1 = nothing */
+} tm_conn_outcome_t;
 
 typedef struct tm_conn tm_conn_t;
 
@@ -64,6 +79,11 @@ int tm_conn_step(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
 
 /* When tm_conn_step wants to be called at the latest; INT64_MAX = no such time. */
 int64_t tm_conn_deadline_ns(const tm_conn_t *conn);
+
+tm_conn_outcome_t tm_conn_outcome(const tm_conn_t *conn);
+
+/* The last generation of its descriptors. */
+uint32_t tm_conn_gen(const tm_conn_t *conn);
 
 tm_conn_phase_t tm_conn_phase(const tm_conn_t *conn);
 const char *tm_conn_phase_name(tm_conn_phase_t phase);

@@ -6,6 +6,7 @@
 #include "net/conn.h"
 #include "net/http_upgrade.h"
 #include "net/link.h"
+#include "net/quota.h"
 #include "net/ws.h"
 
 #include <netdb.h>
@@ -39,6 +40,10 @@ struct tm_conn {
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
+    tm_quota_t sent;
+    int64_t sent_at_ns[TM_CONN_SEND_MAX];
+    int http_status; /* of a refused upgrade */
+    int64_t retry_after_s;
 
     tm_conn_early_t *early, **early_last;
     tm_conn_early_t *given; /* early messages that are frames now, kept until release */

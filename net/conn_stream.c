@@ -31,11 +31,14 @@ int tm_conn_reply(tm_conn_t *c)
 {
     uint8_t key[4], out[REPLY_SZ];
     while (tm_ws_has_reply(c->ws) && tm_link_has_room(c->link, sizeof out)) {
+        int64_t now_ns = tm_clock_mono_ns();
+        if (tm_quota_ready_ns(&c->sent) > now_ns && !tm_ws_close_waits(c->ws)) break;
         TM_TRY(mask_key_make(key));
         int n = tm_ws_reply(c->ws, key, out, sizeof out);
         if (n < 0) return n;
         n = tm_link_write(c->link, out, (size_t)n);
         if (n < 0) return n;
+        tm_quota_note(&c->sent, now_ns);
     }
     return tm_link_flush(c->link);
 }
@@ -99,6 +102,8 @@ void tm_conn_early_free(tm_conn_early_t *early)
 static int request_send(tm_conn_t *c, int64_t now_ns)
 {
     tm_session_t *s = c->cfg.session;
+    int64_t ready_ns = tm_quota_ready_ns(&c->sent);
+    if (c->request_ns < ready_ns) c->request_ns = ready_ns;
     if (now_ns < c->request_ns) return 0;
     size_t cap = s->ops->request_sz_max;
     uint8_t *text = malloc(2 * cap + TM_WS_HEADER_MAX), key[4];
@@ -111,6 +116,7 @@ static int request_send(tm_conn_t *c, int64_t now_ns)
         n = rc > 0 ? tm_link_write(c->link, text + cap, (size_t)rc) : rc;
         if (n >= 0 && n < rc) n = tm_error_set(TM_E_LIMIT, "the peer reads no requests");
         c->request_ns = now_ns + s->ops->request_gap_ns;
+        tm_quota_note(&c->sent, now_ns);
     }
     free(text);
     return n < 0 ? n : tm_link_flush(c->link);
@@ -119,6 +125,7 @@ static int request_send(tm_conn_t *c, int64_t now_ns)
 int tm_conn_subscribe_step(tm_conn_t *c, int64_t now_ns)
 {
     tm_session_t *s = c->cfg.session;
+    if (tm_ws_has_reply(c->ws)) TM_TRY(tm_conn_reply(c));
     TM_TRY(request_send(c, now_ns));
     while (!s->ops->is_ready(s)) {
         tm_ws_message_t msg;

@@ -4,15 +4,24 @@
    Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
             at open, message buffers grow to frame_sz_max and no further
    Threads  open, poll, close: the ingest thread that opened it
-   Errors   a text that names the host, the phase and what to do. poll: a connection that ends is
-            logged, and counted in `disconnects` where it did not end in order; the others go on.
-            When none is left: TM_E_CLOSED where all ended in order, else the first other error
-   Counters frames, frame_bytes, disconnects
-   Limits   TM_FEED_CONN_MAX connections, TM_FEED_STREAM_MAX streams */
+   Retries  a connection that fails or is cut is opened again after the delays of net/retry.h, driven
+            by poll: nobody sleeps, the other connections go on. An error that no retry can mend
+            (net/retry.c says which) ends the connection at once. One that has streamed before is
+            tried on past retry_max while another one lives
+   Errors   a text that names the host, the phase and what to do. poll: a connection that ends for
+            good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
+            order, else what one of the others said. A connection that never came to stream ends
+            the whole feed with its error
+   Counters frames, frame_bytes; attempts to connect, connect_failures among them; disconnects:
+            streams that did not end in order, idle_cut among them; reconnects
+   Limits   TM_FEED_CONN_MAX connections, TM_FEED_STREAM_MAX streams; those of net/attempts.h and, a
+            connection, five messages sent in a second
+   Tests    tests/net/test_feed.c, test_feed_bad.c, test_feed_refused.c, test_feed_retry.c */
 #ifndef TM_NET_FEED_H
 #define TM_NET_FEED_H
 
 #include "base/counter.h"
+#include "net/retry.h"
 #include "net/source.h"
 
 enum { TM_FEED_CONN_MAX = 64, TM_FEED_STREAM_MAX = 1024 };
@@ -20,7 +29,8 @@ enum { TM_FEED_CONN_MAX = 64, TM_FEED_STREAM_MAX = 1024 };
 typedef struct tm_feed_cfg {
     const char *const *urls; /* wss:// or ws://, one connection each; the path may name streams */
     uint32_t url_cnt;
-    const char *const *streams; /* further streams to SUBSCRIBE to on the first connection */
+    const char *const
+        *streams; /* further streams to SUBSCRIBE to on the first connection; copied */
     uint32_t stream_cnt;
     const char *ca_file;        /* PEM bundle to trust instead of the system's; NULL = system */
     uint32_t frame_sz_max;      /* 0 = TM_FRAME_SZ_MAX_DEFAULT */
@@ -29,10 +39,18 @@ typedef struct tm_feed_cfg {
     uint32_t uring_off;         /* TM_URING_OFF_*: features to do without, for tests */
     /* Opening ends with -EINTR within 100 ms of true; NULL = not asked. */
     const _Atomic bool *stop;
+    /* Failures of a connection in a row that are followed by another attempt; 0 = every end is
+       final; TM_RETRY_FOREVER. The first good message begins a new count. */
+    uint32_t retry_max;
+    int64_t retry_first_ns, retry_cap_ns; /* 0 = 1 s, 60 s */
+    uint64_t seed;                        /* of the jitter; 0 = any */
+    int64_t idle_ns;         /* a connection that brings no byte for so long is cut; 0 = never */
+    bool reconnect_on_close; /* also where the peer closes with 1000 */
 } tm_feed_cfg_t;
 
-/* Resolves, connects, shakes hands; returns when every connection streams, or with the first error
-   (-EINTR where a signal came or *stop is true). Fails closed: an untrusted, expired or misnamed
+/* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the
+   others wait for their next attempt; or with the error that ends the feed (-EINTR where a signal
+   came or *stop is true). Fails closed: an untrusted, expired or misnamed
    certificate is TM_E_TLS. An address without a path gets "/stream". */
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg) TM_MUST_CHECK;
 

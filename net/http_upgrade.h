@@ -4,8 +4,8 @@
    Checks   client: status 101, HTTP/1.1, Upgrade and Connection, the accept key, no extension and
             no subprotocol that was not asked for, no body. server: GET, HTTP/1.1, one Host, a key,
             version 13
-   Later    permessage-deflate: the client puts its offer into `extensions`; response_check lets
-            only offered names through and hands their text on for the parameters to be read
+   Deflate  net/http_extension.h writes the offer that a client puts into `extensions`, and reads the
+            answer that response_check hands on once only offered names are in it
    Units    *_sz: bytes; *_s: seconds
    Memory   results point into the head or the configuration; allocates nothing
    Threads  any; no state

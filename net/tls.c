@@ -262,6 +262,11 @@ void tm_tls_shutdown(tm_tls_t *tls)
     tls->state = TM_TLS_CLOSING;
 }
 
+bool tm_tls_is_untrusted(const tm_tls_t *tls)
+{
+    return tls->state == TM_TLS_FAILED && tls->verify_err != 0;
+}
+
 int tm_tls_end(tm_tls_t *tls)
 {
     if (tls->close_came) return TM_E_CLOSED;

@@ -91,6 +91,9 @@ size_t tm_tls_pull_sz(const tm_tls_t *tls);
 /* Queues close_notify. What arrives can still be read. */
 void tm_tls_shutdown(tm_tls_t *tls);
 
+/* True where the handshake failed because the peer's certificate was not trusted. */
+bool tm_tls_is_untrusted(const tm_tls_t *tls);
+
 /* Says that the transport has ended. Returns TM_E_CLOSED where the peer had said so with
    close_notify, else TM_E_TLS with a text that tells during which phase the stream was cut. */
 int tm_tls_end(tm_tls_t *tls) TM_MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "net/ws.h"
 
+#include "base/error.h"
 #include "net/ws_private.h"
 
 #include <errno.h>
@@ -18,10 +19,17 @@ static tm_ws_block_t *block_new(size_t cap_sz)
     return block;
 }
 
+static int open_deflate(tm_ws_t *ws)
+{
+    const tm_deflate_terms_t *terms = &ws->cfg.deflate;
+    if (!terms->on) return 0;
+    TM_TRY(tm_inflater_open(&ws->inflater, terms));
+    return terms->level ? tm_deflater_open(&ws->deflater, terms) : 0;
+}
+
 int tm_ws_open(tm_ws_t **out, const tm_ws_cfg_t *cfg)
 {
-    static const struct wslay_frame_callbacks callbacks = {tm_ws_on_send, tm_ws_on_recv,
-                                                           tm_ws_on_mask};
+    static const struct wslay_frame_callbacks callbacks = {.recv_callback = tm_ws_on_recv};
     *out = NULL;
     tm_ws_t *ws = calloc(1, sizeof *ws);
     if (!ws) return -ENOMEM;
@@ -33,6 +41,11 @@ int tm_ws_open(tm_ws_t **out, const tm_ws_cfg_t *cfg)
     if (!ws->block || wslay_frame_context_init(&ws->framer, &callbacks, ws) != 0) {
         tm_ws_free(ws);
         return -ENOMEM;
+    }
+    int err = open_deflate(ws);
+    if (err < 0) {
+        tm_ws_free(ws);
+        return err;
     }
     *out = ws;
     return 0;
@@ -53,6 +66,8 @@ void tm_ws_free(tm_ws_t *ws)
     free_retired(ws);
     free(ws->block);
     if (ws->framer) wslay_frame_context_free(ws->framer);
+    tm_inflater_free(ws->inflater);
+    tm_deflater_free(ws->deflater);
     free(ws);
 }
 

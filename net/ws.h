@@ -1,22 +1,27 @@
 /* net/ws.h - RFC 6455 messages out of a byte stream and into one, both roles, without I/O.
    Flow     TLS or TCP bytes -> [ws] -> messages -> frames of the feed; replies -> [ws] -> bytes
-   Framing  wslay's frame layer, which a client passes by for plain messages that lie whole in the
-            input; every rule above the frame is checked here: masks, reserved bits and opcodes,
-            fragmentation, control frames, close codes, UTF-8, limits
+   Framing  wslay's frame layer, which a client passes by for messages in one frame that lies whole
+            in the input; every rule above the frame is checked here: masks, reserved bits and
+            opcodes, fragmentation, control frames, close codes, UTF-8, limits
+   Deflate  permessage-deflate by the terms that the opening handshake agreed on: messages are
+            inflated as their bytes arrive, UTF-8 and limits are those of what comes out
    Units    *_sz: bytes; *_cnt: frames
    Memory   one wslay context and one message buffer a connection, allocated at open. The buffer
             doubles as bytes arrive, until it holds the messages of one poll. An unmasked message
             that lies whole in the input is given as a view into it (no copy); fragmented, split
-            and masked ones are put together in the buffer (one copy)
+            and masked ones are put together in the buffer (one copy), compressed ones are inflated
+            into it. zlib's memory is allocated at open (net/deflate.h)
    Threads  one owner
    Errors   a peer's offence is a negative code with a text, and leaves the close frame that answers
             it waiting for tm_ws_reply
    Limits   tm_ws_cfg_t; one pong and one close wait at most, so a flood of pings grows nothing
-   Tests    tests/net/test_ws*.c, tests/fuzz/fuzz_ws.c, bench/net/bench_ws.c */
+   Tests    tests/net/test_ws*.c, tests/net/test_deflate_ws.c, tests/fuzz/fuzz_ws.c,
+            tests/fuzz/fuzz_inflate.c, bench/net/bench_ws.c, bench/net/bench_deflate.c */
 #ifndef TM_NET_WS_H
 #define TM_NET_WS_H
 
 #include "base/frame.h"
+#include "net/deflate.h"
 
 enum {
     TM_WS_HEADER_MAX = 14, /* bytes of the longest frame header */
@@ -30,7 +35,7 @@ enum {
     TM_WS_CODE_GOING_AWAY = 1001,
     TM_WS_CODE_PROTOCOL = 1002,
     TM_WS_CODE_NONE = 1005, /* never on the wire: the close frame was empty */
-    TM_WS_CODE_NOT_UTF8 = 1007,
+    TM_WS_CODE_BAD_PAYLOAD = 1007,
     TM_WS_CODE_TOO_BIG = 1009,
 };
 
@@ -61,13 +66,14 @@ typedef struct tm_ws_message {
 
 typedef struct tm_ws_cfg {
     tm_ws_role_t role;
-    uint32_t message_sz_max;   /* 0 = TM_FRAME_SZ_MAX_DEFAULT; also bounds one frame */
+    uint32_t message_sz_max;   /* 0 = TM_FRAME_SZ_MAX_DEFAULT; inflated, where it is compressed */
     uint32_t fragment_cnt_max; /* frames of one message; 0 = TM_WS_FRAGMENT_MAX_DEFAULT */
+    tm_deflate_terms_t deflate;
 } tm_ws_cfg_t;
 
 typedef struct tm_ws tm_ws_t;
 
-/* Returns 0 or -ENOMEM. */
+/* Returns 0, -ENOMEM, or -EINVAL for terms of deflate that are out of range. */
 int tm_ws_open(tm_ws_t **out, const tm_ws_cfg_t *cfg) TM_MUST_CHECK;
 void tm_ws_free(tm_ws_t *ws); /* NULL is fine */
 
@@ -76,12 +82,14 @@ void tm_ws_free(tm_ws_t *ws); /* NULL is fine */
    Payloads in *msg lie in `in` or in the buffer: they stay valid as long as `in` does and
    tm_ws_release is not called. A ping's or pong's payload lasts until the next read only.
    Returns a tm_ws_event_t; TM_WS_MORE only with all input used; or
-   TM_E_PROTOCOL  the peer broke a rule (close 1002, or 1007 where text is not UTF-8)
-   TM_E_LIMIT     a frame, a message or its number of fragments is past the limit (close 1009)
+   TM_E_PROTOCOL  the peer broke a rule (close 1002, or 1007 where text is not UTF-8 or a compressed
+                  message is not DEFLATE)
+   TM_E_LIMIT     a frame, a message, what it inflates to or its number of fragments is past the
+                  limit (close 1009)
    TM_E_CLOSED    read after TM_WS_CLOSED
    -ENOMEM        the buffer cannot grow.
-   After an error every read returns the same code again. A frame's header is judged with its first
-   payload byte; text is judged byte by byte, also inside a frame that is not complete. */
+   After an error every read returns the same code again. A frame's header is judged as soon as it
+   is complete; text is judged byte by byte, also inside a frame that is not complete. */
 int tm_ws_read(tm_ws_t *ws, const uint8_t *in, size_t in_sz, size_t *used_sz,
                tm_ws_message_t *msg) TM_MUST_CHECK;
 
@@ -99,12 +107,15 @@ bool tm_ws_has_reply(const tm_ws_t *ws);
    TM_WS_HEADER_MAX + TM_WS_CONTROL_MAX bytes are always enough for one. */
 int tm_ws_reply(tm_ws_t *ws, const uint8_t *mask_key, uint8_t *out, size_t out_sz) TM_MUST_CHECK;
 
-/* Exact size of a frame with that much payload in this role. */
+/* Most bytes that a frame with that much payload has in this role; all of them where messages of
+   ours are not compressed. */
 size_t tm_ws_frame_sz(const tm_ws_t *ws, size_t payload_sz);
 
 /* Writes msg (text, binary, ping, pong) as one frame. Text must be UTF-8; it is not checked here.
-   Returns bytes written; -ENOBUFS where out_sz < tm_ws_frame_sz(); -EINVAL for another opcode or a
-   control payload over TM_WS_CONTROL_MAX; TM_E_CLOSED once a close frame was written. */
+   Text and binary messages are compressed where the terms have a level and out has room for
+   tm_ws_frame_sz(), empty ones excepted.
+   Returns bytes written; -ENOBUFS where the frame does not fit as it is; -EINVAL for another opcode
+   or a control payload over TM_WS_CONTROL_MAX; TM_E_CLOSED once a close frame was written. */
 int tm_ws_write(tm_ws_t *ws, const tm_ws_message_t *msg, const uint8_t *mask_key, uint8_t *out,
                 size_t out_sz) TM_MUST_CHECK;
 
@@ -112,6 +123,9 @@ int tm_ws_write(tm_ws_t *ws, const tm_ws_message_t *msg, const uint8_t *mask_key
    character boundary. Messages still arrive until the peer answers with TM_WS_CLOSED. Does nothing
    where one waits or was written already. The code must be one that may be sent (TM_CHECK). */
 void tm_ws_close(tm_ws_t *ws, uint16_t code, const char *reason);
+
+/* True where a close frame is among what waits for tm_ws_reply. */
+bool tm_ws_close_waits(const tm_ws_t *ws);
 
 /* True once our close frame was written: nothing more may be sent. */
 bool tm_ws_close_sent(const tm_ws_t *ws);

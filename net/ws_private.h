@@ -6,6 +6,7 @@
 #ifndef TM_NET_WS_PRIVATE_H
 #define TM_NET_WS_PRIVATE_H
 
+#include "net/deflate.h"
 #include "net/utf8.h"
 #include "net/ws.h"
 
@@ -21,6 +22,8 @@ typedef struct tm_ws_block {
 
 struct tm_ws {
     wslay_frame_context_ptr framer;
+    tm_inflater_t *inflater; /* NULL where compression was not agreed */
+    tm_deflater_t *deflater; /* NULL where our messages go out as they are */
     tm_ws_cfg_t cfg;
     int err; /* sticky */
 
@@ -42,7 +45,9 @@ struct tm_ws {
     /* The message that is being put together: the last part_sz bytes used of the block. */
     tm_ws_block_t *block, *retired;
     size_t part_off, part_sz;
-    bool in_message; /* a first fragment came, its last one did not */
+    bool in_message;  /* a first fragment came, its last one did not */
+    bool is_deflated; /* that one said that the message is compressed */
+    uint64_t wire_sz; /* payload bytes of its frames so far */
     tm_ws_op_t message_op;
     uint32_t fragment_cnt;
     tm_utf8_t utf8;
@@ -61,16 +66,10 @@ struct tm_ws {
     bool close_came;
     uint16_t peer_code;
     char peer_reason[TM_WS_CONTROL_MAX];
-
-    /* Output of the current write. */
-    uint8_t *out;
-    const uint8_t *mask_key;
 };
 
-/* wslay's callbacks: input is handed over in ws_read.c, output and mask taken in ws_write.c. */
+/* wslay's callback for input. */
 ssize_t tm_ws_on_recv(uint8_t *buf, size_t len, int flags, void *arg);
-ssize_t tm_ws_on_send(const uint8_t *bytes, size_t len, int flags, void *arg);
-int tm_ws_on_mask(uint8_t *buf, size_t len, void *arg);
 
 /* Expects the header of the next frame. */
 static inline void tm_ws_begin_frame(tm_ws_t *ws)

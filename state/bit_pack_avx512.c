@@ -40,7 +40,7 @@ void tm_bit_range_avx512(const int64_t *in, uint32_t cnt, uint64_t flip, int64_t
     __m512i low = _mm512_set1_epi64(INT64_MAX), high = _mm512_set1_epi64(INT64_MIN);
     for (uint32_t i = 0; i < cnt; i += 8) {
         const uint32_t left = cnt - i;
-        const __mmask8 lanes = left >= 8 ? 0xff : (__mmask8)((1u << left) - 1);
+        const __mmask8 lanes = (__mmask8)(left >= 8 ? 0xffu : (1u << left) - 1);
         __m512i v = _mm512_xor_si512(_mm512_maskz_loadu_epi64(lanes, in + i), mask);
         low = _mm512_mask_min_epi64(low, lanes, low, v);
         high = _mm512_mask_max_epi64(high, lanes, high, v);

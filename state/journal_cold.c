@@ -17,6 +17,7 @@ struct tm_journal_cold {
     tm_journal_block_mark_t *marks;
     uint8_t *told; /* per block: its damage was reported */
     uint32_t cnt, cap;
+    uint64_t raw_sz; /* by the index; 0 = it is not there */
     uint8_t *packed; /* one block as it is in the file */
     size_t packed_cap_sz;
     ZSTD_DCtx *zstd;
@@ -91,7 +92,10 @@ static int index_take(tm_journal_cold_t *c)
     tm_journal_trailer_t t;
     tm_journal_block_t b;
     const uint64_t end = c->cfg.file_sz;
-    if (end < TM_JOURNAL_HEADER_SZ + HEAD_SZ + sizeof t) return 0;
+    if (end < TM_JOURNAL_HEADER_SZ + HEAD_SZ + sizeof t) {
+        report(c, TM_JOURNAL_BAD_TRAILER, end, 0, c->cfg.first_seq, 0);
+        return 0;
+    }
     int got = read_exact(c, &t, sizeof t, end - sizeof t);
     if (got <= 0) return got;
     if (!tm_journal_trailer_ok(&t, c->cfg.seed) || t.file_sz != end) {
@@ -120,6 +124,7 @@ static int index_take(tm_journal_cold_t *c)
         memcpy(&m, c->packed + (size_t)i * MARK_SZ, sizeof m);
         if (m.raw_sz <= TM_JOURNAL_BLOCK_RAW_MAX) TM_TRY(mark_add(c, &m));
     }
+    c->raw_sz = b.raw_off;
     return 1;
 }
 
@@ -179,6 +184,13 @@ void tm_journal_cold_close(tm_journal_cold_t *c)
     free(c->told);
     free(c->packed);
     free(c);
+}
+
+uint64_t tm_journal_cold_raw_sz(const tm_journal_cold_t *c)
+{
+    if (c->raw_sz) return c->raw_sz;
+    if (c->cnt == 0) return TM_JOURNAL_HEADER_SZ;
+    return c->marks[c->cnt - 1].raw_off + c->marks[c->cnt - 1].raw_sz;
 }
 
 uint32_t tm_journal_cold_block_cnt(const tm_journal_cold_t *c)

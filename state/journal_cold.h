@@ -31,6 +31,8 @@ typedef struct tm_journal_cold_cfg {
 int tm_journal_cold_open(tm_journal_cold_t **out, const tm_journal_cold_cfg_t *cfg) TM_MUST_CHECK;
 void tm_journal_cold_close(tm_journal_cold_t *cold);
 
+/* Size of the plain segment: from the index, else the end of the last block that was found. */
+uint64_t tm_journal_cold_raw_sz(const tm_journal_cold_t *cold);
 uint32_t tm_journal_cold_block_cnt(const tm_journal_cold_t *cold);
 const tm_journal_block_mark_t *tm_journal_cold_mark(const tm_journal_cold_t *cold,
                                                     uint32_t block_idx);

@@ -58,6 +58,9 @@ static int head_take(tm_journal_cursor_t *c, int fd, uint64_t file_sz)
             c->cfg.path);
     c->head = (tm_journal_head_t){.first_seq = c->first_seq, .prior_max_ns = INT64_MIN};
     memcpy(c->head.journal_id, c->cfg.journal_id, TM_JOURNAL_ID_SZ);
+    const size_t path_sz = strlen(c->cfg.path);
+    if (path_sz > 4 && strcmp(c->cfg.path + path_sz - 4, ".tmz") == 0)
+        c->head.flags = TM_JOURNAL_COLD;
     return 0;
 }
 
@@ -153,7 +156,7 @@ static int prepare(tm_journal_cursor_t *c, int fd)
                                             .on_damage = damage_pass,
                                             .on_damage_ctx = c};
         TM_TRY(tm_journal_cold_open(&c->w.cold, &cold));
-        c->w.end_off = c->head.raw_sz;
+        c->w.end_off = c->head.raw_sz ? c->head.raw_sz : tm_journal_cold_raw_sz(c->w.cold);
     }
     return trailer_take(c);
 }

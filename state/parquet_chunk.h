@@ -1,7 +1,8 @@
 /* state/parquet_chunk.h - a column chunk: pages of one column of one row group, ready for the file.
    Flow     parquet_writer (gathered column) -> [chunk] -> bytes, metadata, page index
-   Why      whether compression pays is decided a chunk: packed differences of random data do not
-            shrink, and zstd is nine tenths of the time of writing
+   Why      how a chunk is best written depends on its values: packed differences of random data do
+            not shrink, and zstd is most of the time of writing; few distinct quantities are best
+            numbered. Samples of a chunk choose; the choice holds for the column's next chunks
    Units    *_sz: bytes; page_rows: rows a page
    Memory   buffers of the builder grow to the largest chunk and are reused
    Threads  one owner a builder
@@ -12,9 +13,18 @@
 
 #include "state/codec.h"
 #include "state/parquet_page.h"
+#include "state/value_dict.h"
+
+/* What was chosen for a column, and for how many chunks it still holds. */
+typedef struct tm_parquet_choice {
+    uint32_t left_cnt;
+    bool compress, whole_bytes, number;
+} tm_parquet_choice_t;
 
 typedef struct tm_parquet_chunker {
     tm_codec_t *codec;
+    uint32_t *idx; /* scratch for a number a row; the writer's */
+    tm_value_dict_t dict;
     tm_parquet_codec_t kind; /* used where it pays */
     uint32_t page_rows;
     tm_buffer_t raw;  /* a page body before compression */
@@ -25,10 +35,12 @@ typedef struct tm_parquet_chunker {
     uint32_t page_cnt, page_cap;
 } tm_parquet_chunker_t;
 
+int tm_parquet_chunker_init(tm_parquet_chunker_t *chunker) TM_MUST_CHECK;
 void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker);
 
 /* Builds the chunk in chunker->file. Offsets in `chunk` count from `off`, where it will lie. */
-int tm_parquet_chunk_build(tm_parquet_chunker_t *chunker, const tm_parquet_src_t *src, int64_t off,
+int tm_parquet_chunk_build(tm_parquet_chunker_t *chunker, const tm_parquet_src_t *src,
+                           tm_parquet_choice_t *choice, int64_t off,
                            tm_parquet_chunk_t *chunk) TM_MUST_CHECK;
 
 /* Appends column index and offset index of the chunk just built. Their offsets in `chunk` count

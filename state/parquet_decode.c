@@ -12,10 +12,14 @@ static int corrupt(const char *what)
     return tm_error_set(TM_E_CORRUPT, "Parquet page: %s", what);
 }
 
+static bool holds_slices(tm_parquet_type_t type)
+{
+    return type == TM_PARQUET_BYTE_ARRAY || type == TM_PARQUET_FIXED || type == TM_PARQUET_INT96;
+}
+
 int tm_parquet_values_init(tm_parquet_values_t *values, tm_parquet_type_t type, uint32_t row_cnt)
 {
-    const bool slices = type == TM_PARQUET_BYTE_ARRAY || type == TM_PARQUET_FIXED ||
-                        type == TM_PARQUET_INT96;
+    const bool slices = holds_slices(type);
     const size_t cnt = row_cnt ? row_cnt : 1;
     *values = (tm_parquet_values_t){.cap = row_cnt};
     values->valid = calloc(cnt, 1);
@@ -96,6 +100,8 @@ int tm_parquet_decode_plain(tm_parquet_values_t *values, tm_parquet_type_t type,
 {
     int err = 0;
     TM_CHECK(cnt <= values->cap - values->cnt, "%u values into %u", cnt, values->cap);
+    TM_CHECK(holds_slices(type) ? values->slices != NULL : values->num != NULL, "type %d",
+             (int)type);
     int64_t *num = values->num ? values->num + values->cnt : NULL;
     switch (type) {
     case TM_PARQUET_BOOLEAN:

@@ -5,9 +5,10 @@
 
 #include <math.h>
 
-tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src)
+tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src,
+                                               const tm_parquet_form_t *form)
 {
-    if (src->dict) return TM_PARQUET_RLE_DICTIONARY;
+    if (src->dict || form->idx) return TM_PARQUET_RLE_DICTIONARY;
     return src->store->store == TM_STORE_I64 ? TM_PARQUET_DELTA_BINARY_PACKED : TM_PARQUET_PLAIN;
 }
 
@@ -46,17 +47,19 @@ static void compact(uint8_t *values, const uint8_t *valid, uint32_t cnt, uint32_
     }
 }
 
-/* Constant divisors, so that the compiler multiplies instead; rounds towards the past. */
-#define FLOOR_DIV(unit)                                                                            \
-    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / (unit) - (v[i] % (unit) < 0)
+/* Inlined with a constant unit, so that the compiler multiplies instead of dividing. Rounds towards
+   the past. */
+static inline __attribute__((always_inline)) void floor_div(int64_t *v, uint32_t cnt, int64_t unit)
+{
+    for (uint32_t i = 0; i < cnt; i++) v[i] = v[i] / unit - (v[i] % unit < 0);
+}
 
 static void to_unit(int64_t *v, uint32_t cnt, int64_t unit_ns)
 {
-    if (unit_ns == TM_NS_PER_US) {
-        FLOOR_DIV(TM_NS_PER_US);
-    } else if (unit_ns == TM_NS_PER_MS) {
-        FLOOR_DIV(TM_NS_PER_MS);
-    }
+    if (unit_ns == TM_NS_PER_US)
+        floor_div(v, cnt, TM_NS_PER_US);
+    else if (unit_ns == TM_NS_PER_MS)
+        floor_div(v, cnt, TM_NS_PER_MS);
 }
 
 static void range_i64(tm_parquet_range_t *range, const int64_t *v, uint32_t cnt, bool is_unsigned)
@@ -122,27 +125,27 @@ static void find_range(const tm_parquet_src_t *src, tm_parquet_range_t *range, c
     }
 }
 
-static int put_indexes(const tm_parquet_src_t *src, const uint32_t *values, uint32_t cnt,
-                       tm_buffer_t *out)
+static int put_indexes(const uint32_t *idx, uint32_t cnt, uint32_t dict_cnt, tm_buffer_t *out)
 {
-    const uint32_t width = tm_bit_width(src->dict->cnt > 0 ? src->dict->cnt - 1 : 0);
+    const uint32_t width = tm_bit_width(dict_cnt > 0 ? dict_cnt - 1 : 0);
     const uint8_t byte = (uint8_t)width;
     TM_TRY(tm_buffer_append(out, &byte, 1));
-    return tm_parquet_encode_rle(out, values, cnt, width);
+    return tm_parquet_encode_rle(out, idx, cnt, width);
 }
 
-static int put_values(const tm_parquet_src_t *src, const void *values, uint32_t cnt,
-                      bool whole_bytes, tm_buffer_t *out)
+static int put_values(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
+                      const tm_parquet_form_t *form, tm_buffer_t *out)
 {
-    const tm_parquet_delta_form_t form = {.int32 = src->col->type == TM_PARQUET_INT32,
-                                          .whole_bytes = whole_bytes};
-
-    if (src->dict) return put_indexes(src, values, cnt, out);
+    const void *values = page->values;
+    const tm_parquet_delta_form_t delta = {.int32 = src->col->type == TM_PARQUET_INT32,
+                                           .whole_bytes = form->whole_bytes};
+    if (src->dict) return put_indexes(values, cnt, src->dict->cnt, out);
+    if (form->idx) return put_indexes(form->idx + page->first_row, cnt, form->dict_cnt, out);
     switch (src->store->store) {
     case TM_STORE_U8:
         return tm_parquet_encode_bool(out, values, cnt);
     case TM_STORE_I64:
-        return tm_parquet_encode_delta(out, values, cnt, form);
+        return tm_parquet_encode_delta(out, values, cnt, delta);
     case TM_STORE_F64:
         return tm_buffer_append(out, values, (size_t)cnt * 8);
     case TM_STORE_I128:
@@ -171,21 +174,21 @@ void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *pag
     find_range(src, &page->range, values, cnt);
 }
 
-int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, bool whole_bytes,
-                           tm_buffer_t *out)
+int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
+                           const tm_parquet_form_t *form, tm_buffer_t *out)
 {
     const size_t start = out->sz;
     if (src->col->repetition == TM_PARQUET_OPTIONAL) TM_TRY(put_levels(src, page, out));
-    TM_TRY(put_values(src, page->values, page->row_cnt - page->null_cnt, whole_bytes, out));
+    TM_TRY(put_values(src, page, page->row_cnt - page->null_cnt, form, out));
     page->raw_sz = out->sz - start;
     return 0;
 }
 
 int tm_parquet_page_sample(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
-                           bool whole_bytes, tm_buffer_t *out)
+                           const tm_parquet_form_t *form, tm_buffer_t *out)
 {
     const uint32_t there_cnt = page->row_cnt - page->null_cnt;
-    return put_values(src, page->values, cnt < there_cnt ? cnt : there_cnt, whole_bytes, out);
+    return put_values(src, page, cnt < there_cnt ? cnt : there_cnt, form, out);
 }
 
 void tm_parquet_range_merge(tm_parquet_range_t *all, const tm_parquet_range_t *page)

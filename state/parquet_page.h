@@ -45,20 +45,29 @@ typedef struct tm_parquet_page {
     tm_parquet_range_t range;
 } tm_parquet_page_t;
 
+/* How the pages of a chunk are written: chosen a chunk, by trying samples. */
+typedef struct tm_parquet_form {
+    tm_parquet_codec_t codec;
+    bool whole_bytes;    /* see tm_parquet_delta_form_t */
+    const uint32_t *idx; /* numbers of the values, row by row, instead of them; NULL = none */
+    uint32_t dict_cnt;   /* values that the numbers stand for */
+} tm_parquet_form_t;
+
 /* The encoding that a column's data pages get. */
-tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src);
+tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src,
+                                               const tm_parquet_form_t *form);
 
 /* Readies the values of rows first_row .. first_row + row_cnt - 1, once: absent ones are closed up,
    times brought to their unit, the range found. */
 void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *page);
 
-/* Appends the body: levels, then values. whole_bytes: see tm_parquet_delta_form_t. */
-int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page, bool whole_bytes,
-                           tm_buffer_t *out) TM_MUST_CHECK;
+/* Appends the body: levels, then values. */
+int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
+                           const tm_parquet_form_t *form, tm_buffer_t *out) TM_MUST_CHECK;
 
 /* Appends the first `cnt` values alone, to try how they compress. */
 int tm_parquet_page_sample(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
-                           bool whole_bytes, tm_buffer_t *out) TM_MUST_CHECK;
+                           const tm_parquet_form_t *form, tm_buffer_t *out) TM_MUST_CHECK;
 
 /* Widens `all` by a page's range. */
 void tm_parquet_range_merge(tm_parquet_range_t *all, const tm_parquet_range_t *page);

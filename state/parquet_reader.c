@@ -360,7 +360,7 @@ int tm_parquet_reader_values(tm_parquet_reader_t *r, uint32_t group_idx, uint32_
     const tm_parquet_group_t *group = &r->meta.groups[group_idx];
     const tm_parquet_chunk_t *chunk = &group->chunks[col_idx];
     tm_parquet_values_t dict = {0};
-    const uint8_t *at;
+    const uint8_t *at = NULL;
     int64_t off = chunk->dict_off > 0 && chunk->dict_off < chunk->data_off ? chunk->dict_off
                                                                            : chunk->data_off;
     int err;
@@ -388,26 +388,41 @@ typedef struct row_range {
     uint64_t start, first, end;
 } row_range_t;
 
-static int group_rows(tm_parquet_reader_t *r, uint32_t group_idx, const row_range_t *range,
-                      tm_parquet_row_fn_t fn, void *ctx)
+static int each_row(const tm_parquet_reader_t *r, const tm_parquet_values_t *cols,
+                    const row_range_t *range, tm_parquet_row_fn_t fn, void *ctx)
 {
     const uint32_t col_cnt = r->meta.col_cnt;
-    tm_parquet_values_t *cols = calloc(col_cnt ? col_cnt : 1, sizeof *cols);
-    const char **cells = calloc(col_cnt ? col_cnt : 1, sizeof *cells);
-    char(*texts)[TM_PARQUET_CELL_MAX] = calloc(col_cnt ? col_cnt : 1, sizeof *texts);
-    int err = cols && cells && texts ? 0 : tm_error_set(-ENOMEM, "out of memory for a row");
-    for (uint32_t c = 0; err == 0 && c < col_cnt; c++)
-        err = tm_parquet_reader_values(r, group_idx, c, &cols[c]);
+    const char **cells = calloc(col_cnt + 1, sizeof *cells);
+    char(*texts)[TM_PARQUET_CELL_MAX] = calloc(col_cnt + 1, sizeof *texts);
+    int err = 0;
+    if (!cells || !texts) {
+        free(cells);
+        free(texts);
+        return tm_error_set(-ENOMEM, "out of memory for a row");
+    }
     for (uint64_t row = range->first; err == 0 && row < range->end; row++) {
         for (uint32_t c = 0; c < col_cnt; c++)
             cells[c] = tm_parquet_value_text(&r->meta.cols[c], &cols[c],
                                              (uint32_t)(row - range->start), texts[c]);
         err = fn(ctx, row, cells, col_cnt);
     }
-    for (uint32_t c = 0; cols && c < col_cnt; c++) tm_parquet_values_free(&cols[c]);
-    free(cols);
     free(cells);
     free(texts);
+    return err;
+}
+
+static int group_rows(tm_parquet_reader_t *r, uint32_t group_idx, const row_range_t *range,
+                      tm_parquet_row_fn_t fn, void *ctx)
+{
+    const uint32_t col_cnt = r->meta.col_cnt;
+    tm_parquet_values_t *cols = calloc(col_cnt + 1, sizeof *cols);
+    if (!cols) return tm_error_set(-ENOMEM, "out of memory for %u columns", col_cnt);
+    int err = 0;
+    for (uint32_t c = 0; err == 0 && c < col_cnt; c++)
+        err = tm_parquet_reader_values(r, group_idx, c, &cols[c]);
+    if (err == 0) err = each_row(r, cols, range, fn, ctx);
+    for (uint32_t c = 0; c < col_cnt; c++) tm_parquet_values_free(&cols[c]);
+    free(cols);
     return err;
 }
 

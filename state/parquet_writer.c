@@ -24,11 +24,12 @@ struct tm_parquet_writer {
     tm_symbol_rank_t rank;
     tm_codec_t codec;
     tm_parquet_chunker_t chunker;
+    tm_parquet_choice_t choices[TM_SCHEMA_FIELD_MAX];
     void *map; /* the arrays below: scratch for one column of one row group */
     size_t map_sz;
     void *values;
     uint32_t *pos;  /* of each row in clustered order */
-    uint32_t *idx;  /* dictionary indexes made from one-byte codes */
+    uint32_t *idx;  /* dictionary indexes */
     uint8_t *valid; /* one byte a row */
 };
 
@@ -153,10 +154,12 @@ int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cf
     TM_GOTO(err, plan(w, cfg), failed);
     TM_GOTO(err, tm_symbol_rank_open(&w->rank, cfg->symbols), failed);
     TM_GOTO(err, tm_codec_open(&w->codec, cfg->zstd_level ? cfg->zstd_level : 1), failed);
+    TM_GOTO(err, tm_parquet_chunker_init(&w->chunker), failed);
     w->chunker.codec = &w->codec;
     w->chunker.kind = codecs[cfg->compression];
     w->chunker.page_rows = cfg->page_rows ? cfg->page_rows : PAGE_ROWS_DEFAULT;
     TM_GOTO(err, map_scratch(w), failed);
+    w->chunker.idx = w->idx;
     *out = w;
     return 0;
 failed:
@@ -255,7 +258,8 @@ static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_
         if (symbols) tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
         if (src.store->field->type == TM_TYPE_SIDE) side_dict(w, group->row_cnt, &src, &sides);
     }
-    TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, meta->off + meta->file_sz, chunk));
+    TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, &w->choices[c], meta->off + meta->file_sz,
+                                  chunk));
     TM_TRY(tm_parquet_chunk_index(&w->chunker, &src, chunk, &file->index));
     TM_TRY(put(file, w->chunker.file.data, w->chunker.file.sz, meta->off + meta->file_sz));
     meta->raw_sz += chunk->raw_sz;

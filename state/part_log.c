@@ -201,34 +201,59 @@ static int replay_ready(replay_t *r, const tm_part_entry_t *e)
     return 0;
 }
 
+/* Fields of a record: numbers, each followed by a space or the end; then a name to the end. */
+static const char *read_number(const char *at, uint64_t *v)
+{
+    at = at ? tm_part_number_read(at, v) : NULL;
+    if (!at || (*at != ' ' && *at != '\0')) return NULL;
+    return *at == ' ' ? at + 1 : at;
+}
+
+static bool read_name(const char *at, char name[TM_PART_NAME_MAX])
+{
+    if (!at || *at == '\0' || strchr(at, ' ') || strlen(at) >= TM_PART_NAME_MAX) return false;
+    memcpy(name, at, strlen(at) + 1);
+    return true;
+}
+
+/* What follows the verb and its space; NULL where it is another verb. */
+static const char *after(const char *text, const char *verb)
+{
+    const size_t sz = strlen(verb);
+    return strncmp(text, verb, sz) == 0 ? text + sz : NULL;
+}
+
 /* One record. Returns 1, 0 where it is not well formed, or -ENOMEM. */
 static int replay_line(tm_part_log_t *log, replay_t *r, const char *text)
 {
     tm_part_entry_t e = {.state = TM_PART_READY};
-    unsigned long long txn_id;
-    long long sz, rows;
-    unsigned cnt;
-    if (sscanf(text, "open %255s", e.name) == 1) {
+    uint64_t sz, rows, cnt;
+    const char *at = after(text, "open ");
+    if (at) {
+        if (!read_name(at, e.name)) return 0;
         int err = tm_part_log_find(log, e.name) < 0 ? add_entry(log, e.name) : 0;
         return err < 0 ? err : 1;
     }
-    if (sscanf(text, "done %255s", e.name) == 1) {
+    at = after(text, "done ");
+    if (at) {
+        if (!read_name(at, e.name)) return 0;
         drop_entry(log, tm_part_log_find(log, e.name));
         return 1;
     }
-    if (sscanf(text, "ready %llu %lld %lld %255s", &txn_id, &sz, &rows, e.name) == 4) {
-        e.txn_id = txn_id;
-        e.file_sz = sz;
-        e.row_cnt = rows;
+    at = after(text, "ready ");
+    if (at) {
+        at = read_number(read_number(read_number(at, &e.txn_id), &sz), &rows);
+        if (!read_name(at, e.name) || sz > INT64_MAX || rows > INT64_MAX) return 0;
+        e.file_sz = (int64_t)sz;
+        e.row_cnt = (int64_t)rows;
         int err = replay_ready(r, &e);
         return err < 0 ? err : 1;
     }
-    if (sscanf(text, "sealed %llu %u", &txn_id, &cnt) == 2) {
-        bool fine = cnt == r->cnt && replay_sealed(log, r->ready, r->cnt, txn_id);
-        r->cnt = 0;
-        return fine;
-    }
-    return 0;
+    at = read_number(read_number(after(text, "sealed "), &e.txn_id), &cnt);
+    if (!at || *at != '\0') return 0;
+    const bool fine = cnt == r->cnt && replay_sealed(log, r->ready, r->cnt, e.txn_id);
+    r->cnt = 0;
+    return fine;
 }
 
 /* Reads records up to the first that is torn: a crash cuts the tail, and what was durable before it

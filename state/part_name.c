@@ -45,18 +45,33 @@ void tm_part_path_folder(char out[TM_PART_PATH_MAX], const char *dir, const char
         snprintf(out, TM_PART_PATH_MAX, "%s/%.*s", dir, (int)(base - name - 1), name);
 }
 
+const char *tm_part_number_read(const char *at, uint64_t *v)
+{
+    *v = 0;
+    if (*at < '0' || *at > '9') return NULL;
+    for (; *at >= '0' && *at <= '9'; at++)
+        if (__builtin_mul_overflow(*v, 10u, v) || __builtin_add_overflow(*v, *at - '0', v))
+            return NULL;
+    return at;
+}
+
+static const char *skip(const char *at, const char *text)
+{
+    const size_t sz = strlen(text);
+    return at && strncmp(at, text, sz) == 0 ? at + sz : NULL;
+}
+
 /* Reads the counter out of a part file's name. */
 static bool parse(const char *name, uint64_t *counter)
 {
-    unsigned subtask_idx;
-    unsigned long long n;
-    int end = 0;
     const bool hidden = *name == '.';
-    if (sscanf(name + hidden, "part-%u-%llu.parquet%n", &subtask_idx, &n, &end) != 2 || end == 0)
-        return false;
-    if (strcmp(name + hidden + end, hidden ? ".inprogress" : "") != 0) return false;
-    *counter = n;
-    return true;
+    uint64_t subtask_idx;
+    const char *at = skip(name + hidden, "part-");
+    if (at) at = tm_part_number_read(at, &subtask_idx);
+    at = skip(at, "-");
+    if (at) at = tm_part_number_read(at, counter);
+    at = skip(at, hidden ? ".parquet.inprogress" : ".parquet");
+    return at && *at == '\0';
 }
 
 static int scan(const char *dir, uint32_t depth, uint64_t *next)
@@ -69,7 +84,7 @@ static int scan(const char *dir, uint32_t depth, uint64_t *next)
     }
     for (struct dirent *e = readdir(d); e && rc == 0; e = readdir(d)) {
         char path[TM_PART_PATH_MAX];
-        uint64_t counter;
+        uint64_t counter = 0;
         struct stat st;
         if (parse(e->d_name, &counter)) {
             if (counter >= *next) *next = counter + 1;

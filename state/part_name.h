@@ -17,6 +17,9 @@ enum { TM_PART_PATH_MAX = 1024, TM_PART_NAME_MAX = 256, TM_PART_DEPTH_MAX = 8 };
 int tm_part_name_make(char out[TM_PART_NAME_MAX], const char *bucket, uint32_t subtask_idx,
                       uint64_t counter) TM_MUST_CHECK;
 
+/* Reads decimal digits; returns what follows them, NULL where there are none or too many. */
+const char *tm_part_number_read(const char *at, uint64_t *v);
+
 /* Full paths of a name in a folder: finished, in progress. */
 void tm_part_path_finished(char out[TM_PART_PATH_MAX], const char *dir, const char *name);
 void tm_part_path_hidden(char out[TM_PART_PATH_MAX], const char *dir, const char *name);

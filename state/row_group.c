@@ -236,27 +236,24 @@ uint32_t tm_row_group_append(tm_row_group_t *group, const void *rows, uint32_t c
 }
 
 /* Scattering writes one stream a symbol; gathering would read as many with a cache miss each. */
-#define SCATTER(type)                                                                              \
-    do {                                                                                           \
-        const type *in_ = from;                                                                    \
-        type *out_ = to;                                                                           \
-        for (uint32_t i = 0; i < cnt; i++) out_[pos[i]] = in_[i];                                  \
-    } while (0)
-
 static void scatter(const void *from, void *to, const uint32_t *pos, uint32_t cnt, uint32_t elem_sz)
 {
+    const uint8_t *from1 = from;
+    const uint32_t *from4 = from;
+    const uint64_t *from8 = from;
+    const tm_i128_t *from16 = from;
     switch (elem_sz) {
     case 1:
-        SCATTER(uint8_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint8_t *)to)[pos[i]] = from1[i];
         return;
     case 4:
-        SCATTER(uint32_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint32_t *)to)[pos[i]] = from4[i];
         return;
     case 8:
-        SCATTER(uint64_t);
+        for (uint32_t i = 0; i < cnt; i++) ((uint64_t *)to)[pos[i]] = from8[i];
         return;
     default:
-        SCATTER(tm_i128_t);
+        for (uint32_t i = 0; i < cnt; i++) ((tm_i128_t *)to)[pos[i]] = from16[i];
     }
 }
 

@@ -121,7 +121,8 @@ static void *capture_append(void *ctx)
         if (seq >= 0)
             i++;
         else
-            nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL); /* the ring holds 20 ms of disk */
+            nanosleep(&(struct timespec){.tv_nsec = 20000},
+                      NULL); /* the ring holds 20 ms of disk */
     }
     atomic_store_explicit(&k->done, true, memory_order_release);
     return NULL;
@@ -156,7 +157,7 @@ static double capture_disk(void *ctx)
     snprintf(path, sizeof path, "%s/disk", k->dir);
     const double t0 = tm_bench_now();
     int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_DIRECT, 0644);
-    if (fd < 0) return NAN;
+    if (fd < 0) return (double)NAN;
     const uint64_t sz = (uint64_t)CAPTURE_CNT * SPAN / DISK_BLOCK_SZ * DISK_BLOCK_SZ;
     (void)!fallocate(fd, 0, 0, (off_t)sz);
     for (uint64_t off = 0; off < sz; off += DISK_BLOCK_SZ)
@@ -210,7 +211,7 @@ static double read_plain(void *ctx)
 
 static double crc_run(tm_crc32c_fn_t fn, const work_t *k, size_t sz)
 {
-    if (!fn) return NAN;
+    if (!fn) return (double)NAN;
     uint32_t crc = 0;
     const uint64_t cnt = (64u << 20) / sz;
     const double t0 = tm_bench_now();

@@ -51,7 +51,7 @@ static double run_tidemark(void *arg)
     stream_t *s = arg;
     tm_ws_t *ws;
     tm_ws_cfg_t cfg = {.role = TM_WS_CLIENT};
-    if (tm_ws_open(&ws, &cfg) < 0) return NAN;
+    if (tm_ws_open(&ws, &cfg) < 0) return (double)NAN;
     uint64_t seen = 0;
     double start = tm_bench_now();
     for (int pass = 0; pass < PASSES; pass++) {
@@ -86,7 +86,7 @@ static double run_frame_layer(void *arg)
     stream_t *s = arg;
     wslay_frame_context_ptr ctx;
     struct wslay_frame_callbacks callbacks = {.recv_callback = frame_recv};
-    if (wslay_frame_context_init(&ctx, &callbacks, s) != 0) return NAN;
+    if (wslay_frame_context_init(&ctx, &callbacks, s) != 0) return (double)NAN;
     uint64_t seen = 0;
     double start = tm_bench_now();
     for (int pass = 0; pass < PASSES; pass++) {
@@ -124,11 +124,11 @@ static double run_event_layer(void *arg)
     wslay_event_context_ptr ctx;
     struct wslay_event_callbacks callbacks = {.recv_callback = event_recv,
                                               .on_msg_recv_callback = event_message};
-    if (wslay_event_context_client_init(&ctx, &callbacks, s) != 0) return NAN;
+    if (wslay_event_context_client_init(&ctx, &callbacks, s) != 0) return (double)NAN;
     double start = tm_bench_now();
     for (int pass = 0; pass < PASSES; pass++) {
         s->at = 0;
-        if (wslay_event_recv(ctx) != 0) return NAN;
+        if (wslay_event_recv(ctx) != 0) return (double)NAN;
     }
     double seconds = tm_bench_now() - start;
     tm_bench_keep(event_seen);
@@ -143,7 +143,7 @@ static double run_utf8(void *arg)
     double start = tm_bench_now();
     for (int pass = 0; pass < PASSES; pass++) ok += tm_utf8_is_valid(s->bytes, s->sz);
     double seconds = tm_bench_now() - start;
-    if (ok != PASSES) return NAN;
+    if (ok != PASSES) return (double)NAN;
     return (double)s->sz * PASSES / seconds / 1e9;
 }
 

@@ -107,7 +107,7 @@ static double duckdb(void *ctx)
     snprintf(path, sizeof path, "%s/duckdb.parquet", scratch);
     for (uint32_t i = 0; i < side->repeat_cnt; i++) {
         if (!tm_duckdb_copy(side->db, side->table, path, codec, &seconds, &side->file_sz))
-            return NAN;
+            return (double)NAN;
         all += seconds;
     }
     unlink(path);
@@ -117,7 +117,7 @@ static double duckdb(void *ctx)
 static double bytes_a_row(void *ctx)
 {
     const side_t *side = ctx;
-    if (side->file_sz == 0) return NAN;
+    if (side->file_sz == 0) return (double)NAN;
     return (double)side->file_sz / side->rows->row_cnt;
 }
 

@@ -1,8 +1,10 @@
-/* bench/part/part_rows.h - the rows that bench_part writes: generated trades and bars, recorded trades.
+/* bench/part/part_rows.h - the rows that bench_part writes: generated trades and bars, recorded
+   trades.
    Flow     seed or captures -> [rows] -> part sink, DuckDB
    Method   trades: popularity of symbols falls off as in real markets, prices walk on a tick grid,
-            orders sweep several levels in one millisecond, quantities are mostly small lots, exchange
-            times are milliseconds, receive times nanoseconds. bars: one a symbol and second
+            an order sweeps several levels in one millisecond, quantities are mostly small lots,
+            exchange times are milliseconds, receive times nanoseconds. bars: one a symbol and
+            second
    Errors   exits with a message where memory is short */
 #ifndef TM_BENCH_PART_ROWS_H
 #define TM_BENCH_PART_ROWS_H

@@ -1,5 +1,5 @@
-/* bench/part/peer_duckdb.h - DuckDB as a peer: a node process that holds the same rows as a table and
-   writes them with COPY when asked.
+/* bench/part/peer_duckdb.h - DuckDB as a peer: a node process that holds the same rows as a table
+   and writes them with COPY when asked.
    Flow     bench_part -> [peer] -> peer_duckdb.mjs (DuckDB, one thread) -> file
    Units    seconds, bytes
    Errors   open: false where node or the package is missing, with the reason on standard error */

@@ -45,7 +45,7 @@ static double run_measure(void *ctx)
 {
     run_t *run = ctx;
     pthread_t thread;
-    if (!run->ops) return NAN;
+    if (!run->ops) return (double)NAN;
     run->there = run->ops->open();
     run->back = run->ops->open();
     atomic_store_explicit(&run->ready, false, memory_order_relaxed); /* before the thread exists */

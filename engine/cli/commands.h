@@ -6,5 +6,6 @@
 
 int tm_command_venue(int argc, char **argv);
 int tm_command_inspect(int argc, char **argv);
+int tm_command_journal(int argc, char **argv);
 
 #endif

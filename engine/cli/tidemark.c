@@ -1,4 +1,5 @@
-/* tidemark - the program around the library: a simulated exchange, a reader of part files. */
+/* tidemark - the program around the library: a simulated exchange, a reader of part files,
+   tools for captures. */
 #include "base/types.h"
 #include "engine/cli/commands.h"
 
@@ -16,6 +17,7 @@ static const verb_t verbs[] = {
      "run a simulated exchange on loopback, from a generator or a capture"},
     {"inspect", tm_command_inspect,
      "show what part files hold: schema, encodings, statistics, rows"},
+    {"journal", tm_command_journal, "list, verify, print, export, import and pack captures"},
 };
 
 static int usage(FILE *out, int status)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { RETRIES_DEFAULT = 10, RETRIES_MAX = 1000000 };
 enum { RING_DEPTH_DEFAULT = 1 << 14, RING_DEPTH_MIN = 1 << 6, RING_DEPTH_MAX = 1 << 20 };
 
 #define STATE_MEMORY_DEFAULT (UINT64_C(256) << 20)
@@ -17,8 +18,12 @@ typedef enum option_id {
     OPT_CONNECT,
     OPT_STREAM,
     OPT_CA_FILE,
+    OPT_RETRIES,
+    OPT_ON_CLOSE,
+    OPT_IDLE_TIMEOUT,
     OPT_REPLAY,
     OPT_SPEED,
+    OPT_JOURNAL,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
@@ -42,9 +47,15 @@ static const tm_flag_t table[] = {
     [OPT_STREAM] = {"stream", "NAME",
                     "subscribe to this stream as well (btcusdt@trade); repeatable"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
-    [OPT_REPLAY] = {"replay", "FILE",
-                    "captured feed instead of a live one (plain, gzip or xz); repeatable"},
+    [OPT_RETRIES] = {"retries", "N",
+                     "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
+    [OPT_ON_CLOSE] = {"on-close", "HOW",
+                      "end or reconnect when a live feed closes in order, 1000 (default: end)"},
+    [OPT_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
+                          "cut a live feed that is silent for so long; 0 = never (default: 60s)"},
+    [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
+    [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
@@ -103,6 +114,21 @@ static int idle_parse(const char *text, tm_idle_kind_t *kind)
     return tm_error_set(TM_E_CONFIG, "--idle '%s': choose spin, yield, park or auto", text);
 }
 
+static int retries_parse(const char *text, uint32_t *max)
+{
+    uint64_t v;
+    TM_TRY(tm_number_parse("retries", text, 0, RETRIES_MAX, &v));
+    *max = v == 0 ? UINT32_MAX : (uint32_t)v;
+    return 0;
+}
+
+static int on_close_parse(const char *text, bool *reconnect)
+{
+    *reconnect = strcmp(text, "reconnect") == 0;
+    if (*reconnect || strcmp(text, "end") == 0) return 0;
+    return tm_error_set(TM_E_CONFIG, "--on-close '%s': choose end or reconnect", text);
+}
+
 static int ring_depth_parse(const char *text, uint32_t *depth)
 {
     char *end;
@@ -146,6 +172,15 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_CA_FILE:
         o->ca_file = arg;
         return 0;
+    case OPT_JOURNAL:
+        o->journal_dir = arg;
+        return 0;
+    case OPT_RETRIES:
+        return retries_parse(arg, &o->retry_max);
+    case OPT_ON_CLOSE:
+        return on_close_parse(arg, &o->reconnect_on_close);
+    case OPT_IDLE_TIMEOUT:
+        return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
     case OPT_OUT:
         o->out_dir = arg;
         return 0;
@@ -203,6 +238,8 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         .program = program_name(argc, argv),
         .out_dir = "out",
         .watermark_bound_ns = -1,
+        .retry_max = RETRIES_DEFAULT,
+        .idle_timeout_ns = 60 * TM_NS_PER_S,
         .ring_depth = RING_DEPTH_DEFAULT,
         .state_memory_sz = STATE_MEMORY_DEFAULT,
     };

@@ -27,8 +27,12 @@ typedef struct tm_options {
     const char *replays[TM_OPTION_LIST_MAX];
     uint32_t connect_cnt, stream_cnt, replay_cnt;
     const char *ca_file;
+    uint32_t retry_max;      /* of a live connection, in a row; UINT32_MAX = for ever */
+    int64_t idle_timeout_ns; /* of a live connection; 0 = off */
+    bool reconnect_on_close; /* also after an orderly close */
     const char *out_dir;
     const char *dead_letter_file;
+    const char *journal_dir; /* NULL = frames are not recorded */
     uint32_t ingest_cores[TM_OPTION_CORE_MAX];
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */

@@ -148,8 +148,11 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
     const uint8_t *at = rows;
     for (uint32_t i = 0; i < cnt; i++, at += stride) {
         const tm_row_t *row = (const void *)at;
-        bool hot = (uint64_t)row->event_ns - (uint64_t)w->hot_start < w->hot_len;
-        slices[i] = TM_LIKELY(hot) ? w->hot : slice_slow(w, row, stride);
+        uint64_t t = (uint64_t)row->event_ns;
+        bool hot_0 = t - (uint64_t)w->hot_start[0] < w->hot_len[0];
+        bool hot_1 = t - (uint64_t)w->hot_start[1] < w->hot_len[1];
+        slices[i] = w->hot[hot_1]; /* a load, not a branch: which of the two is a coin's throw */
+        if (TM_UNLIKELY(!(hot_0 | hot_1))) slices[i] = slice_slow(w, row, stride);
         keys[i] = key_load(w, row);
     }
     for (uint32_t i = 0; i < cnt; i++) {
@@ -197,7 +200,7 @@ static void on_watermark(tm_operator_t *op, int64_t wm_ns)
     tm_window_t *w = (tm_window_t *)op;
     if (wm_ns <= w->wm) return;
     w->wm = wm_ns;
-    w->hot_len = 0;
+    w->hot_len[0] = w->hot_len[1] = 0;
     tm_window_work(w);
 }
 

@@ -113,9 +113,11 @@ tm_slice_t *tm_window_slice_of(tm_window_t *w, const tm_row_t *row, uint32_t str
     if (*closed) {
         tm_window_drain(w); /* it is not over, so it outlives this */
     } else {
-        w->hot = slice;
-        w->hot_start = slice->range.start;
-        w->hot_len = (uint64_t)slice->range.end - (uint64_t)slice->range.start;
+        uint32_t i = w->hot_next;
+        w->hot_next ^= 1;
+        w->hot[i] = slice;
+        w->hot_start[i] = slice->range.start;
+        w->hot_len[i] = (uint64_t)slice->range.end - (uint64_t)slice->range.start;
     }
     return slice;
 }

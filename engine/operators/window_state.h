@@ -67,10 +67,12 @@ typedef struct tm_window {
     uint16_t out_id;
     bool key_is_symbol;
 
-    /* The slice of the last row: most rows are of the same. len 0 = none. */
-    int64_t hot_start;
-    uint64_t hot_len;
-    tm_slice_t *hot;
+    /* The open slices that rows were last of: most rows are of the same. len 0 = none. Two, because
+       rows on both sides of a border come mixed for as long as the disorder lasts. */
+    int64_t hot_start[2];
+    uint64_t hot_len[2];
+    tm_slice_t *hot[2];
+    uint32_t hot_next; /* to be replaced */
 
     /* Slices in order of time. The first `closed` of them are closed and folded. */
     tm_slice_t **slices;

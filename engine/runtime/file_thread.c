@@ -37,9 +37,33 @@ static int tick_all(tm_file_thread_t *f)
     return 0;
 }
 
+/* Writes and fsyncs what the ingest threads have recorded since. Returns work done, or an error. */
+static int64_t journals_flush(tm_file_thread_t *f)
+{
+    int64_t work = 0;
+    for (uint32_t i = 0; i < f->journal_cnt; i++) {
+        int n = tm_journal_flush_work(f->journals[i]);
+        if (n < 0) return n;
+        work += n;
+    }
+    return work;
+}
+
+/* The journal ends before the results that stand on it are made visible. */
+static int journals_close(tm_file_thread_t *f)
+{
+    int err = 0;
+    while (f->journal_cnt > 0) {
+        int rc = tm_journal_writer_close(f->journals[--f->journal_cnt]);
+        if (err == 0) err = rc;
+    }
+    return err;
+}
+
 /* The last transaction: everything written becomes durable, then visible. */
 static int finish_all(tm_file_thread_t *f)
 {
+    TM_TRY(journals_close(f));
     for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, 1));
     for (uint32_t i = 0; i < f->port_cnt; i++)
@@ -65,6 +89,9 @@ static int file_body(void *arg)
             ended += f->ports[i].ended;
         }
         if (ended == f->port_cnt) return finish_all(f);
+        int64_t recorded = journals_flush(f);
+        if (recorded < 0) return (int)recorded;
+        work += (uint64_t)recorded;
         int64_t now_ns = tm_clock_mono_ns();
         if (now_ns >= tick_at_ns) {
             TM_TRY(tick_all(f));
@@ -121,8 +148,14 @@ int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_
     return 0;
 }
 
+void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal)
+{
+    f->journals[f->journal_cnt++] = journal;
+}
+
 void tm_file_thread_fini(tm_file_thread_t *f)
 {
+    (void)journals_close(f); /* only after a failure that was reported already */
     for (uint32_t i = 0; i < f->port_cnt; i++) f->ports[i].sink->ops->close(f->ports[i].sink);
     f->port_cnt = 0;
     tm_thread_fini(&f->thread);

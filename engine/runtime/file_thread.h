@@ -1,5 +1,5 @@
 /* engine/runtime/file_thread.h - the thread that owns all sinks, off the hot cores.
-   Flow     worker rings -> [file thread] -> sinks (state/)
+   Flow     worker rings -> [file thread] -> sinks (state/); journals of the ingest threads -> segments
    Memory   rings and sinks are opened by the runtime before the threads start
    Threads  body: one thread; the rest: the control thread
    Errors   a sink that fails stops the job: what is finished stays finished, the error names the
@@ -12,6 +12,7 @@
 #include "engine/runtime/idle.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
+#include "state/journal_writer.h"
 #include "state/sink.h"
 
 /* One subtask of one sink: the output of one worker. */
@@ -28,6 +29,8 @@ typedef struct tm_file_thread {
     const _Atomic bool *abort;
     tm_sink_port_t ports[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];
     uint32_t port_cnt;
+    tm_journal_writer_t *journals[TM_TOPOLOGY_INGEST_MAX]; /* owned */
+    uint32_t journal_cnt;
     tm_counter_t *rows_out;
     tm_idle_t idle;
 } tm_file_thread_t;
@@ -35,6 +38,10 @@ typedef struct tm_file_thread {
 /* Opens the sinks of every (sink, worker) pair. rings[sink_idx * worker_cnt + worker_idx]. */
 int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
                         const tm_symbols_t *symbols, const _Atomic bool *abort) TM_MUST_CHECK;
+
+/* Before the thread starts: it becomes the journal's file thread and its owner. */
+void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal);
+
 void tm_file_thread_fini(tm_file_thread_t *f);
 
 #endif

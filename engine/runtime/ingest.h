@@ -15,6 +15,7 @@
 #include "base/symbol.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
+#include "state/journal_writer.h"
 
 typedef struct tm_ingest tm_ingest_t;
 
@@ -31,6 +32,10 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg) TM_MUST_CHECK;
 void tm_ingest_close(tm_ingest_t *ingest);
 
 tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest);
+
+/* Before the thread starts: appends every frame to the journal before its rows are sent. The ingest
+   thread becomes the journal's receive thread; the caller owns the journal. */
+void tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal);
 
 /* Writes the kept dead letters as JSON lines; after the thread has ended. */
 int tm_ingest_dead_letters_write(const tm_ingest_t *ingest, FILE *out) TM_MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "engine/job/report.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,33 @@ static int threads_open(tm_runtime_t *rt)
     return 0;
 }
 
+/* One journal an ingest thread: DIR where there is one thread, DIR/<idx> where there are several. */
+static int journals_open(tm_runtime_t *rt)
+{
+    const char *dir = rt->job->opts.journal_dir;
+    for (uint32_t i = 0; dir && i < rt->topo.ingest_cnt; i++) {
+        char path[PATH_MAX];
+        int n = rt->topo.ingest_cnt == 1 ? snprintf(path, sizeof path, "%s", dir)
+                                         : snprintf(path, sizeof path, "%s/%u", dir, i);
+        if (n >= (int)sizeof path) return tm_error_set(-ENAMETOOLONG, "--journal: path too long");
+        if (rt->topo.ingest_cnt > 1 && mkdir(dir, 0777) != 0 && errno != EEXIST)
+            return tm_error_set(-errno, "--journal %s: %s", dir, strerror(errno));
+        const tm_journal_writer_cfg_t cfg = {
+            .dir = path,
+            .label = tm_job_find(rt->job, TM_NODE_FEED)->name,
+            .receive_counters = tm_ingest_thread(rt->ingests[i])->counters,
+            .file_counters = rt->file->thread.counters,
+        };
+        tm_journal_writer_t *journal;
+        tm_journal_recovery_t recovery;
+        int err = tm_journal_writer_open(&journal, &cfg, &recovery);
+        if (err < 0) return tm_error_context(err, "--journal");
+        tm_file_thread_record(rt->file, journal);
+        tm_ingest_record(rt->ingests[i], journal);
+    }
+    return 0;
+}
+
 int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
 {
     memset(rt, 0, sizeof *rt);
@@ -108,7 +136,8 @@ int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
     TM_TRY(tm_topology_plan(&rt->topo, job));
     TM_TRY(tm_symbols_open(&rt->symbols));
     TM_TRY(rings_open(rt));
-    return threads_open(rt);
+    TM_TRY(threads_open(rt));
+    return journals_open(rt);
 }
 
 void tm_runtime_close(tm_runtime_t *rt)

@@ -19,6 +19,11 @@ enum {
         4000, /* the venue closes on longer messages (seen, not documented) */
 };
 
+/* What the venue takes in a second on one connection, requests, pings and pongs together. The span
+   is a little longer than its second, because messages may come closer together than they were
+   sent. */
+enum { TM_BINANCE_SEND_MAX = 5, TM_BINANCE_SEND_SPAN_MS = 1100 };
+
 /* Where a connection that names no stream in its address goes: the wrapper says which stream a
    message belongs to, which partial books do not say themselves. */
 #define TM_BINANCE_TARGET_DEFAULT "/stream"

@@ -90,39 +90,49 @@ static int file_remove(const char *path, const struct stat *st, int type, struct
     return remove(path);
 }
 
-static void bars_run(char *ingest_cores, char *worker_cores, char *ring_depth)
+/* A fresh folder with two captures in it. */
+static void captures_make(void)
 {
-    char a[PATH_SZ + 16], b[PATH_SZ + 16], out[PATH_SZ + 16];
+    char path[PATH_SZ + 16];
     memset(written, 0, sizeof written);
-    memset(found, 0, sizeof found);
-    part_cnt = 0;
     snprintf(dir, sizeof dir, "/tmp/tm-run-%d-XXXXXX", getpid());
     tm_assert(mkdtemp(dir) != NULL);
-    snprintf(a, sizeof a, "%s/a.txt", dir);
-    snprintf(b, sizeof b, "%s/b.txt", dir);
-    snprintf(out, sizeof out, "%s/out", dir);
-    capture_write(a, 7);
-    capture_write(b, 8);
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/%c.txt", dir, 'a' + i);
+        capture_write(path, 7 + (uint64_t)i);
+    }
+}
+
+/* Runs the job over the inputs `a` and `b` of the folder and checks its bars against what was
+   written. `more` is one further option and its value, or NULL. */
+static void bars_run(const char *a, const char *b, char *const cores[2], char *const more[2])
+{
+    char in[2][PATH_SZ + 16], out[PATH_SZ + 16];
+    memset(found, 0, sizeof found);
+    part_cnt = 0;
+    snprintf(in[0], sizeof in[0], "%s/%s", dir, a);
+    snprintf(in[1], sizeof in[1], "%s/%s", dir, b);
+    snprintf(out, sizeof out, "%s/out-%s", dir, strrchr(in[0], '/') + 1);
     char *argv[] = {"bars",
                     "--replay",
-                    a,
+                    in[0],
                     "--replay",
-                    b,
+                    in[1],
                     "--out",
                     out,
                     "--quiet",
-                    "--ring-depth",
-                    ring_depth,
                     "--state-memory",
                     "64M",
                     "--idle",
                     "yield",
                     "--ingest-cores",
-                    ingest_cores,
+                    cores[0],
                     "--worker-cores",
-                    worker_cores,
+                    cores[1],
+                    more ? more[0] : NULL,
+                    more ? more[1] : NULL,
                     NULL};
-    tm_assert_eq(tm_main((int)TM_ARRAY_CNT(argv) - 1, argv, build), 0);
+    tm_assert_eq(tm_main((int)TM_ARRAY_CNT(argv) - (more ? 1 : 3), argv, build), 0);
     nftw(out, file_take, 16, FTW_PHYS);
     tm_assert(part_cnt > 0);
     for (uint32_t s = 0; s < SYMBOL_CNT; s++) {
@@ -130,20 +140,40 @@ static void bars_run(char *ingest_cores, char *worker_cores, char *ring_depth)
         tm_assert_eq(found[s].trades, written[s].trades);
         tm_assert_eq(found[s].qty_e8, written[s].qty_e8);
     }
+}
+
+static void folder_remove(void)
+{
     nftw(dir, file_remove, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 Test(run, every_trade_is_in_one_bar_with_one_thread_of_each_kind)
 {
-    bars_run("0", "0", "16384");
+    captures_make();
+    bars_run("a.txt", "b.txt", (char *[]){"0", "0"}, NULL);
+    folder_remove();
 }
 
 Test(run, every_trade_is_in_one_bar_with_two_ingest_threads_and_three_workers)
 {
-    bars_run("0,0", "0,0,0", "16384");
+    captures_make();
+    bars_run("a.txt", "b.txt", (char *[]){"0,0", "0,0,0"}, NULL);
+    folder_remove();
 }
 
 Test(run, full_rings_hold_the_source_back_and_lose_nothing)
 {
-    bars_run("0,0", "0,0", "64");
+    captures_make();
+    bars_run("a.txt", "b.txt", (char *[]){"0,0", "0,0"}, (char *[]){"--ring-depth", "64"});
+    folder_remove();
+}
+
+Test(run, the_journals_of_a_run_replay_to_the_same_bars)
+{
+    char journal[PATH_SZ + 16];
+    captures_make();
+    snprintf(journal, sizeof journal, "%s/journal", dir);
+    bars_run("a.txt", "b.txt", (char *[]){"0,0", "0,0"}, (char *[]){"--journal", journal});
+    bars_run("journal/0", "journal/1", (char *[]){"0", "0,0"}, NULL);
+    folder_remove();
 }

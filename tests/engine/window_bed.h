@@ -5,6 +5,7 @@
 #define TM_TESTS_WINDOW_BED_H
 
 #include "engine/operators/window.h"
+#include "engine/operators/window_assign.h"
 
 typedef struct bed {
     tm_operator_t *op;

@@ -392,3 +392,48 @@ Test(ws, held_messages_stay_in_place_while_the_buffer_grows_and_it_soon_stops_gr
     tm_ws_free(ws);
     tm_wire_free(&w);
 }
+
+/* What is read of a header alone, with no byte of its payload. */
+static char *read_header(const tm_ws_cfg_t *cfg, const char *bytes, size_t sz, size_t chop_sz)
+{
+    tm_wire_t w = {0};
+    tm_wire_raw(&w, bytes, sz);
+    char *line = tm_wire_run(cfg, &w, (tm_wire_cut_t){.chop_sz = chop_sz}, false);
+    tm_wire_free(&w);
+    return line;
+}
+
+Test(ws, a_bad_header_is_refused_before_its_payload_comes)
+{
+    static const tm_ws_cfg_t small = {.role = TM_WS_CLIENT, .message_sz_max = 1000};
+    static const struct {
+        const tm_ws_cfg_t *cfg;
+        const char *bytes;
+        size_t sz;
+        const char *want;
+    } bad[] = {
+        {&client, "\x81\x85mask", 6, ">close:1002: protocol error"},
+        {&server, "\x81\x05", 2, ">close:1002: protocol error"},
+        {&client, "\xc1\x05", 2, ">close:1002: protocol error"},
+        {&client, "\x91\x7e\x01\x00", 4, ">close:1002: protocol error"},
+        {&client, "\x83\x05", 2, ">close:1002: protocol error"},
+        {&client, "\x8b\x05", 2, ">close:1002: protocol error"},
+        {&client, "\x80\x05", 2, ">close:1002: protocol error"},
+        {&client, "\x89\x7e", 2, ">close:1002: protocol error"},
+        {&client, "\x09\x05", 2, ">close:1002: protocol error"},
+        {&client, "\x81\x7e\x00\x7d", 4, ">close:1002: protocol error"},
+        {&client, "\x81\x7f\x80\0\0\0\0\0\0\0", 10, ">close:1002: protocol error"},
+        {&small, "\x81\x7e\x03\xe9", 4, ">close:1009: limit exceeded"},
+        {&client, "\x81\x7f\0\0\0\0\x01\0\0\x01", 10, ">close:1009: limit exceeded"},
+        {&small, "\x81\x7e\x03\xe8", 4, "open"},
+        {&server, "\x81\x85mask", 6, "open"},
+    };
+    for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
+        for (size_t chop = 0; chop < 3; chop++) {
+            char *line = read_header(bad[i].cfg, bad[i].bytes, bad[i].sz, chop);
+            if (strcmp(line, bad[i].want) != 0) printf("# header %zu, chops of %zu\n", i, chop);
+            tm_assert_str(line, bad[i].want);
+            free(line);
+        }
+    }
+}

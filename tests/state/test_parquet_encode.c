@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "state/parquet_decode.h"
 #include "state/parquet_encode.h"
+#include "state/value_dict.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 
@@ -155,4 +156,30 @@ Test(decode, cut_and_impossible_bytes_are_corrupt_never_read_past)
     tm_assert_eq(tm_parquet_decode_rle(idx, 8, 8, no_value, 1), TM_E_CORRUPT);
     tm_assert_eq(tm_parquet_decode_rle(idx, 8, 33, no_value, 1), TM_E_CORRUPT);
     tm_buffer_free(&out);
+}
+
+Test(value_dict, numbers_stand_for_their_values_in_order_of_first_sight)
+{
+    tm_fixture_rng_t rng = {8};
+    tm_value_dict_t dict;
+    static int64_t in[5000];
+    static uint32_t idx[5000];
+    tm_assert_eq(tm_value_dict_open(&dict), 0);
+    for (int round = 0; round < 20; round++) {
+        const uint64_t distinct = 1 + tm_fixture_below(&rng, 3000);
+        uint32_t seen = 0;
+        for (int i = 0; i < 5000; i++)
+            in[i] = (int64_t)(tm_fixture_below(&rng, distinct) * 0x100000001ull << round);
+        tm_value_dict_clear(&dict);
+        tm_assert(tm_value_dict_add(&dict, in, 5000, TM_VALUE_DICT_MAX, idx));
+        for (int i = 0; i < 5000; i++) {
+            tm_assert_eq(dict.values[idx[i]], in[i]);
+            tm_assert(idx[i] <= seen);
+            seen += idx[i] == seen;
+        }
+        tm_assert_eq(dict.cnt, seen);
+        tm_value_dict_clear(&dict);
+        tm_assert(!tm_value_dict_add(&dict, in, 5000, seen - 1, idx));
+    }
+    tm_value_dict_close(&dict);
 }

@@ -1,0 +1,335 @@
+/* Rows a second through the window operator on one core, and where the time of a row goes.
+
+   Rows come in pieces of 4,096 (a ring's worth, in the second-level cache as if just written by
+   another core); making them is not timed. Event time moves by the row, in order but for a jitter
+   of 100 ms, and the watermark follows 1 s behind, every 10 ms of event time. Results are handed to
+   a sink that reads one field. The longest call shows how long a row may have to
+   wait for firing. Times are processor time of the thread, so that other programs on
+   the core do not count. */
+#include "base/arena.h"
+#include "base/error.h"
+#include "bench/bench.h"
+#include "engine/operators/window.h"
+#include "engine/operators/window_assign.h"
+#include "state/keyed_table.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PIECE = 4096, ZIPF_TABLE = 1 << 23 };
+
+typedef struct load {
+    const char *name;
+    tm_window_spec_t window;
+    uint32_t keys;
+    bool zipf;
+    int64_t rows_s; /* rows a second of event time */
+    uint64_t rows;  /* measured */
+} load_t;
+
+/* One measured run: rows a second and its parts, ns a row. */
+typedef struct figures {
+    double mrow_s, in_ns, fire_ns, results, longest_us;
+} figures_t;
+
+static tm_arena_t arena;
+static uint32_t *zipf_keys;
+static uint64_t sink_sum, sink_cnt;
+
+static const tm_agg_spec_t bar[] = {
+    {"open", TM_AGG_FIRST, "price", "trade_id"}, {"high", TM_AGG_MAX, "price", NULL},
+    {"low", TM_AGG_MIN, "price", NULL},          {"close", TM_AGG_LAST, "price", "trade_id"},
+    {"volume", TM_AGG_SUM, "qty", NULL},         {"trades", TM_AGG_COUNT, NULL, NULL},
+};
+
+static double cpu_now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static uint64_t mix(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    return z ^ (z >> 31);
+}
+
+static void sink_rows(void *ctx, const void *rows, uint32_t cnt, uint32_t stride)
+{
+    (void)ctx;
+    for (uint32_t i = 0; i < cnt; i++)
+        sink_sum += (uint64_t)((const tm_row_t *)(const void *)((const uint8_t *)rows +
+                                                                (size_t)i * stride))
+                        ->event_ns;
+    sink_cnt += cnt;
+}
+
+/* Draws of a Zipf distribution (exponent 1) over the keys, made in advance. */
+static void zipf_fill(uint32_t keys)
+{
+    double *upto = malloc(keys * sizeof *upto), sum = 0;
+    uint64_t rng = 5;
+    for (uint32_t i = 0; i < keys; i++) upto[i] = sum += 1.0 / (double)(i + 1);
+    for (uint32_t n = 0; n < ZIPF_TABLE; n++) {
+        double at = (double)(mix(&rng) >> 11) * 0x1p-53 * sum;
+        uint32_t low = 0, high = keys - 1;
+        while (low < high) {
+            uint32_t mid = low + (high - low) / 2;
+            if (upto[mid] < at)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        zipf_keys[n] = low;
+    }
+    free(upto);
+}
+
+typedef struct maker {
+    const load_t *load;
+    uint64_t rng, seq;
+} maker_t;
+
+static void rows_make(maker_t *m, tm_trade_t *rows)
+{
+    for (uint32_t i = 0; i < PIECE; i++) {
+        uint64_t r = mix(&m->rng);
+        int64_t t = (int64_t)((double)m->seq * 1e9 / (double)m->load->rows_s);
+        uint32_t key = m->load->zipf ? zipf_keys[r % ZIPF_TABLE]
+                                     : (uint32_t)((r >> 32) * m->load->keys >> 32);
+        rows[i].row = (tm_row_t){.symbol = key, .event_ns = t - (int64_t)(r % 100000000)};
+        rows[i].trade_id = m->seq++;
+        rows[i].price_e8 = (int64_t)(r & 0xffffff) + 5000000000000;
+        rows[i].qty_e8 = (int64_t)(r >> 40);
+    }
+}
+
+/* Returns the longest call, us. */
+static double fire_all(tm_operator_t *op, int64_t wm)
+{
+    double longest = 0, before = cpu_now(), now;
+    tm_operator_watermark(op, wm);
+    for (bool more = true; more; before = now) {
+        more = tm_operator_work(op) > 0;
+        now = cpu_now();
+        longest = fmax(longest, (now - before) * 1e6);
+    }
+    return longest;
+}
+
+static figures_t run(const load_t *load)
+{
+    static tm_trade_t rows[PIECE] __attribute__((aligned(64)));
+    figures_t f = {0};
+    tm_page_arena_t pages;
+    maker_t maker = {.load = load, .rng = 1, .seq = 1000000000};
+    tm_counter_set_t *counters = tm_counter_set_new("bench");
+    tm_window_cfg_t cfg = {.window = load->window,
+                           .in = tm_schema_trade(),
+                           .key_field = "symbol",
+                           .aggs = bar,
+                           .agg_cnt = TM_ARRAY_CNT(bar),
+                           .out_name = "bars",
+                           .out_id = TM_SCHEMA_ID_USER,
+                           .out = {sink_rows, NULL, NULL},
+                           .pages = &pages,
+                           .counters = counters};
+    arena.used_sz = 0;
+    void *mem = tm_arena_alloc(&arena, tm_window_footprint(&cfg), TM_FALSE_SHARE);
+    uint32_t page_cnt = (uint32_t)((arena.cap_sz - arena.used_sz - (4u << 20)) / (TM_PAGE_SZ + 4));
+    tm_page_arena_init(&pages, tm_arena_alloc(&arena, tm_page_arena_footprint(page_cnt), 2 << 20),
+                       page_cnt);
+    tm_operator_t *op = tm_window_init(mem, &cfg);
+
+    /* Warm-up: until windows have come and gone. */
+    uint64_t warm = (uint64_t)((double)load->rows_s * (double)load->window.size_ns * 1e-9 + 1e6);
+    int64_t wm_next = 0;
+    double in = 0, fire = 0;
+    for (uint64_t done = 0; done < warm + load->rows; done += PIECE) {
+        rows_make(&maker, rows);
+        if (done >= warm && done < warm + PIECE) in = fire = f.longest_us = 0, sink_cnt = 0;
+        double t0 = cpu_now();
+        tm_operator_rows(op, rows, PIECE, sizeof rows[0]);
+        double t1 = cpu_now();
+        int64_t wm = rows[PIECE - 1].row.event_ns - TM_NS_PER_S - 1;
+        if (wm >= wm_next) {
+            f.longest_us = fmax(f.longest_us, fire_all(op, wm));
+            wm_next = wm + 10 * TM_NS_PER_MS;
+        }
+        double t2 = cpu_now();
+        in += t1 - t0;
+        fire += t2 - t1;
+    }
+    if (tm_counter_read(tm_counter_get(counters, "window_full"))) abort();
+    tm_operator_fini(op);
+    tm_counter_set_free(counters);
+    f.mrow_s = (double)load->rows / (in + fire) * 1e-6;
+    f.in_ns = in * 1e9 / (double)load->rows;
+    f.fire_ns = fire * 1e9 / (double)load->rows;
+    f.results = (double)sink_cnt / (double)load->rows;
+    return f;
+}
+
+/* The parts of on_rows on their own: hashing and probing a table of that many keys, and adding to
+   the accumulators that were found. */
+static void parts(const load_t *load, double *probe_ns, double *add_ns)
+{
+    static tm_trade_t rows[PIECE] __attribute__((aligned(64)));
+    tm_page_arena_t pages;
+    tm_agg_t agg;
+    tm_keyed_table_t table;
+    maker_t maker = {.load = load, .rng = 1, .seq = 1};
+    if (tm_agg_compile(&agg, tm_schema_trade(), bar, TM_ARRAY_CNT(bar)) < 0) abort();
+    arena.used_sz = 0;
+    uint32_t page_cnt = (uint32_t)((arena.cap_sz - (4u << 20)) / (TM_PAGE_SZ + 4));
+    tm_page_arena_init(&pages, tm_arena_alloc(&arena, tm_page_arena_footprint(page_cnt), 2 << 20),
+                       page_cnt);
+    tm_keyed_init(&table, &pages, 128);
+    for (uint32_t key = 0; key < load->keys; key++) {
+        bool added;
+        uint8_t *entry = tm_keyed_get(&table, key, tm_keyed_tag(key), &added);
+        if (!entry) abort();
+        tm_agg_init(&agg, entry + 8);
+    }
+    double probe = 0, add = 0;
+    uint64_t total = load->rows / 4;
+    for (uint64_t done = 0; done < total; done += PIECE) {
+        void *accs[PIECE];
+        rows_make(&maker, rows);
+        double t0 = cpu_now();
+        for (uint32_t b = 0; b < PIECE; b += TM_AGG_BATCH_MAX) {
+            uint32_t tags[TM_AGG_BATCH_MAX];
+            for (uint32_t i = 0; i < TM_AGG_BATCH_MAX; i++) {
+                tags[i] = tm_keyed_tag(rows[b + i].row.symbol);
+                __builtin_prefetch(tm_keyed_home(&table, tags[i]));
+            }
+            for (uint32_t i = 0; i < TM_AGG_BATCH_MAX; i++) {
+                uint8_t *e = tm_keyed_guess(&table, tm_keyed_home(&table, tags[i]), tags[i]);
+                __builtin_prefetch(e, 1);
+                __builtin_prefetch(e + 64, 1);
+                accs[b + i] = e;
+            }
+            for (uint32_t i = 0; i < TM_AGG_BATCH_MAX; i++) {
+                uint8_t *e = accs[b + i];
+                uint64_t key = rows[b + i].row.symbol;
+                if (!e || tm_keyed_key(e) != key) e = tm_keyed_find(&table, key, tags[i]);
+                accs[b + i] = e + 8;
+            }
+        }
+        double t1 = cpu_now();
+        for (uint32_t b = 0; b < PIECE; b += TM_AGG_BATCH_MAX)
+            tm_agg_add(&agg, accs + b, rows + b, TM_AGG_BATCH_MAX, sizeof rows[0]);
+        double t2 = cpu_now();
+        probe += t1 - t0;
+        add += t2 - t1;
+    }
+    *probe_ns = probe * 1e9 / (double)total;
+    *add_ns = add * 1e9 / (double)total;
+}
+
+static void measure(tm_bench_t *bench, const load_t *load, uint32_t rounds)
+{
+    char name[96];
+    double v[5][TM_BENCH_ROUND_MAX];
+    if (!tm_bench_wants(bench, load->name)) return;
+    if (load->zipf) zipf_fill(load->keys);
+    for (uint32_t r = 0; r < rounds; r++) {
+        figures_t f = run(load);
+        v[0][r] = f.mrow_s, v[1][r] = f.in_ns, v[2][r] = f.fire_ns, v[3][r] = f.results,
+        v[4][r] = f.longest_us;
+    }
+    tm_bench_report(bench, load->name, "Mrow/s", v[0], rounds);
+    static const char *const what[] = {"", "rows in", "firing"};
+    for (int i = 1; i <= 2; i++) {
+        snprintf(name, sizeof name, "%s: %s", load->name, what[i]);
+        tm_bench_report(bench, name, "ns/row", v[i], rounds);
+    }
+    snprintf(name, sizeof name, "%s: results a row", load->name);
+    tm_bench_report(bench, name, "1", v[3], rounds);
+    snprintf(name, sizeof name, "%s: longest firing call", load->name);
+    tm_bench_report(bench, name, "us", v[4], rounds);
+    if (load->window.kind != TM_WINDOW_TUMBLING) return;
+    for (uint32_t r = 0; r < rounds; r++) parts(load, &v[0][r], &v[1][r]);
+    snprintf(name, sizeof name, "%s: hash and probe alone", load->name);
+    tm_bench_report(bench, name, "ns/row", v[0], rounds);
+    snprintf(name, sizeof name, "%s: update alone", load->name);
+    tm_bench_report(bench, name, "ns/row", v[1], rounds);
+}
+
+int main(int argc, char **argv)
+{
+    static const load_t loads[] = {
+        {"tumbling 1s, 1k keys",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         1000,
+         false,
+         1000000,
+         8000000},
+        {"tumbling 1s, 1k keys, zipf",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         1000,
+         true,
+         1000000,
+         8000000},
+        {"tumbling 1s, 100k keys",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         100000,
+         false,
+         1000000,
+         8000000},
+        {"tumbling 1s, 100k keys, zipf",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         100000,
+         true,
+         1000000,
+         8000000},
+        {"tumbling 1s, 10M keys",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         10000000,
+         false,
+         10000000,
+         20000000},
+        {"tumbling 1s, 10M keys, zipf",
+         {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
+         10000000,
+         true,
+         10000000,
+         20000000},
+        {"sliding 60s/1s, 1k keys",
+         {TM_WINDOW_SLIDING, 60 * TM_NS_PER_S, TM_NS_PER_S, 0, 0},
+         1000,
+         false,
+         1000000,
+         8000000},
+        {"sliding 60s/100ms, 1k keys",
+         {TM_WINDOW_SLIDING, 60 * TM_NS_PER_S, 100 * TM_NS_PER_MS, 0, 0},
+         1000,
+         false,
+         1000000,
+         8000000},
+        {"cumulative 60s/1s, 1k keys",
+         {TM_WINDOW_CUMULATIVE, 60 * TM_NS_PER_S, TM_NS_PER_S, 0, 0},
+         1000,
+         false,
+         1000000,
+         8000000},
+    };
+    tm_bench_t *bench = tm_bench_open("window", argc, argv);
+    zipf_keys = malloc(ZIPF_TABLE * sizeof *zipf_keys);
+    const char *gib = getenv("TM_BENCH_GIB");
+    size_t sz = (gib ? strtoull(gib, NULL, 10) : 6) << 30;
+    if (!zipf_keys || tm_arena_open(&arena, sz) < 0) {
+        fprintf(stderr, "%s\n", tm_error_text());
+        return 1;
+    }
+    for (size_t i = 0; i < TM_ARRAY_CNT(loads); i++)
+        measure(bench, &loads[i], tm_bench_rounds(bench));
+    tm_arena_close(&arena);
+    free(zipf_keys);
+    return tm_bench_close(bench);
+}
