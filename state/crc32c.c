@@ -1,5 +1,5 @@
-/* The scalar kernel takes eight bytes a step through eight tables, so that a machine without the crc32
-   instruction still checks a journal at more than a gigabyte a second. */
+/* The scalar kernel takes eight bytes a step through eight tables, so that a machine without the
+   crc32 instruction still checks a journal at more than a gigabyte a second. */
 #include "state/crc32c.h"
 
 #include "base/cpu.h"

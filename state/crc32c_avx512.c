@@ -1,7 +1,7 @@
 /* A 512-bit register holds four 128-bit lanes; each is moved forward by D bits with two carry-less
-   products (factors x^(D + 63) and x^(D - 1) mod P, bit-reflected). The last 16 bytes go through the crc32
-   instruction, which is a division by P already. Runs below 256 bytes are left to the SSE4.2 kernel,
-   whose shorter chains win there. */
+   products (factors x^(D + 63) and x^(D - 1) mod P, bit-reflected). The last 16 bytes go through
+   the crc32 instruction, which is a division by P already. Runs below 256 bytes are left to the
+   SSE4.2 kernel, whose shorter chains win there. */
 #include "state/crc32c.h"
 
 #ifdef __x86_64__

@@ -1,6 +1,7 @@
-/* One crc32 instruction depends on the one before it (three cycles), so three chains over three thirds
-   of a run hide the latency. Joining multiplies the first two sums by x^(8n - 33) mod P without carry and
-   adds the products to the last word of the third chain, whose own step supplies x^33. */
+/* One crc32 instruction depends on the one before it (three cycles), so three chains over three
+   thirds of a run hide the latency. Joining multiplies the first two sums by x^(8n - 33) mod P
+   without carry and adds the products to the last word of the third chain, whose own step supplies
+   x^33. */
 #include "state/crc32c.h"
 
 #ifdef __x86_64__

@@ -48,8 +48,8 @@ int tm_file_sync_dir(const char *path) TM_MUST_CHECK;
 /* As tm_file_sync, but leaves times alone: for data inside a size that was synced before. */
 int tm_file_sync_data(int fd, const char *path) TM_MUST_CHECK;
 
-/* Reserves [0, sz) and sets the size; the new bytes read as zeros. Where the file system cannot reserve,
-   only the size is set. */
+/* Reserves [0, sz) and sets the size; the new bytes read as zeros. Where the file system cannot
+   reserve, only the size is set. */
 int tm_file_reserve(int fd, const char *path, int64_t sz) TM_MUST_CHECK;
 
 /* Reads up to sz bytes at `off`. Returns bytes read, fewer only at the end of the file. */

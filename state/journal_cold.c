@@ -35,7 +35,8 @@ static void report(const tm_journal_cold_t *c, tm_journal_damage_kind_t kind, ui
                                                                   .lost_cnt = lost_cnt});
 }
 
-/* Reads exactly sz bytes. Returns 1, 0 where the file has them not or the device refuses, or an error. */
+/* Reads exactly sz bytes. Returns 1, 0 where the file has them not or the device refuses, or an
+   error. */
 static int read_exact(const tm_journal_cold_t *c, void *dst, size_t sz, uint64_t off)
 {
     if (off > c->cfg.file_sz || sz > c->cfg.file_sz - off) return 0;

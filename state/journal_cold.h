@@ -1,10 +1,11 @@
 /* state/journal_cold.h - cold segments: a sealed segment as independent zstd blocks with an index.
    Flow     sealed .tmj -> pack -> .tmz -> [cold] -> window
    Units    raw_*: of the plain segment; off: in the cold file
-   Memory   reading: the index (48 bytes a block) and one packed block. Packing: two blocks and zstd's
-            context
+   Memory   reading: the index (48 bytes a block) and one packed block. Packing: two blocks and
+            zstd's context
    Threads  one owner; pack may run on any thread that may take a second
-   Errors   -errno or TM_E_* with a text; damage is reported through the callback and costs its block
+   Errors   -errno or TM_E_* with a text; damage is reported through the callback and costs its
+            block
    Limits   raw_sz of a block up to TM_JOURNAL_BLOCK_RAW_MAX, checked before allocation
    Tests    tests/state/test_journal_cold.c */
 #ifndef TM_STATE_JOURNAL_COLD_H
@@ -37,8 +38,8 @@ uint32_t tm_journal_cold_block_cnt(const tm_journal_cold_t *cold);
 const tm_journal_block_mark_t *tm_journal_cold_mark(const tm_journal_cold_t *cold,
                                                     uint32_t block_idx);
 
-/* Unpacks a block into dst (mark->raw_sz bytes). Returns 0, TM_E_CORRUPT where it is damaged (reported),
-   or another error. */
+/* Unpacks a block into dst (mark->raw_sz bytes). Returns 0, TM_E_CORRUPT where it is damaged
+   (reported), or another error. */
 int tm_journal_cold_unpack(tm_journal_cold_t *cold, uint32_t block_idx, uint8_t *dst) TM_MUST_CHECK;
 
 typedef struct tm_journal_pack {
@@ -49,7 +50,8 @@ typedef struct tm_journal_pack {
 } tm_journal_pack_t;
 
 /* Packs the sealed segment at `path` (.tmj) beside itself, reads the result back and compares every
-   byte, fsyncs, and removes the original. TM_E_CORRUPT where the segment is damaged or not sealed. */
+   byte, fsyncs, and removes the original. TM_E_CORRUPT where the segment is damaged or not sealed.
+   */
 int tm_journal_cold_pack(const char *path, tm_journal_pack_t *pack) TM_MUST_CHECK;
 
 /* The way back: `path` (.tmz) becomes the byte-identical .tmj, and is removed unless keep. */

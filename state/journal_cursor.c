@@ -1,6 +1,7 @@
-/* The end of the records is known from the trailer where that is sound, else found by reading. Damage is
-   never skipped by trust in a length: a record header counts only with its own seeded checksum, so a
-   search may stop at any multiple of eight, also inside a payload that imitates a record. */
+/* The end of the records is known from the trailer where that is sound, else found by reading.
+   Damage is never skipped by trust in a length: a record header counts only with its own seeded
+   checksum, so a search may stop at any multiple of eight, also inside a payload that imitates a
+   record. */
 #include "state/journal_cursor.h"
 
 #include "base/error.h"
@@ -26,8 +27,8 @@ typedef struct found {
     uint64_t nonzero_end; /* behind the last byte before off that is not zero */
 } found_t;
 
-/* Makes bytes at q visible. Returns how many of `need`, 0 where q lies behind the end or in a gap that was
-   stepped over (*next), or an error. */
+/* Makes bytes at q visible. Returns how many of `need`, 0 where q lies behind the end or in a gap
+   that was stepped over (*next), or an error. */
 static int64_t show(tm_journal_cursor_t *c, uint64_t q, uint64_t need, uint64_t *next)
 {
     const bool cold = c->w.cold != NULL;
@@ -109,8 +110,8 @@ static int lost_place(tm_journal_cursor_t *c)
     return 0;
 }
 
-/* A seal was met while the trailer at the end of the file is not sound: the trailer may still be there,
-   before space that was reserved and not yet cut off. */
+/* A seal was met while the trailer at the end of the file is not sound: the trailer may still be
+   there, before space that was reserved and not yet cut off. */
 static int seal_met(tm_journal_cursor_t *c)
 {
     const uint64_t off = c->off;
@@ -175,8 +176,8 @@ static inline void view_set(const tm_journal_cursor_t *c, tm_journal_view_t *v,
     v->flags = rec->flags;
 }
 
-/* Brings [off, off + need) into the window. Returns 1 when it is there, 0 where the cursor moved (a gap
-   of a cold segment) or has to look for its place, or an error. */
+/* Brings [off, off + need) into the window. Returns 1 when it is there, 0 where the cursor moved (a
+   gap of a cold segment) or has to look for its place, or an error. */
 static int bring(tm_journal_cursor_t *c, uint64_t need)
 {
     const int code = tm_journal_window_fill(&c->w, c->off, need);
@@ -191,8 +192,8 @@ static int bring(tm_journal_cursor_t *c, uint64_t need)
     return lost_place(c);
 }
 
-/* Takes the record at c->off. Returns 1 with *v, 0 to call again (the cursor moved or ended), 2 where
-   only a call without views at stake may go on, or an error. */
+/* Takes the record at c->off. Returns 1 with *v, 0 to call again (the cursor moved or ended), 2
+   where only a call without views at stake may go on, or an error. */
 static inline int take(tm_journal_cursor_t *c, tm_journal_view_t *v, bool alone)
 {
     const uint64_t off = c->off;

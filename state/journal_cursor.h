@@ -1,12 +1,12 @@
 /* state/journal_cursor.h - reads one segment record by record, past any damage.
    Flow     window -> [cursor] -> reader, recovery, pack
-   Form     docs/journal.md, "Reading": both checksums of every record are checked; behind damage the
-            cursor looks for the next valid record
+   Form     docs/journal.md, "Reading": both checksums of every record are checked; behind damage
+            the cursor looks for the next valid record
    Units    seq: of the journal; off: bytes in the plain segment; *_ns: Unix time
    Memory   the window's; views stay valid until the next read or seek
    Threads  one owner
-   Errors   -errno with a text where reading is impossible; damage goes to the callback and is never an
-            error here
+   Errors   -errno with a text where reading is impossible; damage goes to the callback and is never
+            an error here
    Limits   as the format.  Tests tests/state/test_journal_damage.c, tests/fuzz/fuzz_journal.c */
 #ifndef TM_STATE_JOURNAL_CURSOR_H
 #define TM_STATE_JOURNAL_CURSOR_H
@@ -15,8 +15,8 @@
 #include "state/journal_damage.h"
 #include "state/journal_format.h"
 
-/* A record as its reader sees it. frame is what a source hands to a parser, but for ingress_ns, which is
-   0 here: whoever paces the replay sets it. */
+/* A record as its reader sees it. frame is what a source hands to a parser, but for ingress_ns,
+   which is 0 here: whoever paces the replay sets it. */
 typedef struct tm_journal_view {
     tm_frame_t frame;
     uint64_t seq;
@@ -44,8 +44,9 @@ int tm_journal_cursor_open(tm_journal_cursor_t **out,
                            const tm_journal_cursor_cfg_t *cfg) TM_MUST_CHECK;
 void tm_journal_cursor_close(tm_journal_cursor_t *c);
 
-/* Gives up to `cap` records. Stops short of damage, so that what follows a damage comes with a later
-   call. Returns records, 0 = the segment has ended, or an error (of TM_E_CORRUPT: no text). */
+/* Gives up to `cap` records. Stops short of damage, so that what follows a damage comes with a
+   later call. Returns records, 0 = the segment has ended, or an error (of TM_E_CORRUPT: no text).
+   */
 int tm_journal_cursor_read(tm_journal_cursor_t *c, tm_journal_view_t *views,
                            uint32_t cap) TM_MUST_CHECK;
 

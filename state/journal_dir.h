@@ -1,4 +1,5 @@
-/* state/journal_dir.h - the folder of a journal: which segments it holds, who writes it, what may go.
+/* state/journal_dir.h - the folder of a journal: which segments it holds, who writes it, what may
+   go.
    Flow     journal writer, reader, tools -> [dir] -> folder
    Units    *_sz: bytes; *_ns: Unix time; first_seq: of the segment
    Memory   a list is one heap block, freed by tm_journal_list_free
@@ -33,11 +34,12 @@ int tm_journal_path(char path[TM_JOURNAL_PATH_MAX], const char *dir, uint64_t fi
 int tm_journal_list(tm_journal_list_t *list, const char *path) TM_MUST_CHECK;
 void tm_journal_list_free(tm_journal_list_t *list);
 
-/* Removes what an interrupted writer left under temporary names, and cold copies whose original is still
-   there. Returns how many files went. */
+/* Removes what an interrupted writer left under temporary names, and cold copies whose original is
+   still there. Returns how many files went. */
 int tm_journal_dir_clean(const char *dir) TM_MUST_CHECK;
 
-/* An exclusive lock for as long as the descriptor is open. -EBUSY where another process writes there. */
+/* An exclusive lock for as long as the descriptor is open. -EBUSY where another process writes
+   there. */
 int tm_journal_dir_lock(const char *dir) TM_MUST_CHECK;
 
 typedef struct tm_journal_retention {
@@ -47,7 +49,8 @@ typedef struct tm_journal_retention {
     int64_t now_ns;
 } tm_journal_retention_t;
 
-/* Removes the oldest segments that the rules release; never the last of the folder. Returns how many. */
+/* Removes the oldest segments that the rules release; never the last of the folder. Returns how
+   many. */
 int tm_journal_retain(const char *dir, const tm_journal_retention_t *rules) TM_MUST_CHECK;
 
 #endif

@@ -1,12 +1,14 @@
-/* state/journal_event.h - the payloads of events: what happened beside messages, in order with them.
+/* state/journal_event.h - the payloads of events: what happened beside messages, in order with
+   them.
    Flow     capture -> [event] -> journal writer; reader -> [event] -> replay, tidemark journal
    Form     docs/journal.md, table of kinds
    Units    *_ns: nanoseconds; *_sz: bytes; *_cnt: messages
-   Memory   put writes into the caller's buffer of TM_JOURNAL_EVENT_SZ_MAX; taken texts point into the
-            view and are not terminated
+   Memory   put writes into the caller's buffer of TM_JOURNAL_EVENT_SZ_MAX; taken texts point into
+            the view and are not terminated
    Threads  no state
    Errors   take: false where the payload is too short for its kind
-   Limits   texts are cut at TM_JOURNAL_EVENT_TEXT_MAX bytes.  Tests tests/state/test_journal_golden.c */
+   Limits   texts are cut at TM_JOURNAL_EVENT_TEXT_MAX bytes. Tests
+            tests/state/test_journal_golden.c */
 #ifndef TM_STATE_JOURNAL_EVENT_H
 #define TM_STATE_JOURNAL_EVENT_H
 

@@ -1,6 +1,6 @@
-/* The page that holds the newest records goes through a buffer of its own, padded with zeros: the rest of
-   that page in the ring is still the receive thread's. It stays in the ring until it is full, since it
-   is written again with every fsync. */
+/* The page that holds the newest records goes through a buffer of its own, padded with zeros: the
+   rest of that page in the ring is still the receive thread's. It stays in the ring until it is
+   full, since it is written again with every fsync. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -37,7 +37,8 @@ static int64_t file_off(const tm_journal_file_side_t *f, uint64_t pos)
     return (int64_t)(TM_JOURNAL_HEADER_SZ + pos - f->seg_pos);
 }
 
-/* ---- segments ----------------------------------------------------------------------------------- */
+/* ---- segments -----------------------------------------------------------------------------------
+   */
 
 /* Some file systems take the flag and refuse the write. */
 static int write_pages(tm_journal_file_side_t *f, const char *path, const void *src, size_t sz,
@@ -188,7 +189,8 @@ static int roll(tm_journal_writer_t *w)
     return tm_journal_flush_start(w);
 }
 
-/* ---- records ------------------------------------------------------------------------------------ */
+/* ---- records ------------------------------------------------------------------------------------
+   */
 
 /* Puts checksums on records up to `head`, at most about one write. Returns how many. */
 static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)

@@ -4,7 +4,8 @@
    Memory   structs are laid over file bytes; all fields little-endian (checked at build time)
    Threads  no state
    Errors   checks return false; who reads says where
-   Limits   TM_JOURNAL_*_MAX.  Tests tests/state/test_journal_golden.c, tests/reference/journal_reader.py */
+   Limits   TM_JOURNAL_*_MAX. Tests tests/state/test_journal_golden.c,
+            tests/reference/journal_reader.py */
 #ifndef TM_STATE_JOURNAL_FORMAT_H
 #define TM_STATE_JOURNAL_FORMAT_H
 
@@ -136,7 +137,8 @@ static inline uint64_t tm_journal_span(uint32_t payload_sz)
 /* The start value of all checksums inside a segment. */
 uint32_t tm_journal_seed(const uint8_t journal_id[TM_JOURNAL_ID_SZ], uint64_t first_seq);
 
-/* Fills both copies of a header page from *head: magic, version, sizes and checksums are set here. */
+/* Fills both copies of a header page from *head: magic, version, sizes and checksums are set here.
+   */
 void tm_journal_head_write(uint8_t page[TM_JOURNAL_HEADER_SZ], const tm_journal_head_t *head);
 
 /* Takes the first good copy. bad[i] tells which copies failed. Returns 0, TM_E_CORRUPT where both

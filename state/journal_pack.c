@@ -1,5 +1,5 @@
-/* Packing reads a segment through the cursor, so only what is sound is packed, and reads the result back
-   before the original goes. */
+/* Packing reads a segment through the cursor, so only what is sound is packed, and reads the result
+   back before the original goes. */
 #include "base/error.h"
 #include "state/crc32c.h"
 #include "state/file.h"

@@ -1,12 +1,15 @@
 /* state/journal_reader.h - a whole journal in order: what replay, restart and the tools read.
    Flow     segments -> cursor -> [reader] -> engine's source, tidemark journal
-   Range    a run of the log without holes: it starts at the first record at or after from_seq and from_ns,
-            and ends before the first record at or after to_ns. Inside it the filters choose
+   Range    a run of the log without holes: it starts at the first record at or after from_seq and
+            from_ns, and ends before the first record at or after to_ns. Inside it the filters
+            choose
    Units    *_ns: Unix receive time; seq: of the journal
    Memory   one window (journal_window.h) and the list of segments
-   Threads  one owner. A journal that is being written may be read: the end is where it was on arrival
-   Errors   read: records given; 0 = the end; TM_E_CORRUPT with file and offset in strict mode, behind the
-            good records before it; the next read goes on behind the damage. -errno where files cannot be read
+   Threads  one owner. A journal that is being written may be read: the end is where it was on
+            arrival
+   Errors   read: records given; 0 = the end; TM_E_CORRUPT with file and offset in strict mode,
+            behind the good records before it; the next read goes on behind the damage. -errno where
+            files cannot be read
    Limits   as the format.  Tests tests/state/test_journal_reader.c */
 #ifndef TM_STATE_JOURNAL_READER_H
 #define TM_STATE_JOURNAL_READER_H
@@ -40,7 +43,8 @@ void tm_journal_reader_close(tm_journal_reader_t *r);
 int tm_journal_reader_read(tm_journal_reader_t *r, tm_journal_view_t *views,
                            uint32_t cap) TM_MUST_CHECK;
 
-/* The sequence behind the last record looked at, given or filtered out: the position to restart from. */
+/* The sequence behind the last record looked at, given or filtered out: the position to restart
+   from. */
 uint64_t tm_journal_reader_next_seq(const tm_journal_reader_t *r);
 
 uint64_t tm_journal_reader_damage_cnt(const tm_journal_reader_t *r);

@@ -1,10 +1,12 @@
-/* state/journal_seal.h - what a segment says about itself at its end: counts, times and the sparse index.
+/* state/journal_seal.h - what a segment says about itself at its end: counts, times and the sparse
+   index.
    Flow     writer, recovery: every record -> [seal] -> seal record and trailer -> file
    Units    off: bytes in the segment; *_ns: Unix time
    Memory   about 100 KiB, no pointers; the caller owns it
    Threads  one owner
    Errors   none
-   Limits   TM_JOURNAL_INDEX_MAX marks; when they are used up every other one goes and the gap doubles
+   Limits   TM_JOURNAL_INDEX_MAX marks; when they are used up every other one goes and the gap
+            doubles
    Tests    tests/state/test_journal_writer.c, tests/state/test_journal_golden.c */
 #ifndef TM_STATE_JOURNAL_SEAL_H
 #define TM_STATE_JOURNAL_SEAL_H
@@ -41,9 +43,9 @@ static inline void tm_journal_tally_add(tm_journal_tally_t *tally, const tm_jour
     if (rec->recv_ns > s->max_ns) s->max_ns = rec->recv_ns;
 }
 
-/* Writes seal record and trailer for a segment whose records end at end_off (multiple of 8) into `out`
-   (TM_JOURNAL_SEAL_SZ_MAX bytes). real_ns, mono_ns and flags of tally->seal are the caller's. Returns
-   the bytes; the file ends at end_off plus them. */
+/* Writes seal record and trailer for a segment whose records end at end_off (multiple of 8) into
+   `out` (TM_JOURNAL_SEAL_SZ_MAX bytes). real_ns, mono_ns and flags of tally->seal are the caller's.
+   Returns the bytes; the file ends at end_off plus them. */
 size_t tm_journal_seal_write(uint8_t *out, const tm_journal_tally_t *tally, uint32_t seed,
                              uint64_t end_off);
 

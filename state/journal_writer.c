@@ -1,8 +1,8 @@
-/* A record is made in place in a ring of bytes whose second mapping follows the first, so a copy never
-   wraps and the file thread writes any run of pages with one call. The receive thread decides where a
-   segment ends, since only it knows where the next record would fall: it leaves 32 zero bytes as an end
-   mark and goes on at the next page, so that file offsets and ring positions stay equal modulo a page,
-   which is what direct writes from the ring need. */
+/* A record is made in place in a ring of bytes whose second mapping follows the first, so a copy
+   never wraps and the file thread writes any run of pages with one call. The receive thread decides
+   where a segment ends, since only it knows where the next record would fall: it leaves 32 zero
+   bytes as an end mark and goes on at the next page, so that file offsets and ring positions stay
+   equal modulo a page, which is what direct writes from the ring need. */
 #include "state/journal_writer.h"
 
 #include "base/check.h"
@@ -23,7 +23,8 @@ enum {
     PAYLOAD_SZ_MAX = 16 << 20
 };
 
-/* ---- receive thread ----------------------------------------------------------------------------- */
+/* ---- receive thread -----------------------------------------------------------------------------
+   */
 
 static int64_t append_full(const tm_journal_writer_t *w)
 {
@@ -40,8 +41,8 @@ static bool room_look(tm_journal_writer_t *w, uint64_t head, uint64_t need)
     return head + need <= w->tail_seen + w->ring_sz;
 }
 
-/* Leaves the end mark and goes on at the next page. Returns the new head, not yet published: the mark
-   becomes visible with the record behind it. */
+/* Leaves the end mark and goes on at the next page. Returns the new head, not yet published: the
+   mark becomes visible with the record behind it. */
 static uint64_t roll(tm_journal_writer_t *w, uint64_t head)
 {
     memset(w->ring + (head & (w->ring_sz - 1)), 0, sizeof(tm_journal_rec_t));
@@ -87,7 +88,8 @@ uint64_t tm_journal_next_seq(const tm_journal_writer_t *w)
     return w->next_seq;
 }
 
-/* ---- any thread --------------------------------------------------------------------------------- */
+/* ---- any thread ---------------------------------------------------------------------------------
+   */
 
 uint64_t tm_journal_durable_seq(const tm_journal_writer_t *w)
 {
@@ -107,7 +109,8 @@ uint64_t tm_journal_lag_sz(const tm_journal_writer_t *w)
     return head > tail ? head - tail : 0;
 }
 
-/* ---- open and close ----------------------------------------------------------------------------- */
+/* ---- open and close -----------------------------------------------------------------------------
+   */
 
 static int cfg_take(tm_journal_writer_t *w, const tm_journal_writer_cfg_t *cfg)
 {

@@ -3,18 +3,20 @@
    Why      append is a copy and one release store: no call to the kernel, no lock, no allocation.
             Checksums, files and fsync are the file thread's
    Form     docs/journal.md
-   Units    *_sz: bytes; *_ns: Unix time unless named mono; seq: counts records of the journal from 0
-   Memory   buffer_sz of shared memory mapped twice in a row (a record never wraps), pre-faulted; about
-            350 KiB beside it
-   Threads  append, next_seq: the receive thread. flush_work, sync, close: the file thread. durable_seq,
-            keep_from, lag: any
-   Order    J1 head release -> acquire (records); J2 tail release -> acquire (reuse of the ring);
-            J3 durable_seq release -> acquire (what it names is on disk); J4 keep_seq release -> acquire;
-            J5 failed release -> acquire (why)
-   Errors   append: sequence >= 0; -EAGAIN where the ring is full (counter journal_full): wait, or drop
-            and say so with a gap event; TM_E_LIMIT above payload_sz_max; the writer's error once it failed.
-            flush_work: a full disk is -ENOSPC each time until there is room, nothing is lost meanwhile;
-            any other failed write or fsync stops the writer for good: open the journal again
+   Units    *_sz: bytes; *_ns: Unix time unless named mono; seq: counts records of the journal from
+            0
+   Memory   buffer_sz of shared memory mapped twice in a row (a record never wraps), pre-faulted;
+            about 350 KiB beside it
+   Threads  append, next_seq: the receive thread. flush_work, sync, close: the file thread.
+            durable_seq, keep_from, lag: any
+   Order    J1 head release -> acquire (records); J2 tail release -> acquire (reuse of the ring); J3
+            durable_seq release -> acquire (what it names is on disk); J4 keep_seq release ->
+            acquire; J5 failed release -> acquire (why)
+   Errors   append: sequence >= 0; -EAGAIN where the ring is full (counter journal_full): wait, or
+            drop and say so with a gap event; TM_E_LIMIT above payload_sz_max; the writer's error
+            once it failed. flush_work: a full disk is -ENOSPC each time until there is room,
+            nothing is lost meanwhile; any other failed write or fsync stops the writer for good:
+            open the journal again
    Limits   one receive thread and one file thread; payload_sz_max <= buffer_sz / 4
    Tests    tests/state/test_journal_writer.c, tests/state/test_journal_fault.c,
             tests/stress/stress_journal.c, tests/crash/test_journal_crash.c */
@@ -42,18 +44,19 @@ typedef struct tm_journal_writer_cfg {
     int64_t retain_age_ns;     /* remove segments older than this; 0 = keep */
     bool keep_for_checkpoints; /* remove nothing from tm_journal_keep_from() on, at first nothing */
     tm_counter_set_t *receive_counters; /* of the receive thread: journal_full; may be NULL */
-    tm_counter_set_t *file_counters;    /* of the file thread: journal_records, journal_bytes,
-                                           journal_fsyncs, journal_segments, journal_retired; or NULL */
+    tm_counter_set_t *file_counters;    /* of the file thread: journal_records, _bytes, _fsyncs,
+                                           _segments, _retired; or NULL */
     tm_journal_damage_fn_t on_damage;   /* what recovery met; may be NULL */
     void *on_damage_ctx;
 } tm_journal_writer_cfg_t;
 
-/* Recovers the journal (report in *recovery, may be NULL), locks its folder, makes the first segment. */
+/* Recovers the journal (report in *recovery, may be NULL), locks its folder, makes the first
+   segment. */
 int tm_journal_writer_open(tm_journal_writer_t **out, const tm_journal_writer_cfg_t *cfg,
                            tm_journal_recovery_t *recovery) TM_MUST_CHECK;
 
-/* Writes and fsyncs what was appended, seals the segment, frees the writer. Returns the first error;
-   everything is released in any case. */
+/* Writes and fsyncs what was appended, seals the segment, frees the writer. Returns the first
+   error; everything is released in any case. */
 int tm_journal_writer_close(tm_journal_writer_t *w) TM_MUST_CHECK;
 
 typedef struct tm_journal_entry {
@@ -86,8 +89,8 @@ uint64_t tm_journal_next_seq(const tm_journal_writer_t *w);
 
 /* ---- file thread ---- */
 
-/* Does what is due: checksums, writes, fsync, a new segment, retention. Returns a work count (0 = idle),
-   or an error with a text. */
+/* Does what is due: checksums, writes, fsync, a new segment, retention. Returns a work count (0 =
+   idle), or an error with a text. */
 int tm_journal_flush_work(tm_journal_writer_t *w) TM_MUST_CHECK;
 
 /* Writes and fsyncs everything appended so far. */

@@ -1,6 +1,6 @@
-/* The journal: what it costs the receive thread, what the disk takes, how fast it is read back. Peers are
-   the bare means: memcpy, one large direct write after the other, plain reads. Files are below 1 GiB and
-   removed afterwards; TM_BENCH_DIR chooses the disk (else the working folder). */
+/* The journal: what it costs the receive thread, what the disk takes, how fast it is read back.
+   Peers are the bare means: memcpy, one large direct write after the other, plain reads. Files are
+   below 1 GiB and removed afterwards; TM_BENCH_DIR chooses the disk (else the working folder). */
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"

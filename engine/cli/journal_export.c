@@ -62,8 +62,8 @@ static int help(const char *verb)
 {
     printf(
         "usage: tidemark journal %s [OPTION...] JOURNAL\n\n"
-        "JOURNAL is a folder or one segment. TIME is 2024-08-08T23:54:14.5Z (or a front part of it), 19\n"
-        "digits of nanoseconds, or @<Unix seconds>.\n\n",
+        "JOURNAL is a folder or one segment. TIME is 2024-08-08T23:54:14.5Z (or a front part of\n"
+        "it), 19 digits of nanoseconds, or @<Unix seconds>.\n\n",
         verb);
     tm_flags_help(stdout, flags, TM_ARRAY_CNT(flags));
     return 1;

@@ -26,10 +26,9 @@ typedef enum import_flag {
 
 static const tm_flag_t flags[] = {
     [FLAG_FORMAT] = {"format", "NAME",
-                     "lines, cryptofeed, tardis or json (default: told by the first line)"},
+                     "lines, cryptofeed, tardis, json (default: by the first line)"},
     [FLAG_LABEL] = {"label", "TEXT", "name put into the segments"},
-    [FLAG_CONN] = {"conn", "N",
-                   "connection number of the first file; each next file has the next (default: 0)"},
+    [FLAG_CONN] = {"conn", "N", "connection of the first file, the next has N + 1 (default: 0)"},
     [FLAG_SEGMENT] = {"segment", "MIB", "size of a segment (default: 256)"},
     [FLAG_SKIP] = {"skip-bad", NULL, "leave out lines that cannot be read, with a warning"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
@@ -76,8 +75,8 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
     case FLAG_HELP:
         printf(
             "usage: tidemark journal import [OPTION...] FILE... JOURNAL\n\n"
-            "Reads captures, plain, gzip or xz, and appends their messages to JOURNAL, a folder that is\n"
-            "made where it is missing. Receive times are kept to the nanosecond. Forms:\n"
+            "Reads captures, plain, gzip or xz, and appends their messages to JOURNAL, a folder\n"
+            "that is made where it is missing. Receive times are kept to the nanosecond. Forms:\n"
             "  lines       <ns, 19 digits, or us, 16 digits> <message>      (hftbacktest)\n"
             "  cryptofeed  <seconds>: <message>, and its connect and subscribe lines\n"
             "  tardis      2024-08-08T23:54:14.0247230Z <message>\n"

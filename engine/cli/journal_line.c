@@ -18,7 +18,8 @@ static void payload_set(tm_journal_said_t *said, const char *p, const char *end)
     said->payload_sz = (size_t)(end - p);
 }
 
-/* ---- lines, tardis ------------------------------------------------------------------------------ */
+/* ---- lines, tardis ------------------------------------------------------------------------------
+   */
 
 static int take_lines(tm_journal_said_t *said, const char *p, size_t sz)
 {
@@ -41,7 +42,8 @@ static int take_tardis(tm_journal_said_t *said, const char *p, size_t sz)
     return 0;
 }
 
-/* ---- cryptofeed --------------------------------------------------------------------------------- */
+/* ---- cryptofeed ---------------------------------------------------------------------------------
+   */
 
 static int take_cryptofeed(tm_journal_said_t *said, const char *p, size_t sz)
 {
@@ -72,7 +74,8 @@ static int take_cryptofeed(tm_journal_said_t *said, const char *p, size_t sz)
     return 0;
 }
 
-/* ---- json --------------------------------------------------------------------------------------- */
+/* ---- json ---------------------------------------------------------------------------------------
+   */
 
 static int room(tm_journal_line_t *l, size_t sz)
 {
@@ -139,7 +142,8 @@ static size_t unicode(const char *p, const char *end, char **to)
     return 10;
 }
 
-/* Copies the string at p (behind its quote) to `to`. Returns behind the closing quote, NULL where bad. */
+/* Copies the string at p (behind its quote) to `to`. Returns behind the closing quote, NULL where
+   bad. */
 static const char *string_take(const char *p, const char *end, char *to, size_t *sz)
 {
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";

@@ -29,7 +29,8 @@ typedef struct census {
     uint64_t event_cnt, lost_cnt, step_cnt;
 } census_t;
 
-/* ---- ls ----------------------------------------------------------------------------------------- */
+/* ---- ls -----------------------------------------------------------------------------------------
+   */
 
 typedef enum ls_flag { LS_STREAMS, LS_HELP } ls_flag_t;
 
@@ -45,8 +46,8 @@ static int ls_flag_take(void *ctx, uint32_t idx, const char *arg)
         *(bool *)ctx = true;
         return 0;
     }
-    printf(
-        "usage: tidemark journal ls [OPTION...] JOURNAL\n\nJOURNAL is a folder or one segment.\n\n");
+    printf("usage: tidemark journal ls [OPTION...] JOURNAL\n\n"
+           "JOURNAL is a folder or one segment.\n\n");
     tm_flags_help(stdout, ls_flags, TM_ARRAY_CNT(ls_flags));
     return 1;
 }
@@ -154,7 +155,8 @@ static void census_print(const census_t *c)
            c->event_cnt, c->lost_cnt, c->step_cnt);
 }
 
-/* ---- verify ------------------------------------------------------------------------------------- */
+/* ---- verify -------------------------------------------------------------------------------------
+   */
 
 typedef struct check {
     uint64_t record_cnt, payload_sz, damage_cnt, torn_sz, lost_cnt;
@@ -229,9 +231,9 @@ static int verify_flag_take(void *ctx, uint32_t idx, const char *arg)
     (void)ctx, (void)idx, (void)arg;
     printf(
         "usage: tidemark journal verify JOURNAL...\n\n"
-        "Reads every record and checks every byte. One line a damage: file, offset, what it is, which\n"
-        "sequences are lost. Exit status 0 where all is sound (a torn tail behind the last record is\n"
-        "normal after a crash and removed by the next writer), 1 where not.\n\n");
+        "Reads every record and checks every byte. One line a damage: file, offset, what it is,\n"
+        "which sequences are lost. Exit status 0 where all is sound (a torn tail behind the last\n"
+        "record is normal after a crash and removed by the next writer), 1 where not.\n\n");
     tm_flags_help(stdout, verify_flags, TM_ARRAY_CNT(verify_flags));
     return 1;
 }

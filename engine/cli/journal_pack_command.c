@@ -39,8 +39,8 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
     case FLAG_HELP:
         printf(
             "usage: tidemark journal %s [OPTION...] JOURNAL\n\n"
-            "JOURNAL is a folder or one segment. A segment is read back and compared before its other\n"
-            "form is removed. Packed segments are read like any other.\n\n",
+            "JOURNAL is a folder or one segment. A segment is read back and compared before its\n"
+            "other form is removed. Packed segments are read like any other.\n\n",
             j->verb);
         tm_flags_help(stdout, flags, TM_ARRAY_CNT(flags));
         return 1;

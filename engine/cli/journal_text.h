@@ -1,7 +1,9 @@
-/* engine/cli/journal_text.h - records as lines of text, in the forms that other recorders use, both ways.
+/* engine/cli/journal_text.h - records as lines of text, in the forms that other recorders use, both
+   ways.
    Flow     journal reader -> [text] -> lines; lines -> [text] -> journal writer
    Forms    lines      "<ns, 19 digits, or us, 16 digits> <message>" (hftbacktest)
-            cryptofeed "<seconds>: <message>", "<url> <- <seconds>: <sent message>", "<url> <-> <seconds>"
+            cryptofeed "<seconds>: <message>", "<url> <- <seconds>: <sent message>",
+                       "<url> <-> <seconds>"
             tardis     "2024-08-08T23:54:14.0247230Z <message>"
             json       one object a line with everything the journal knows; the only form that keeps
                        events and binary messages
@@ -37,8 +39,9 @@ typedef struct tm_journal_line {
     size_t sz, cap;
 } tm_journal_line_t;
 
-/* Puts the record as one line with its newline into `line` (replaced). Returns 1, 0 where the form has no
-   words for it (an event, a binary message), or -ENOMEM. `url`: of the record's connection, for cryptofeed. */
+/* Puts the record as one line with its newline into `line` (replaced). Returns 1, 0 where the form
+   has no words for it (an event, a binary message), or -ENOMEM. `url`: of the record's connection,
+   for cryptofeed. */
 int tm_journal_text_put(tm_journal_line_t *line, tm_journal_form_t form,
                         const tm_journal_view_t *view, const char *url) TM_MUST_CHECK;
 

@@ -1,6 +1,6 @@
-/* engine/cli/journal_verbs.h - the verbs of `tidemark journal`, one file each.
-   Each takes its own argument vector (argv[0] is the verb) and returns the exit status: 0 done, 1 failed
-   or damage found, 2 bad usage */
+/* engine/cli/journal_verbs.h - the verbs of `tidemark journal`, one file each. Each takes its own
+   argument vector (argv[0] is the verb) and returns the exit status: 0 done, 1 failed or damage
+   found, 2 bad usage */
 #ifndef TM_ENGINE_JOURNAL_VERBS_H
 #define TM_ENGINE_JOURNAL_VERBS_H
 
@@ -17,7 +17,8 @@ int tm_journal_verb_unpack(int argc, char **argv);
 /* Prints "tidemark journal VERB: <trail>" and returns 1, or 2 for TM_E_CONFIG. */
 int tm_journal_verb_failed(const char *verb, int code);
 
-/* A line at the bottom of a terminal, about ten times a second; silent elsewhere. total 0 = not known. */
+/* A line at the bottom of a terminal, about ten times a second; silent elsewhere. total 0 = not
+   known. */
 typedef struct tm_journal_progress {
     const char *verb;
     int64_t start_ns, shown_ns;

@@ -1,6 +1,6 @@
-/* A segment of any content. The first byte chooses: bit 0 puts right checksums on whatever the bytes claim
-   to be, so that lengths, indexes and seals of a hostile writer are reached; bit 1: not the last segment;
-   bit 2: cold; bit 3: the input brings its own header page. */
+/* A segment of any content. The first byte chooses: bit 0 puts right checksums on whatever the
+   bytes claim to be, so that lengths, indexes and seals of a hostile writer are reached; bit 1: not
+   the last segment; bit 2: cold; bit 3: the input brings its own header page. */
 #include "state/crc32c.h"
 #include "state/journal_cold.h"
 #include "state/journal_cursor.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A second reader of the journal, written from docs/journal.md alone (Python standard library, and libzstd
-through ctypes for cold segments). It is slow and simple on purpose.
+"""A second reader of the journal, written from docs/journal.md alone (Python standard library,
+and libzstd through ctypes for cold segments). It is slow and simple on purpose.
 
 usage: journal_reader.py FOLDER
 
@@ -23,6 +23,7 @@ BLOCK = b"TMJBLK\n\0"
 INDEX = b"TMJIDX\n\0"
 HEADER_SZ = 4096
 PAYLOAD_MAX = 1 << 28
+RECORD = struct.Struct("<IIqIHBBII")
 
 TABLE = []
 for i in range(256):
@@ -117,7 +118,7 @@ class Segment:
         return crc(self.seed, data) == want
 
     def unpack(self):
-        """Joins the raw bytes of the blocks; what a bad block held stays zero and is noted in gaps."""
+        """Joins the raw bytes of the blocks; what a bad block held stays zero, noted in gaps."""
         d = self.data
         raw = bytearray(self.raw_sz or 0)
         index_raw_sz = None
@@ -158,8 +159,7 @@ class Segment:
             self.damage("block")
         if not index_seen:
             self.damage("index")
-        t = d[-32:]
-        if len(t) < 32 or t[16:24] != TRAILER or not self.sum_ok(t[:28], struct.unpack_from("<I", t, 28)[0]):
+        if self.trailer_at(max(0, len(d) - 32)) is None:
             self.damage("trailer")
         self.data = bytes(raw)
 
@@ -171,7 +171,9 @@ class Segment:
 
     def trailer_at(self, off):
         t = self.data[off:off + 32]
-        if len(t) < 32 or t[16:24] != TRAILER or not self.sum_ok(t[:28], struct.unpack_from("<I", t, 28)[0]):
+        if len(t) < 32 or t[16:24] != TRAILER:
+            return None
+        if not self.sum_ok(t[:28], struct.unpack_from("<I", t, 28)[0]):
             return None
         return struct.unpack_from("<QQ", t, 0)
 
@@ -180,7 +182,7 @@ class Segment:
         if off + 32 > end:
             return None
         h = self.data[off:off + 32]
-        (sz, idx, recv_ns, conn, stream, kind, flags, body_crc, head_crc) = struct.unpack("<IIqIHBBII", h)
+        (sz, idx, recv_ns, conn, stream, kind, flags, body_crc, head_crc) = RECORD.unpack(h)
         if kind == 0 or sz > PAYLOAD_MAX or off + 32 + pad8(sz) > end:
             return None
         if idx < expect or idx - expect > (off - good_off) // 32:
@@ -218,7 +220,8 @@ class Segment:
                 return
             if self.sum_ok(body, body_crc):
                 self.out.append("record %d %d %d %d %d %d %d %d %d" % (
-                    self.first_seq + idx, off, kind, flags, conn, stream, recv_ns, sz, zlib.crc32(body[:sz])))
+                    self.first_seq + idx, off, kind, flags, conn, stream, recv_ns, sz,
+                    zlib.crc32(body[:sz])))
             else:
                 self.lost(off, off + 32 + pad8(sz))
             expect = idx + 1
@@ -248,7 +251,7 @@ class Segment:
 
     def check_seal(self, off, expect):
         h = self.data[off:off + 32]
-        (sz, idx, _, _, _, kind, _, body_crc, head_crc) = struct.unpack("<IIqIHBBII", h)
+        (sz, idx, _, _, _, kind, _, body_crc, head_crc) = RECORD.unpack(h)
         body = self.data[off + 32:off + 32 + pad8(sz)]
         if self.in_gap(off) is not None:
             return

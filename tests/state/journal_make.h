@@ -1,5 +1,6 @@
 /* tests/state/journal_make.h - journals with known content for tests: every record follows from its
-   sequence and a seed, so that a reader is checked against the formula and not against what was written. */
+   sequence and a seed, so that a reader is checked against the formula and not against what was
+   written. */
 #ifndef TM_TESTS_STATE_JOURNAL_MAKE_H
 #define TM_TESTS_STATE_JOURNAL_MAKE_H
 

@@ -1,4 +1,5 @@
-/* The kernels against published vectors, against long division bit by bit, and against each other. */
+/* The kernels against published vectors, against long division bit by bit, and against each other.
+   */
 #include "state/crc32c.h"
 #include "tests/tm_test.h"
 

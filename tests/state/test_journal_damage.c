@@ -1,5 +1,6 @@
-/* Every byte of small segments flipped, and every length cut: what is damaged is named by file and offset,
-   and everything else is read. The expectation comes from the layout of the undamaged file. */
+/* Every byte of small segments flipped, and every length cut: what is damaged is named by file and
+   offset, and everything else is read. The expectation comes from the layout of the undamaged file.
+   */
 #include "base/error.h"
 #include "state/journal_cold.h"
 #include "tests/state/journal_make.h"
@@ -88,7 +89,8 @@ static void layout_free(layout_t *l)
     tm_make_dir_remove(l->dir);
 }
 
-/* Reads the whole journal. Returns damages; seen[i] tells whether record i of the segment came back. */
+/* Reads the whole journal. Returns damages; seen[i] tells whether record i of the segment came
+   back. */
 static void read_damaged(const layout_t *l, bool seen[REC_MAX], tm_make_damages_t *damages)
 {
     tm_journal_reader_t *r;

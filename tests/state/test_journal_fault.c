@@ -1,5 +1,5 @@
-/* Disks that are full, fail or lose power. The power cut is a model of its own: what was written since the
-   last fsync survives sector by sector, or not, as a seeded coin says. */
+/* Disks that are full, fail or lose power. The power cut is a model of its own: what was written
+   since the last fsync survives sector by sector, or not, as a seeded coin says. */
 #include "base/error.h"
 #include "state/file.h"
 #include "tests/state/journal_make.h"

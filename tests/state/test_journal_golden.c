@@ -1,5 +1,6 @@
-/* Files of version 1 that are never made again, and the second reader (tests/reference/journal_reader.py)
-   on them, on random journals and on damaged ones. TM_GOLDEN_WRITE=1 made the golden files, once. */
+/* Files of version 1 that are never made again, and the second reader
+   (tests/reference/journal_reader.py) on them, on random journals and on damaged ones.
+   TM_GOLDEN_WRITE=1 made the golden files, once. */
 #include "base/error.h"
 #include "state/journal_cold.h"
 #include "state/journal_event.h"
@@ -120,7 +121,8 @@ Test(journal_golden, files_of_version_1_are_read_for_ever)
     tm_journal_reader_close(r);
 }
 
-/* ---- the second reader -------------------------------------------------------------------------- */
+/* ---- the second reader --------------------------------------------------------------------------
+   */
 
 typedef struct lines {
     char *text;
@@ -139,8 +141,8 @@ static void lines_add(lines_t *l, const char *line)
     l->sz += sz;
 }
 
-/* What cannot be a record, in the words of the second reader. Damage of other kinds is only noted: the
-   two tell it in different detail. */
+/* What cannot be a record, in the words of the second reader. Damage of other kinds is only noted:
+   the two tell it in different detail. */
 static void lost_line(void *ctx, const tm_journal_damage_t *d)
 {
     lines_t *l = ctx;

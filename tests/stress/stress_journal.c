@@ -1,6 +1,6 @@
-/* One thread appends, one flushes, one watches: run it under ThreadSanitizer. Every record must come back
-   whole, and the durable sequence must never fall or pass what was appended. TM_STRESS_RECORDS sets how
-   many (default 200,000). */
+/* One thread appends, one flushes, one watches: run it under ThreadSanitizer. Every record must
+   come back whole, and the durable sequence must never fall or pass what was appended.
+   TM_STRESS_RECORDS sets how many (default 200,000). */
 #include "base/error.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
