@@ -195,7 +195,8 @@ def a_source_that_cannot_be_opened_ends_the_job_although_another_streams(folder)
     core = harness.cores(1)
     with harness.venue(folder) as (url, ca_file):
         done = bars("--connect", f"{url}/stream?streams=btcusdt@trade", "--connect",
-                    "ws://localhost:99999/", "--ca-file", ca_file, "--ingest-cores", f"{core},{core}",
+                    "ws://localhost:99999/", "--ca-file", ca_file,
+                    "--ingest-cores", f"{core},{core}",
                     "--out", folder / "out", "--duration", "30s", timeout=25)
     expect_equal(done.code, 1, "exit status")
     expect("localhost:99999" in done.stderr, done.stderr)
