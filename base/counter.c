@@ -72,6 +72,21 @@ uint64_t tm_counter_sum(const char *name)
     return sum;
 }
 
+uint64_t tm_counter_largest(const char *name)
+{
+    uint64_t largest = 0;
+    pthread_mutex_lock(&lock);
+    for (uint32_t s = 0; s < set_cnt; s++) {
+        for (uint32_t i = 0; i < sets[s]->cnt; i++) {
+            if (strcmp(sets[s]->names[i], name) != 0) continue;
+            uint64_t v = tm_counter_read(&sets[s]->values[i]);
+            if (v > largest) largest = v;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return largest;
+}
+
 void tm_counter_each(void (*fn)(void *ctx, const char *owner, const char *name, uint64_t value),
                      void *ctx)
 {

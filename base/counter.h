@@ -50,6 +50,9 @@ static inline uint64_t tm_counter_read(const tm_counter_t *c)
 /* Sum over all open sets; 0 where no set has that name. */
 uint64_t tm_counter_sum(const char *name);
 
+/* Largest value in any open set: for counters that hold a maximum. 0 where no set has that name. */
+uint64_t tm_counter_largest(const char *name);
+
 /* Calls fn once per (owner, name, value) of every open set, in order of opening. */
 void tm_counter_each(void (*fn)(void *ctx, const char *owner, const char *name, uint64_t value),
                      void *ctx);

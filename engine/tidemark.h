@@ -145,8 +145,8 @@ typedef struct tm_agg_spec {
 
 /* One result row per key and window that saw a row: the key's field, `window_start`, `window_end`
    (timestamps, milliseconds), then the aggregates in order. A result's event time is window_end -
-   1 ns. Sums are exact; one that leaves 38 digits is counted (agg_overflow) and stays at the
-   bound. */
+   1 ns. Sums are exact; a result with one that leaves 38 digits is counted (agg_overflow) and left
+   out, as no number of it would be true. */
 TM_API tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
                                         const tm_window_spec_t *window, const tm_agg_spec_t *aggs,
                                         size_t agg_cnt);

@@ -6,6 +6,7 @@
 #include "engine/job/flags.h"
 #include "state/parquet_reader.h"
 
+#include <errno.h>
 #include <string.h>
 
 typedef enum inspect_flag {
@@ -133,5 +134,7 @@ int tm_command_inspect(int argc, char **argv)
         fprintf(stderr, "tidemark inspect: %s\n", tm_error_text());
         status = 1;
     }
-    return status;
+    if (fflush(stdout) == 0) return status;
+    fprintf(stderr, "tidemark inspect: standard output: %s\n", strerror(errno));
+    return 1;
 }

@@ -77,6 +77,9 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
                         node->name);
     }
     node->feed.rows = spec->rows;
+    if (spec->url && strlen(spec->url) >= sizeof node->feed.url)
+        return job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
+                        sizeof node->feed.url - 1);
     if (spec->url) snprintf(node->feed.url, sizeof node->feed.url, "%s", spec->url);
     return node;
 }
@@ -84,8 +87,11 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
 tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec)
 {
     tm_job_t *job = in->job;
+    bool again = tm_job_find(job, TM_NODE_WATERMARKS) != NULL;
     struct tm_stream *node = node_add(job, in, TM_NODE_WATERMARKS, "watermarks");
     if (!node) return &job->broken;
+    if (again)
+        return job_fail(job, "watermarks: a job makes them once; let every path start behind them");
     node->watermarks.bound_ns = job->opts.watermark_bound_ns >= 0 ? job->opts.watermark_bound_ns
                                                                   : spec->bound_ns;
     if (in->kind != TM_NODE_FEED)
@@ -165,8 +171,18 @@ void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
     if (!spec) spec = &none;
     struct tm_stream *node = node_add(job, in, TM_NODE_PARTS, spec->name ? spec->name : "parts");
     if (!node) return;
-    if (spec->name && strchr(spec->name, '/')) {
-        job_fail(job, "sink_parts: name '%s' must be one folder", spec->name);
+    if (spec->name && (strchr(spec->name, '/') || spec->name[0] == '.' ||
+                       strlen(spec->name) >= sizeof node->parts.folder)) {
+        job_fail(job, "sink_parts: name '%s' must be one folder, not hidden, of up to %zu bytes",
+                 spec->name, sizeof node->parts.folder - 1);
+        return;
+    }
+    for (uint32_t i = 0; i < node->node_idx; i++) {
+        const struct tm_stream *other = &job->nodes[i];
+        if (other->kind != TM_NODE_PARTS ||
+            strcmp(other->parts.folder, spec->name ? spec->name : "") != 0)
+            continue;
+        job_fail(job, "sink_parts: two sinks write into the same folder; give each its own name");
         return;
     }
     if (spec->bucket_field) {

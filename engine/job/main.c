@@ -20,8 +20,9 @@ static int complain(const char *program, int status)
 static int job_check(tm_job_t *job, tm_build_fn *build)
 {
     int err = build(job);
+    if (err < 0 && job->err == 0)
+        return tm_error_set(TM_E_CONFIG, "the job's build function returned %d", err);
     TM_TRY(tm_job_validate(job));
-    if (err < 0) return tm_error_set(TM_E_CONFIG, "the job's build function returned %d", err);
     const struct tm_stream *feed = tm_job_find(job, TM_NODE_FEED);
     if (job->opts.connect_cnt == 0 && job->opts.replay_cnt == 0 && !feed->feed.url[0])
         return tm_error_set(TM_E_CONFIG,
@@ -51,11 +52,14 @@ static int run(tm_runtime_t *rt, const tm_job_t *job)
     int status = err < 0 ? complain(o->program, EXIT_RUN_FAILED) : 0;
     if (o->dead_letter_file && dead_letters_write(rt, o->dead_letter_file) < 0)
         status = complain(o->program, EXIT_RUN_FAILED);
+    tm_report_losses();
     if (o->json)
         tm_report_json(rt, stdout);
     else if (!o->quiet)
         tm_report_summary(rt, stdout);
-    return status;
+    if (fflush(stdout) == 0) return status;
+    (void)tm_error_set(-errno, "the summary, to standard output: %s", strerror(errno));
+    return complain(o->program, EXIT_RUN_FAILED);
 }
 
 static int explain(const tm_job_t *job)
@@ -73,6 +77,7 @@ int tm_main(int argc, char **argv, tm_build_fn *build)
     if (err > 0) return 0;
     if (err < 0) return complain(opts.program, EXIT_BAD_JOB);
 
+    if (opts.quiet) tm_log_level_set(TM_LOG_WARN);
     tm_job_t *job = malloc(sizeof *job);
     tm_runtime_t *rt = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *rt, TM_FALSE_SHARE));
     if (!job || !rt) {

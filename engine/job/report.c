@@ -69,7 +69,7 @@ static void live_text(char *out, size_t out_sz, const tm_runtime_t *rt, double r
         snprintf(wm_text, sizeof wm_text, "end of input");
     } else if (wm > 0) {
         tm_time_format(wm_text, wm, TM_NS_PER_MS);
-        int64_t behind = (int64_t)tm_counter_sum("event_ns_max") - wm;
+        int64_t behind = (int64_t)tm_counter_largest("event_ns_max") - wm;
         /* A lag behind the wall clock says something about live feeds only. */
         if (rt->job->opts.replay_cnt == 0) behind = tm_clock_real_ns() - wm;
         snprintf(lag, sizeof lag, " | lag %.2f s", (double)behind / 1e9);
@@ -117,9 +117,20 @@ static double elapsed_s(const tm_runtime_t *rt)
 
 /* Counters that a good day leaves at zero. */
 static const char *const troubles[] = {
-    "window_late", "dead_letters", "window_no_time", "agg_overflow",
-    "disconnects", "part_errors",  "rows_dropped",
+    "window_late", "dead_letters", "window_no_time", "window_time_range",
+    "window_full", "agg_overflow", "disconnects",    "part_errors",
 };
+
+void tm_report_losses(void)
+{
+    char text[32];
+    uint64_t full = tm_counter_sum("window_full");
+    if (full > 0)
+        TM_LOG_W("engine",
+                 "%s rows found no room in the keyed state and are missing in the results: give "
+                 "more --state-memory",
+                 count_text(text, full));
+}
 
 void tm_report_summary(const tm_runtime_t *rt, FILE *out)
 {

@@ -23,6 +23,9 @@ typedef struct tm_report_live {
 void tm_report_live(tm_report_live_t *live, const struct tm_runtime *rt, int64_t now_ns);
 void tm_report_live_end(tm_report_live_t *live);
 
+/* Warns of rows that are missing in the results for a reason that an option removes. */
+void tm_report_losses(void);
+
 /* The summary as text, with every non-zero counter that tells of trouble. */
 void tm_report_summary(const struct tm_runtime *rt, FILE *out);
 

@@ -175,6 +175,13 @@ static void failures_check(tm_runtime_t *rt)
     bool failed = tm_thread_state(&rt->file->thread) == TM_THREAD_FAILED;
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         failed |= tm_thread_state(tm_worker_thread(rt->workers[w])) == TM_THREAD_FAILED;
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) {
+        const tm_thread_t *t = tm_ingest_thread(rt->ingests[i]);
+        /* A source that never opened is a mistake to hear of now, not when the others have ended,
+           which a live feed does never. */
+        if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran)
+            atomic_store_explicit(&rt->stop, true, memory_order_release); /* R1 */
+    }
     if (!failed) return;
     atomic_store_explicit(&rt->stop, true, memory_order_release);  /* R1 */
     atomic_store_explicit(&rt->abort, true, memory_order_release); /* A1 */

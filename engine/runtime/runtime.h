@@ -6,8 +6,9 @@
    Threads  all calls: the control thread, which runs the loop of tm_runtime_run
    Order    R1 stop release -> acquire: sources end. A1 abort release -> acquire: nobody waits for
             a full ring any more
-   Errors   a source that fails ends the input early: all that came in is drained and kept, and
-            the run reports the failure. A sink that fails aborts: finished parts stay */
+   Errors   a source that cannot be opened ends all of them; one that fails later ends alone. All
+            that came in is drained and kept, and the run reports the failure. A sink that fails
+            aborts: finished parts stay */
 #ifndef TM_ENGINE_RUNTIME_H
 #define TM_ENGINE_RUNTIME_H
 

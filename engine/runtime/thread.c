@@ -23,6 +23,7 @@ int tm_thread_pin(const tm_thread_t *t)
 
 void tm_thread_is_running(tm_thread_t *t)
 {
+    t->ran = true;
     state_set(t, TM_THREAD_RUNNING);
 }
 

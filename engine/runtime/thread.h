@@ -1,8 +1,8 @@
 /* engine/runtime/thread.h - one engine thread: pinned, named, with a result that outlives it.
    Flow     runtime starts and joins; ingest, worker and file thread are bodies
    Memory   embedded in its owner
-   Threads  start, join: the control thread. state: any thread. err, err_text: after state has left
-            TM_THREAD_RUNNING
+   Threads  start, join: the control thread. state: any thread. ran, err, err_text: after state
+            has left TM_THREAD_RUNNING
    Order    T1 state release -> state acquire (err, err_text, and all the thread wrote)
    Errors   a body returns 0 or a negative code with its trail set; the trail is copied here */
 #ifndef TM_ENGINE_THREAD_H
@@ -33,6 +33,7 @@ typedef struct tm_thread {
     tm_counter_t *cycle_max_ns; /* longest round of its loop */
     int64_t cycle_start_ns;
     _Atomic int state;
+    bool ran; /* it has been running: what it needs was open */
     int err;
     char err_text[TM_ERROR_TEXT_MAX];
 } tm_thread_t;

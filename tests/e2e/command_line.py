@@ -2,6 +2,7 @@
 """What a person meets first: help, mistakes on the command line, the summary."""
 
 import re
+import subprocess
 
 import harness
 import synthetic
@@ -146,6 +147,59 @@ def a_duration_ends_a_replay_in_order(folder):
     expect(1.9 <= done.summary["elapsed_s"] <= 4, f"elapsed {done.summary['elapsed_s']} s")
     expect_equal(len(harness.read_bars(harness.parts(folder / "out"))), done.summary["rows_out"],
                  "rows in the parts")
+
+
+@test
+def rows_that_find_no_room_in_the_state_are_told_of_even_when_quiet(folder):
+    path = folder / "many.txt"
+    with open(path, "w", encoding="utf-8") as out:
+        for idx in range(30_000):
+            out.write(f'{1_700_000_000_000_000_000 + idx} {{"e":"trade","E":1700000000000,'
+                      f'"s":"S{idx}","t":{idx},"p":"1","q":"1","T":1700000000000,"m":true}}\n')
+    done = run(BARS, "--replay", path, "--out", folder / "quiet", "--state-memory", "1M", "--quiet")
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect("--state-memory" in done.stderr, f"no warning: {done.stderr}")
+    done = run(BARS, "--replay", path, "--out", folder / "out", "--state-memory", "1M")
+    expect("window_full" in done.stdout, f"the summary is silent about them: {done.stdout}")
+
+
+@test
+def a_quiet_job_that_ends_well_says_nothing(folder):
+    path, _ = capture(folder)
+    with harness.venue(folder, "--replay", path, "--speed", "max", "--wait-clients", "1") as venue:
+        url, ca_file = venue
+        done = run(BARS, "--connect", f"{url}/stream?streams=btcusdt@trade", "--ca-file", ca_file,
+                   "--out", folder / "out", "--quiet")
+    expect_equal((done.code, done.stdout, done.stderr), (0, "", ""), "status and output")
+
+
+@test
+def a_summary_that_cannot_be_written_is_a_failure(folder):
+    path, _ = capture(folder)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([str(BARS), "--replay", path, "--out", folder / "out", "--json"],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                              check=False)
+    expect_equal(done.returncode, 1, "exit status")
+    expect("standard output" in done.stderr, done.stderr)
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run([str(TIDEMARK), "inspect", *harness.parts(folder / "out")],
+                              stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                              check=False)
+    expect_equal(done.returncode, 1, "exit status of inspect")
+    expect("standard output" in done.stderr, done.stderr)
+
+
+@test
+def a_source_that_cannot_be_opened_ends_the_job_although_another_streams(folder):
+    core = harness.cores(1)
+    with harness.venue(folder) as (url, ca_file):
+        done = bars("--connect", f"{url}/stream?streams=btcusdt@trade", "--connect",
+                    "ws://localhost:99999/", "--ca-file", ca_file,
+                    "--ingest-cores", f"{core},{core}",
+                    "--out", folder / "out", "--duration", "30s", timeout=25)
+    expect_equal(done.code, 1, "exit status")
+    expect("localhost:99999" in done.stderr, done.stderr)
 
 
 @test

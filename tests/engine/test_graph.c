@@ -127,3 +127,32 @@ Test(topology, there_are_no_more_ingest_threads_than_inputs)
     tm_assert_eq(tm_topology_plan(&topo, &job), 0);
     tm_assert_eq(topo.ingest_cnt, 1u);
 }
+
+Test(graph, watermarks_are_made_once)
+{
+    tm_stream_t *keyed = keyed_trades();
+    const tm_watermark_spec_t other = {.bound_ns = TM_MINUTE};
+    (void)tm_watermarks(&job.nodes[0], &other);
+    tm_sink_parts(keyed, NULL);
+    assert_refused("watermarks");
+}
+
+Test(graph, a_url_that_does_not_fit_is_refused_and_not_cut)
+{
+    static char url[1024];
+    (void)keyed_trades();
+    memset(url, 'x', sizeof url - 1);
+    tm_job_init(&job, &opts);
+    (void)tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE, .url = url});
+    assert_refused("url");
+}
+
+Test(graph, sinks_have_folders_of_their_own_below_the_output)
+{
+    tm_stream_t *keyed = keyed_trades();
+    tm_sink_parts(keyed, NULL);
+    tm_sink_parts(keyed, NULL);
+    assert_refused("same folder");
+    tm_sink_parts(keyed_trades(), &(tm_parts_spec_t){.name = ".."});
+    assert_refused("'..'");
+}
