@@ -181,11 +181,21 @@ static void json_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
+/* A peer's share of a line. */
+typedef struct peer_line {
+    const char *name;
+    stats_t stats;
+    double ratio;
+} peer_line_t;
+
+/* `theirs` is NULL where there is no peer. */
 static void line_write(tm_bench_t *bench, const char *case_name, const char *unit, stats_t ours,
-                       const char *peer, stats_t theirs, double ratio)
+                       const peer_line_t *theirs)
 {
     printf("%-44s %10.2f %7.2f %-8s", case_name, ours.median, ours.spread, unit);
-    if (peer) printf(" %-22s %10.2f %7.2f %5.2fx", peer, theirs.median, theirs.spread, ratio);
+    if (theirs)
+        printf(" %-22s %10.2f %7.2f %5.2fx", theirs->name, theirs->stats.median,
+               theirs->stats.spread, theirs->ratio);
     putchar('\n');
     fflush(stdout);
     if (!bench->json) return;
@@ -194,9 +204,10 @@ static void line_write(tm_bench_t *bench, const char *case_name, const char *uni
     fputs(",\"unit\":", bench->json);
     json_text(bench->json, unit);
     fprintf(bench->json, ",\"value\":%.6g,\"spread\":%.6g,\"peer\":", ours.median, ours.spread);
-    if (peer) {
-        json_text(bench->json, peer);
-        fprintf(bench->json, ",\"peer_value\":%.6g,\"ratio\":%.4g}\n", theirs.median, ratio);
+    if (theirs) {
+        json_text(bench->json, theirs->name);
+        fprintf(bench->json, ",\"peer_value\":%.6g,\"ratio\":%.4g}\n", theirs->stats.median,
+                theirs->ratio);
     } else {
         fputs("null,\"peer_value\":null,\"ratio\":null}\n", bench->json);
     }
@@ -234,10 +245,11 @@ static void series_report(tm_bench_t *bench, const tm_bench_case_t *c, const ser
             if (theirs.cnt == 0) continue;
             double ratio = c->lower_is_better ? theirs.median / ours.median
                                               : ours.median / theirs.median;
-            line_write(bench, name, c->unit, ours, c->variants[v].name, theirs, ratio);
+            line_write(bench, name, c->unit, ours,
+                       &(peer_line_t){c->variants[v].name, theirs, ratio});
             peers++;
         }
-        if (!peers) line_write(bench, name, c->unit, ours, NULL, ours, (double)NAN);
+        if (!peers) line_write(bench, name, c->unit, ours, NULL);
     }
 }
 
@@ -270,7 +282,7 @@ void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
 {
     if (!tm_bench_wants(bench, case_name)) return;
     stats_t ours = stats_of(values, value_cnt);
-    if (ours.cnt) line_write(bench, case_name, unit, ours, NULL, ours, (double)NAN);
+    if (ours.cnt) line_write(bench, case_name, unit, ours, NULL);
 }
 
 uint32_t tm_bench_rounds(const tm_bench_t *bench)

@@ -80,8 +80,8 @@ typedef struct tm_watermark_spec {
     int64_t bound_ns; /* rows may be this much out of order; --watermark-bound overrides it */
 } tm_watermark_spec_t;
 
-/* Bounded out-of-orderness: watermark = max event time - bound - 1 ns for each connection or file,
-   combined by the minimum over the active ones; it never goes back. */
+/* Bounded out-of-orderness: watermark = max event time - bound - 1 ns for each input (a file, or
+   the connections of one ingest thread), combined by the minimum; it never goes back. */
 TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec);
 
 /* ---- Keys ------------------------------------------------------------------------------------ */

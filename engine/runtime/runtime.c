@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-enum { CONTROL_ROUND_NS = 50 * TM_NS_PER_MS };
+enum { CONTROL_ROUND_NS = 10 * TM_NS_PER_MS };
 
 /* The number of the signal that asked for the end. Handlers may touch nothing else. */
 static _Atomic int signal_seen;
