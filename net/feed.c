@@ -45,6 +45,7 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
 {
     uint32_t n = 0;
     uint64_t bytes = 0;
+    if (f->slot_cnt == 0) return 0;
     for (uint32_t i = 0; i < f->slot_cnt && n < cap; i++) {
         uint32_t idx = (f->turn + i) % f->slot_cnt;
         tm_slot_t *s = &f->slots[idx];

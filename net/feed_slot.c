@@ -1,6 +1,7 @@
 /* The life of one address of a feed: attempt, stream, loss, back-off, and again. A lost connection
    winds down beside the back-off, so that its close frame and alerts leave and the kernel is done
    with its buffers before the next one takes the slot. */
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/attempts.h"
@@ -92,6 +93,7 @@ static bool is_alive(const tm_slot_t *s)
 /* Ends the feed with how this slot ended. */
 static void over_with(tm_feed_t *f, const tm_slot_t *s)
 {
+    TM_CHECK(s, "a feed ends with one of its slots");
     f->over = s->end;
     snprintf(f->over_text, sizeof f->over_text, "%s", s->end_text);
 }

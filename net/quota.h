@@ -18,6 +18,7 @@ typedef struct tm_quota {
     int64_t span_ns;
 } tm_quota_t;
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the stamps are written through the quota */
 static inline void tm_quota_init(tm_quota_t *quota, int64_t *at_ns, uint32_t max, int64_t span_ns)
 {
     *quota = (tm_quota_t){.at_ns = at_ns, .max = max, .span_ns = span_ns};

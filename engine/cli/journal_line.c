@@ -148,6 +148,7 @@ static const char *string_take(const char *p, const char *end, char *to, size_t 
 {
     static const char from[] = "\"\\/bfnrt", into[] = "\"\\/\b\f\n\r\t";
     char *const start = to;
+    if (!p || !to) return NULL; /* the member is not there */
     for (; p < end; p++) {
         if (*p == '"') {
             *sz = (size_t)(to - start);
@@ -172,7 +173,7 @@ static const char *string_take(const char *p, const char *end, char *to, size_t 
 
 static bool kind_find(const char *name, size_t sz, uint8_t *kind)
 {
-    for (uint32_t k = 1; k < TM_JOURNAL_SEAL; k++) {
+    for (uint32_t k = 1; name && k < TM_JOURNAL_SEAL; k++) {
         const char *known = tm_journal_kind_name((uint8_t)k);
         if (strlen(known) != sz || memcmp(known, name, sz) != 0) continue;
         *kind = (uint8_t)k;
@@ -184,7 +185,7 @@ static bool kind_find(const char *name, size_t sz, uint8_t *kind)
 /* "3031" -> "01", in place. */
 static bool unhex(char *text, size_t *sz)
 {
-    if (*sz % 2) return false;
+    if (!text || *sz % 2) return false;
     for (size_t i = 0; i < *sz; i += 2) {
         const int hi = hex_digit(text[i]), lo = hex_digit(text[i + 1]);
         if (hi < 0 || lo < 0) return false;

@@ -78,7 +78,7 @@ static int add_string(tm_journal_line_t *l, const uint8_t *p, size_t sz)
             *to++ = '\\';
             *to++ = 'n';
         } else if (c < 0x20) {
-            memcpy(to, "\\u00", 4);
+            for (int k = 0; k < 4; k++) to[k] = "\\u00"[k];
             to[4] = hex[c >> 4];
             to[5] = hex[c & 15];
             to += 6;
