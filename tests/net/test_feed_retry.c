@@ -412,7 +412,7 @@ static void script_many_pings(bad_peer_t *p)
     if (!bad_peer_upgrade(p)) return;
     int64_t begin_ns = tm_clock_mono_ns();
     for (int i = 0; i < 20; i++) {
-        char payload[3];
+        char payload[12];
         snprintf(payload, sizeof payload, "%02d", i);
         bad_peer_frame(p, 0x89, payload, 2);
         usleep(20000);
