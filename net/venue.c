@@ -354,8 +354,13 @@ static void stop_all(venue_t *v)
     if (v->shared.ring && drain(v, tm_clock_mono_ns() + stop_ns, false) < 0)
         TM_LOG_W("venue", "%s", tm_error_text());
     for (uint32_t i = 0; i < TM_VENUE_CLIENT_MAX; i++) tm_venue_client_free(v->clients[i]);
-    for (int i = 0; i < 2; i++)
-        if (v->listeners[i].fd >= 0) close(v->listeners[i].fd);
+    for (int i = 0; i < 2; i++) {
+        if (v->listeners[i].fd < 0) continue;
+        /* The armed accept holds the socket beyond close(), until the kernel takes the ring down at
+           its leisure; shut down, it listens no more, and the next venue may have the port. */
+        shutdown(v->listeners[i].fd, SHUT_RDWR);
+        close(v->listeners[i].fd);
+    }
     tm_uring_close(v->shared.ring);
     tm_tls_ctx_close(v->tls_ctx);
     tm_venue_streams_close(v->shared.streams);
