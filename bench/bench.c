@@ -181,33 +181,30 @@ static void json_text(FILE *out, const char *text)
     fputc('"', out);
 }
 
-/* A peer's share of a line. */
-typedef struct peer_line {
-    const char *name;
-    stats_t stats;
+/* One line of the table; peer NULL where there is none. */
+typedef struct line {
+    const char *name, *unit, *peer;
+    stats_t ours, theirs;
     double ratio;
-} peer_line_t;
+} line_t;
 
-/* `theirs` is NULL where there is no peer. */
-static void line_write(tm_bench_t *bench, const char *case_name, const char *unit, stats_t ours,
-                       const peer_line_t *theirs)
+static void line_write(tm_bench_t *bench, const line_t *l)
 {
-    printf("%-44s %10.2f %7.2f %-8s", case_name, ours.median, ours.spread, unit);
-    if (theirs)
-        printf(" %-22s %10.2f %7.2f %5.2fx", theirs->name, theirs->stats.median,
-               theirs->stats.spread, theirs->ratio);
+    printf("%-44s %10.2f %7.2f %-8s", l->name, l->ours.median, l->ours.spread, l->unit);
+    if (l->peer)
+        printf(" %-22s %10.2f %7.2f %5.2fx", l->peer, l->theirs.median, l->theirs.spread, l->ratio);
     putchar('\n');
     fflush(stdout);
     if (!bench->json) return;
     fprintf(bench->json, "{\"bench\":\"%s\",\"case\":", bench->name);
-    json_text(bench->json, case_name);
+    json_text(bench->json, l->name);
     fputs(",\"unit\":", bench->json);
-    json_text(bench->json, unit);
-    fprintf(bench->json, ",\"value\":%.6g,\"spread\":%.6g,\"peer\":", ours.median, ours.spread);
-    if (theirs) {
-        json_text(bench->json, theirs->name);
-        fprintf(bench->json, ",\"peer_value\":%.6g,\"ratio\":%.4g}\n", theirs->stats.median,
-                theirs->ratio);
+    json_text(bench->json, l->unit);
+    fprintf(bench->json, ",\"value\":%.6g,\"spread\":%.6g,\"peer\":", l->ours.median,
+            l->ours.spread);
+    if (l->peer) {
+        json_text(bench->json, l->peer);
+        fprintf(bench->json, ",\"peer_value\":%.6g,\"ratio\":%.4g}\n", l->theirs.median, l->ratio);
     } else {
         fputs("null,\"peer_value\":null,\"ratio\":null}\n", bench->json);
     }
@@ -245,11 +242,10 @@ static void series_report(tm_bench_t *bench, const tm_bench_case_t *c, const ser
             if (theirs.cnt == 0) continue;
             double ratio = c->lower_is_better ? theirs.median / ours.median
                                               : ours.median / theirs.median;
-            line_write(bench, name, c->unit, ours,
-                       &(peer_line_t){c->variants[v].name, theirs, ratio});
+            line_write(bench, &(line_t){name, c->unit, c->variants[v].name, ours, theirs, ratio});
             peers++;
         }
-        if (!peers) line_write(bench, name, c->unit, ours, NULL);
+        if (!peers) line_write(bench, &(line_t){.name = name, .unit = c->unit, .ours = ours});
     }
 }
 
@@ -282,7 +278,7 @@ void tm_bench_report(tm_bench_t *bench, const char *case_name, const char *unit,
 {
     if (!tm_bench_wants(bench, case_name)) return;
     stats_t ours = stats_of(values, value_cnt);
-    if (ours.cnt) line_write(bench, case_name, unit, ours, NULL);
+    if (ours.cnt) line_write(bench, &(line_t){.name = case_name, .unit = unit, .ours = ours});
 }
 
 uint32_t tm_bench_rounds(const tm_bench_t *bench)

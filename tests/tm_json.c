@@ -47,9 +47,10 @@ static char *string_read(reader_t *r)
         const char *known = strchr(from, *++r->at);
         if (*r->at == 'u' && isxdigit((unsigned char)r->at[1])) {
             char hex[5] = {0};
-            memcpy(hex, r->at + 1, strnlen(r->at + 1, 4));
+            for (size_t i = 0; i < 4 && isxdigit((unsigned char)r->at[1 + i]); i++)
+                hex[i] = r->at[1 + i];
             out += utf8_write(out, (unsigned)strtoul(hex, NULL, 16));
-            r->at += 4;
+            r->at += strlen(hex);
         } else if (*r->at && known) {
             *out++ = to[known - from];
         } else {
