@@ -297,61 +297,33 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
     tm_bench_report(bench, name, "us", &longest, 1);
 }
 
+#define SECOND TM_NS_PER_S
+#define TUMBLING(size)                                                                             \
+    {                                                                                              \
+        TM_WINDOW_TUMBLING, size, 0, 0, 0                                                          \
+    }
+#define SLIDING(size, slide)                                                                       \
+    {                                                                                              \
+        TM_WINDOW_SLIDING, size, slide, 0, 0                                                       \
+    }
+#define CUMULATIVE(size, slide)                                                                    \
+    {                                                                                              \
+        TM_WINDOW_CUMULATIVE, size, slide, 0, 0                                                    \
+    }
+
+/* Windows of a minute are measured for longer than one, so that every key has turned its slices
+   over. */
 static const load_t loads[] = {
-    {"tumbling 1s, 1k keys",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     1000,
-     false,
-     1000000,
-     8000000},
-    {"tumbling 1s, 1k keys, zipf",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     1000,
-     true,
-     1000000,
-     8000000},
-    {"tumbling 1s, 100k keys",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     100000,
-     false,
-     1000000,
-     8000000},
-    {"tumbling 1s, 100k keys, zipf",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     100000,
-     true,
-     1000000,
-     8000000},
-    {"tumbling 1s, 10M keys",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     10000000,
-     false,
-     10000000,
-     20000000},
-    {"tumbling 1s, 10M keys, zipf",
-     {TM_WINDOW_TUMBLING, TM_NS_PER_S, 0, 0, 0},
-     10000000,
-     true,
-     10000000,
-     20000000},
-    {"sliding 60s/1s, 1k keys",
-     {TM_WINDOW_SLIDING, 60 * TM_NS_PER_S, TM_NS_PER_S, 0, 0},
-     1000,
-     false,
-     1000000,
-     8000000},
-    {"sliding 60s/100ms, 1k keys",
-     {TM_WINDOW_SLIDING, 60 * TM_NS_PER_S, 100 * TM_NS_PER_MS, 0, 0},
-     1000,
-     false,
-     1000000,
-     8000000},
-    {"cumulative 60s/1s, 1k keys",
-     {TM_WINDOW_CUMULATIVE, 60 * TM_NS_PER_S, TM_NS_PER_S, 0, 0},
-     1000,
-     false,
-     1000000,
-     8000000},
+    {"tumbling 1s, 1k keys", TUMBLING(SECOND), 1000, false, 1000000, 8000000},
+    {"tumbling 1s, 1k keys, zipf", TUMBLING(SECOND), 1000, true, 1000000, 8000000},
+    {"tumbling 1s, 100k keys", TUMBLING(SECOND), 100000, false, 1000000, 8000000},
+    {"tumbling 1s, 100k keys, zipf", TUMBLING(SECOND), 100000, true, 1000000, 8000000},
+    {"tumbling 1s, 10M keys", TUMBLING(SECOND), 10000000, false, 10000000, 20000000},
+    {"tumbling 1s, 10M keys, zipf", TUMBLING(SECOND), 10000000, true, 10000000, 20000000},
+    {"sliding 60s/1s, 1k keys", SLIDING(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
+    {"sliding 60s/100ms, 1k keys", SLIDING(60 * SECOND, SECOND / 10), 1000, false, 500000,
+     32000000},
+    {"cumulative 60s/1s, 1k keys", CUMULATIVE(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
 };
 
 int main(int argc, char **argv)

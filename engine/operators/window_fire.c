@@ -84,7 +84,9 @@ static void fire_end(tm_window_t *w)
     w->phase = WINDOW_IDLE;
 }
 
-static void emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt)
+/* Puts out a run of panes, or as many as the budget reaches for: a key that turns its slices over
+   takes a piece of it for each of them. The rest goes back to the cursor. */
+static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_t max)
 {
     const uint32_t sz = w->panes.entry_sz;
     /* The oldest slice of a key lies anywhere: fetch the ones of the whole run at once. */
@@ -95,28 +97,32 @@ static void emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt)
             __builtin_prefetch(front + off);
     }
     /* From the top down, as erasing during a scan asks for. */
-    for (uint32_t i = cnt; i-- > 0;) {
-        void *pane = panes + (size_t)i * sz;
+    uint32_t left = cnt;
+    w->turned = 0;
+    while (left > 0 && cnt - left + w->turned < max) {
+        void *pane = panes + (size_t)--left * sz;
         tm_window_emit(w, tm_keyed_key(pane), w->firing, tm_window_pane_sum(w, pane));
         if (tm_window_pane_advance(w, pane, w->next)) tm_keyed_erase(&w->panes, pane);
     }
+    w->cursor.left += left;
+    tm_counter_add(w->counters.fired, cnt - left);
+    return cnt - left + w->turned;
 }
 
 static uint32_t emit_some(tm_window_t *w, uint32_t max)
 {
     void *entries;
     tm_keyed_table_t *table = w->panes_used ? &w->panes : &w->source->table;
-    uint32_t n = tm_keyed_next(table, &w->cursor, max, &entries);
+    uint32_t run = max < WINDOW_OUT_ROWS ? max : WINDOW_OUT_ROWS;
+    uint32_t n = tm_keyed_next(table, &w->cursor, run, &entries);
     if (n == 0) {
         fire_end(w);
         return 1;
     }
+    if (w->panes_used) return emit_panes(w, entries, n, max);
     uint8_t *at = entries;
-    if (w->panes_used)
-        emit_panes(w, at, n);
-    else
-        for (uint32_t i = 0; i < n; i++, at += w->entry_sz)
-            tm_window_emit(w, tm_keyed_key(at), w->firing, at + w->acc_off);
+    for (uint32_t i = 0; i < n; i++, at += w->entry_sz)
+        tm_window_emit(w, tm_keyed_key(at), w->firing, at + w->acc_off);
     tm_counter_add(w->counters.fired, n);
     return n;
 }
@@ -141,7 +147,7 @@ uint32_t tm_window_work(tm_window_t *w)
             done += settle(w);
             break;
         }
-        uint32_t max = w->budget - done < WINDOW_OUT_ROWS ? w->budget - done : WINDOW_OUT_ROWS;
+        uint32_t max = w->budget - done;
         done += w->phase == WINDOW_FOLD ? fold_some(w, max) : emit_some(w, max);
     }
     tm_window_flush(w);

@@ -115,6 +115,7 @@ static void pane_turn(tm_window_t *w, window_pane_t *pane)
         e->next = newer;
         newer = at;
         at = older;
+        w->turned++;
     }
     pane->front = newer;
     pane->back = 0;

@@ -88,6 +88,7 @@ typedef struct tm_window {
     tm_range_t next;    /* the next window of the panes there are */
     tm_slice_t *source; /* slice being folded, or emitted (tumbling) */
     tm_keyed_cursor_t cursor;
+    uint32_t turned; /* slices that panes turned over: work that counts as entries do */
     tm_keyed_table_t panes;
 
     tm_page_arena_t *pages;
