@@ -60,7 +60,9 @@ static inline uint32_t tm_page_below(const tm_page_arena_t *arena, uint32_t page
 
 static inline void *tm_page_ptr(const tm_page_arena_t *arena, uint32_t page)
 {
-    return arena->base + ((size_t)page << TM_PAGE_SHIFT);
+    uint8_t *at = arena->base + ((size_t)page << TM_PAGE_SHIFT);
+    if (!at) __builtin_unreachable(); /* the analyzer cannot know that the block is there */
+    return at;
 }
 
 static inline void *tm_ref_ptr(const tm_page_arena_t *arena, tm_ref_t ref)

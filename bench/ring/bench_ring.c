@@ -103,7 +103,8 @@ static double probe_ns(probe_t *p)
         atomic_store_explicit(&p->line, 2 * i - 1, memory_order_release); /* the bare line, there */
         while (atomic_load_explicit(&p->line, memory_order_acquire) != 2 * i) queue_relax();
     }
-    double ns = (tm_bench_now() - start) * 1e9 / (PROBE_TRIPS / 2 + 1);
+    uint64_t timed = PROBE_TRIPS - PROBE_TRIPS / 2 + 1;
+    double ns = (tm_bench_now() - start) * 1e9 / (double)timed;
     pthread_join(thread, NULL);
     return ns;
 }

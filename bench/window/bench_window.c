@@ -122,11 +122,13 @@ static double fire_all(tm_operator_t *op, int64_t wm)
 {
     double longest = 0, before = cpu_now(), now;
     tm_operator_watermark(op, wm);
-    for (bool more = true; more; before = now) {
+    bool more;
+    do {
         more = tm_operator_work(op) > 0;
         now = cpu_now();
         longest = fmax(longest, (now - before) * 1e6);
-    }
+        before = now;
+    } while (more);
     return longest;
 }
 
@@ -274,7 +276,7 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
     enum { KEYS = 10000000 };
     static const char name[] = "table growing to 10M keys: longest insert";
     if (!tm_bench_wants(bench, name)) return;
-    float *shortest = malloc(KEYS * sizeof *shortest);
+    float *shortest = calloc(KEYS, sizeof *shortest);
     double longest = 0;
     if (!shortest) abort();
     for (uint32_t r = 0; r < rounds; r++) {

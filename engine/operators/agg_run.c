@@ -161,8 +161,10 @@ void tm_agg_add(const tm_agg_t *agg, void *const *accs, const void *rows, uint32
 {
     column_t cols[TM_AGG_COLUMN_MAX];
     TM_DCHECK(cnt <= TM_AGG_BATCH_MAX, "%u rows", cnt);
-    for (uint32_t c = 0; c < agg->column_cnt; c++)
+    uint32_t c = 0;
+    do {
         column_load(&agg->columns[c], rows, cnt, stride, cols[c]);
+    } while (++c < agg->column_cnt); /* column 0, the event time, is always there */
     for (uint32_t s = 0; s < agg->step_cnt; s++) {
         const tm_agg_step_t *step = &agg->steps[s];
         switch ((agg_op_t)step->op) {

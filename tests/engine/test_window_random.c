@@ -49,13 +49,14 @@ static void *grown(void *list, size_t cnt, size_t *cap, size_t sz)
 static void model_fire(model_t *m, state_t *s)
 {
     result_t r = {.key = s->key, .start = s->start, .end = s->end, .trades = s->cnt};
-    const tm_trade_t *first = NULL, *last = NULL;
+    tm_assert(s->cnt > 0);
+    const tm_trade_t *first = &m->rows[s->rows[0]], *last = first;
     for (uint32_t i = 0; i < s->cnt; i++) {
         const tm_trade_t *t = &m->rows[s->rows[i]];
-        if (!first || t->row.event_ns < first->row.event_ns ||
+        if (t->row.event_ns < first->row.event_ns ||
             (t->row.event_ns == first->row.event_ns && t->trade_id < first->trade_id))
             first = t;
-        if (!last || t->row.event_ns > last->row.event_ns ||
+        if (t->row.event_ns > last->row.event_ns ||
             (t->row.event_ns == last->row.event_ns && t->trade_id > last->trade_id))
             last = t;
         if (i == 0 || t->price_e8 > r.high) r.high = t->price_e8;
@@ -123,13 +124,13 @@ static void model_watermark(model_t *m, int64_t wm)
 {
     if (wm <= m->wm) return;
     m->wm = wm;
-    for (size_t i = 0; i < m->state_cnt; i++) {
+    /* From the end: a state that is over gives its place to the last, which has had its turn. */
+    for (size_t i = m->state_cnt; i-- > 0;) {
         state_t *s = &m->states[i];
         if (!s->fired && s->end - 1 <= wm) model_fire(m, s);
-        if (wm == INT64_MAX || s->end - 1 + m->spec.lateness_ns <= wm) {
-            free(s->rows);
-            m->states[i--] = m->states[--m->state_cnt];
-        }
+        if (wm != INT64_MAX && s->end - 1 + m->spec.lateness_ns > wm) continue;
+        free(s->rows);
+        *s = m->states[--m->state_cnt];
     }
 }
 
@@ -312,7 +313,8 @@ Test(window, agrees_with_the_slow_model_on_random_jobs)
         uint64_t rng = seed + i;
         job_make(&job, &rng);
         bool holds = job_holds(&job, &rng);
-        if (!holds) printf("# TM_SEED=%llu\n", (unsigned long long)(seed + i));
+        uint64_t this_seed = seed + i;
+        if (!holds) printf("# TM_SEED=%llu\n", (unsigned long long)this_seed);
         tm_assert(holds);
     }
 }

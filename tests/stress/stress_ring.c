@@ -70,7 +70,7 @@ static void *producer(void *arg)
     stress_t *s = arg;
     uint64_t rng = s->seed ^ 1;
     uint32_t words = s->stride / 8;
-    uint64_t *rows = malloc((size_t)BURST_MAX * s->stride);
+    uint64_t *rows = calloc(BURST_MAX, s->stride);
     for (uint64_t seq = 0; seq < s->cnt;) {
         uint64_t n = 1 + rng_next(&rng) % BURST_MAX;
         if (n > s->cnt - seq) n = s->cnt - seq;
