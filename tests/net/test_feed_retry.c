@@ -93,11 +93,13 @@ static int last(rig_t *r)
    another test's connection may sit on it by then; by process, since tests run side by side. */
 static uint16_t free_port(void)
 {
-    for (uint32_t i = 0; i < 1000; i++) {
-        uint16_t port = (uint16_t)(10000 + ((uint32_t)getpid() * 101 + i * 13) % 20000), bound;
+    static uint32_t tried; /* no port twice */
+    for (; tried < 1000; tried++) {
+        uint16_t port = (uint16_t)(10000 + ((uint32_t)getpid() * 101 + tried * 13) % 20000), bound;
         int fd = tm_venue_listen("127.0.0.1", port, &bound);
         if (fd < 0) continue;
         close(fd);
+        tried++;
         return port;
     }
     tm_assert(!"there is a free port");
