@@ -1,9 +1,9 @@
 /* tidemark journal cat and export. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stamp.h"
 #include "engine/cli/journal_text.h"
 #include "engine/cli/journal_verbs.h"
-#include "engine/cli/stamp.h"
 #include "engine/job/flags.h"
 #include "state/journal_reader.h"
 
