@@ -31,6 +31,7 @@ typedef struct journal_source {
     tm_journal_view_t views[TM_JOURNAL_SOURCE_BURST];
     uint32_t view_cnt, view_idx; /* read, and given */
     tm_counter_t *frames, *frame_bytes, *damage;
+    tm_counter_t unread[3]; /* counts where the caller gave no set */
 } journal_source_t;
 
 static void on_damage(void *ctx, const tm_journal_damage_t *damage)
@@ -135,9 +136,9 @@ int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
     if (!s) return tm_error_set(-ENOMEM, "journal %s: out of memory", cfg->path);
     s->source.ops = &ops;
     s->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
-    s->frames = tm_counter_get(cfg->counters, "frames");
-    s->frame_bytes = tm_counter_get(cfg->counters, "frame_bytes");
-    s->damage = tm_counter_get(cfg->counters, "journal_damage");
+    s->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &s->unread[0];
+    s->frame_bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &s->unread[1];
+    s->damage = cfg->counters ? tm_counter_get(cfg->counters, "journal_damage") : &s->unread[2];
     tm_stream_filter_init(&s->filter, cfg->streams, cfg->stream_cnt);
     const tm_journal_reader_cfg_t reader = {.path = cfg->path,
                                             .from_ns = cfg->from_ns,

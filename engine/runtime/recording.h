@@ -24,7 +24,7 @@ typedef struct tm_recording_cfg {
     int64_t from_ns, to_ns; /* 0 = from the start, to the end */
     const char *const *streams;
     uint32_t stream_cnt;        /* 0 = all */
-    tm_counter_set_t *counters; /* of the ingest thread; not owned */
+    tm_counter_set_t *counters; /* of the ingest thread, not owned; NULL = not counted */
 } tm_recording_cfg_t;
 
 int tm_recording_open(tm_source_t **out, const tm_recording_cfg_t *cfg) TM_MUST_CHECK;
