@@ -53,10 +53,8 @@ static const tm_flag_t flags[] = {
                      "begin a new segment at this size (256M) or age (1h); repeatable"},
     [FLAG_KEEP] = {"keep", "LIMIT",
                    "remove the oldest segments above this size (500G) or age (7d); repeatable"},
-    [FLAG_SYNC] =
-        {"sync", "WHEN",
-         "fsync after a time (100ms), so many bytes (4M) or each write (each); repeatable "
-         "(default: 100ms)"},
+    [FLAG_SYNC] = {"sync", "WHEN",
+                   "fsync after a time, a size or each write: 100ms, 4M, each (default: 100ms)"},
     [FLAG_BUFFER] = {"buffer", "SIZE", "memory between wire and disk, a power of 2 (default: 64M)"},
     [FLAG_CORES] = {"cores", "LIST", "cores of the receiving and the writing thread: 2,3"},
     [FLAG_JSON] = {"json", NULL, "print the summary as one JSON object"},
