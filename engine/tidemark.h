@@ -157,7 +157,7 @@ TM_API tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
    key, and asks to be called at a time. Its state is declared by a table of descriptors; callbacks
    name a state by its place in it. A pointer that a read returns holds until the state it came from
    is written, and no longer than the callback. */
-enum { TM_STATE_CNT_MAX = 32, TM_STATE_SZ_MAX = 16000, TM_PROCESS_SIDE_MAX = 8 };
+enum { TM_STATE_CNT_MAX = 32, TM_STATE_SZ_MAX = 16000, TM_PROCESS_SIDE_MAX = 7 };
 
 typedef struct tm_process tm_process_t; /* what callbacks are given */
 
@@ -238,6 +238,9 @@ TM_API int64_t tm_process_time(const tm_process_t *p);      /* of the row or tim
 TM_API int64_t tm_process_watermark(const tm_process_t *p); /* INT64_MIN before the first */
 TM_API int64_t tm_process_now(const tm_process_t *p);       /* wall clock, Unix ns */
 TM_API void *tm_process_user(const tm_process_t *p);        /* spec.user */
+
+/* Which of the function's parallel instances this is; each has keys of its own. */
+TM_API uint32_t tm_process_subtask(const tm_process_t *p, uint32_t *subtask_cnt);
 
 /* A fresh row of the output, or of side output idx: zeros behind a header that carries the time
    under way (none in a processing-time timer) and the key's symbol. Fill it before the next call

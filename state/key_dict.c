@@ -62,7 +62,7 @@ uint64_t tm_key_dict_hold(tm_key_dict_t *dict, const void *key, uint32_t sz, uin
         key_edit(dict, ref)->holds++;
         return ref;
     }
-    if (sz > TM_KEY_SZ_MAX) return 0;
+    if (sz > TM_KEY_DICT_SZ_MAX) return 0;
     ref = tm_slab_alloc(dict->slab, (uint32_t)sizeof(dict_key_t) + sz);
     if (ref == 0) return 0;
     bool added;
@@ -114,7 +114,7 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)wide ^ (uint64_t)(wide >> 64);
 }
 
-uint64_t tm_key_hash(const void *key, size_t sz)
+uint64_t tm_bytes_hash(const void *key, size_t sz)
 {
     static const uint64_t mul = UINT64_C(0x9e3779b97f4a7c15), add = UINT64_C(0xd6e8feb86659fd93);
     const uint8_t *at = key;

@@ -28,8 +28,8 @@ static const uint8_t *item_key(const item_t *item)
 
 static uint64_t item_hash(uint64_t owner, uint32_t state, const void *key, size_t key_sz)
 {
-    uint64_t parts[2] = {tm_key_hash(key, key_sz), owner + (uint64_t)state * 0x9e3779b9u};
-    return tm_key_hash(parts, sizeof parts);
+    uint64_t parts[2] = {tm_bytes_hash(key, key_sz), owner + (uint64_t)state * 0x9e3779b9u};
+    return tm_bytes_hash(parts, sizeof parts);
 }
 
 static tm_ref_t item_find(const tm_keyed_state_t *ks, uint32_t state, const void *key,

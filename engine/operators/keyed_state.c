@@ -70,10 +70,11 @@ int tm_keyed_state_check(const tm_state_spec_t *specs, size_t cnt)
     return 0;
 }
 
-void tm_keyed_state_init(tm_keyed_state_t *ks, tm_page_arena_t *pages, const tm_key_plan_t *plan,
+void tm_keyed_state_init(tm_keyed_state_t *ks, tm_page_arena_t *pages, const tm_key_t *layout,
                          const tm_state_spec_t *specs, size_t cnt)
 {
-    *ks = (tm_keyed_state_t){.plan = *plan,
+    *ks = (tm_keyed_state_t){.layout = *layout,
+                             .wide = layout->form == TM_KEY_WIDE,
                              .slot_cnt = (uint32_t)cnt,
                              .clock_ns = {TM_TIME_NONE, TM_TIME_NONE},
                              .stamp_ns = TM_TIME_NONE};
@@ -97,20 +98,20 @@ void tm_keyed_state_clear(tm_keyed_state_t *ks)
 
 /* ---- Keys and records ------------------------------------------------------------------------ */
 
-void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_plan_t *plan, const void *row,
+void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_t *key, const void *row,
                               uint8_t *bytes)
 {
     ks->record = NULL;
     ks->looked = false;
-    if (!tm_key_plan_is_wide(plan)) {
-        ks->key = tm_key_plan_number(plan, row);
+    if (!ks->wide) {
+        ks->key = tm_key_load_narrow(key, row);
         ks->tag = tm_keyed_tag(ks->key);
         return;
     }
-    tm_key_plan_bytes(plan, row, bytes);
+    tm_key_bytes(key, row, bytes);
     ks->bytes = bytes;
-    ks->hash = tm_key_hash(bytes, plan->sz);
-    ks->key = tm_key_dict_find(&ks->dict, bytes, plan->sz, ks->hash);
+    ks->hash = tm_bytes_hash(bytes, ks->layout.sz);
+    ks->key = tm_key_dict_find(&ks->dict, bytes, ks->layout.sz, ks->hash);
     ks->tag = tm_keyed_tag(ks->key);
     ks->looked = ks->key == 0;
 }
@@ -122,18 +123,18 @@ void tm_keyed_state_begin_key(tm_keyed_state_t *ks, uint64_t key)
     ks->looked = false;
     ks->key = key;
     ks->tag = tm_keyed_tag(key);
-    if (tm_key_plan_is_wide(&ks->plan)) ks->bytes = tm_key_dict_bytes(&ks->dict, key, &sz);
+    if (ks->wide) ks->bytes = tm_key_dict_bytes(&ks->dict, key, &sz);
 }
 
 const uint8_t *tm_keyed_state_key(const tm_keyed_state_t *ks)
 {
-    return tm_key_plan_is_wide(&ks->plan) ? ks->bytes : (const uint8_t *)&ks->key;
+    return ks->wide ? ks->bytes : (const uint8_t *)&ks->key;
 }
 
-void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_plan_t *plan, const void *row)
+void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row)
 {
-    if (ks->records.cnt == 0 || tm_key_plan_is_wide(plan)) return;
-    uint32_t tag = tm_keyed_tag(tm_key_plan_number(plan, row));
+    if (ks->records.cnt == 0 || ks->wide) return;
+    uint32_t tag = tm_keyed_tag(tm_key_load_narrow(key, row));
     const tm_keyed_bucket_t *home = tm_keyed_home(&ks->records, tag);
     __builtin_prefetch(home);
 }
@@ -154,16 +155,16 @@ state_record_t *tm_keyed_record_edit(tm_keyed_state_t *ks)
         tm_ptr_touch(ks->slab.arena, record);
         return record;
     }
-    bool wide = tm_key_plan_is_wide(&ks->plan), added;
-    if (wide) {
-        ks->key = tm_key_dict_hold(&ks->dict, ks->bytes, ks->plan.sz, ks->hash);
+    bool added;
+    if (ks->wide) {
+        ks->key = tm_key_dict_hold(&ks->dict, ks->bytes, ks->layout.sz, ks->hash);
         if (ks->key == 0) return NULL;
         ks->tag = tm_keyed_tag(ks->key);
     }
     record = tm_keyed_get(&ks->records, ks->key, ks->tag, &added);
     if (!record) {
-        if (wide) tm_key_dict_release(&ks->dict, ks->key);
-        if (wide) ks->key = 0;
+        if (ks->wide) tm_key_dict_release(&ks->dict, ks->key);
+        if (ks->wide) ks->key = 0;
         return NULL;
     }
     memset((uint8_t *)record + sizeof record->key, 0, ks->records.entry_sz - sizeof record->key);
@@ -175,7 +176,7 @@ void tm_keyed_record_drop(tm_keyed_state_t *ks, state_record_t *record)
 {
     uint64_t key = record->key;
     tm_keyed_erase(&ks->records, record);
-    if (tm_key_plan_is_wide(&ks->plan)) tm_key_dict_release(&ks->dict, key);
+    if (ks->wide) tm_key_dict_release(&ks->dict, key);
 }
 
 void tm_keyed_state_end(tm_keyed_state_t *ks)

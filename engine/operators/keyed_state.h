@@ -22,8 +22,10 @@
 #ifndef TM_ENGINE_KEYED_STATE_H
 #define TM_ENGINE_KEYED_STATE_H
 
-#include "engine/operators/key_plan.h"
+#include "base/row.h"
+#include "engine/operators/key.h"
 #include "engine/tidemark.h"
+#include "state/key_dict.h"
 
 enum { KEYED_STATE_INLINE_MAX = 256 };
 
@@ -40,7 +42,8 @@ typedef struct tm_keyed_state {
     tm_keyed_table_t records;
     tm_keyed_table_t items; /* map entries, by hash of key, state and map key */
     tm_key_dict_t dict;
-    tm_key_plan_t plan; /* types and places of the key's fields */
+    tm_key_t layout; /* sizes and places of the key's fields */
+    bool wide;       /* the key is numbered by the dict */
     tm_state_slot_t slots[TM_STATE_CNT_MAX];
     uint32_t slot_cnt;
     bool has_ttl, has_map_ttl;
@@ -61,23 +64,23 @@ typedef struct tm_keyed_state {
 int tm_keyed_state_check(const tm_state_spec_t *specs, size_t cnt) TM_MUST_CHECK;
 
 /* Specs that pass the check; they are copied, names too must live on. */
-void tm_keyed_state_init(tm_keyed_state_t *ks, tm_page_arena_t *pages, const tm_key_plan_t *plan,
+void tm_keyed_state_init(tm_keyed_state_t *ks, tm_page_arena_t *pages, const tm_key_t *layout,
                          const tm_state_spec_t *specs, size_t cnt);
 
 /* Hands back all pages. */
 void tm_keyed_state_clear(tm_keyed_state_t *ks);
 
-/* The key of a row, or that of a record or timer, until end. `bytes` has room for plan.sz. */
-void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_plan_t *plan, const void *row,
+/* The key of a row, or that of a record or timer, until end. `bytes` has room for it; the
+   keys of all inputs have fields of the same sizes. */
+void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_t *key, const void *row,
                               uint8_t *bytes);
 void tm_keyed_state_begin_key(tm_keyed_state_t *ks, uint64_t key);
 void tm_keyed_state_end(tm_keyed_state_t *ks);
 
 /* Asks the memory for what begin_row and the first access will read. */
-void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_plan_t *plan,
-                             const void *row);
+void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row);
 
-/* The key's bytes, as the plan places them. */
+/* The key's bytes, as the layout places them. */
 const uint8_t *tm_keyed_state_key(const tm_keyed_state_t *ks);
 
 /* Timers of the current key: a record stays while it has any. add -> 0 or TM_E_LIMIT. */

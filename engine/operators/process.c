@@ -74,13 +74,13 @@ static void drain(tm_process_t *p)
 
 /* ---- Input ----------------------------------------------------------------------------------- */
 
-static void row_call(tm_process_t *p, const tm_key_plan_t *plan, bool second, const tm_row_t *row)
+static void row_call(tm_process_t *p, const tm_key_t *key, bool second, const tm_row_t *row)
 {
     p->time_ns = row->event_ns;
     p->recv_ns = row->recv_ns;
     p->state.stamp_ns = row->event_ns;
     p->in_key = true;
-    tm_keyed_state_begin_row(&p->state, plan, row, p->key_bytes);
+    tm_keyed_state_begin_row(&p->state, key, row, p->key_bytes);
     if (second)
         p->fns.on_second(p, row);
     else
@@ -89,26 +89,21 @@ static void row_call(tm_process_t *p, const tm_key_plan_t *plan, bool second, co
     tm_keyed_state_end(&p->state);
 }
 
-void tm_process_rows(tm_operator_t *op, uint32_t input_idx, const void *rows, uint32_t cnt,
-                     uint32_t stride)
+static void process_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_t cnt,
+                         uint32_t stride)
 {
     tm_process_t *p = (tm_process_t *)op;
     const uint8_t *at = rows;
-    const tm_key_plan_t *plan = &p->plans[input_idx];
-    TM_CHECK(input_idx < p->in_cnt, "process %s: input %u", p->name, input_idx);
+    const tm_key_t *key = &p->keys[input];
+    TM_CHECK(input < p->in_cnt, "process %s: input %u", p->name, input);
     drain(p);
     p->state.clock_ns[TM_EVENT_TIME] = p->wm_ns;
     for (uint32_t i = 0; i < cnt; i++, at += stride) {
-        if (i + AHEAD < cnt) tm_keyed_state_prefetch(&p->state, plan, at + (size_t)AHEAD * stride);
-        row_call(p, plan, input_idx == 1, (const tm_row_t *)(const void *)at);
+        if (i + AHEAD < cnt) tm_keyed_state_prefetch(&p->state, key, at + (size_t)AHEAD * stride);
+        row_call(p, key, input == 1, (const tm_row_t *)(const void *)at);
     }
     tm_counter_add(p->rows, cnt);
     flush(p);
-}
-
-static void process_rows(tm_operator_t *op, const void *rows, uint32_t cnt, uint32_t stride)
-{
-    tm_process_rows(op, 0, rows, cnt, stride);
 }
 
 static void process_watermark(tm_operator_t *op, int64_t wm_ns)
@@ -121,7 +116,7 @@ static void process_watermark(tm_operator_t *op, int64_t wm_ns)
     watermark_work(p);
 }
 
-void tm_process_on_time(tm_operator_t *op, int64_t now_ns)
+static void process_time(tm_operator_t *op, int64_t now_ns)
 {
     tm_process_t *p = (tm_process_t *)op;
     if (now_ns <= p->now_ns) return;
@@ -158,7 +153,30 @@ static void process_fini(tm_operator_t *op)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-static int cfg_check(const tm_process_cfg_t *cfg, tm_key_plan_t plans[2])
+static const tm_field_t *key_field(const tm_schema_t *in, const tm_key_t *key, uint32_t idx)
+{
+    uint32_t i = 0;
+    while (in->fields[i].off != key->fields[idx].off) i++;
+    return &in->fields[i];
+}
+
+static bool keys_alike(const tm_process_cfg_t *cfg, const tm_key_t keys[2])
+{
+    if (keys[0].field_cnt != keys[1].field_cnt) return false;
+    for (uint32_t i = 0; i < keys[0].field_cnt; i++)
+        if (key_field(cfg->in[0], &keys[0], i)->type != key_field(cfg->in[1], &keys[1], i)->type)
+            return false;
+    return true;
+}
+
+static int symbol_at(const tm_schema_t *in, const tm_key_t *key)
+{
+    for (uint32_t i = 0; i < key->field_cnt; i++)
+        if (key_field(in, key, i)->type == TM_TYPE_SYMBOL) return key->fields[i].at;
+    return -1;
+}
+
+static int cfg_check(const tm_process_cfg_t *cfg, tm_key_t keys[2])
 {
     const char *name = cfg->name;
     if (!cfg->fns.on_row || (cfg->in_cnt == 2) != (cfg->fns.on_second != NULL))
@@ -170,10 +188,10 @@ static int cfg_check(const tm_process_cfg_t *cfg, tm_key_plan_t plans[2])
     if (cfg->timer_grain_ns < 0)
         return tm_error_set(TM_E_CONFIG, "process %s: timer_grain_ns must not be negative", name);
     for (uint32_t i = 0; i < cfg->in_cnt; i++) {
-        int err = tm_key_plan_build(&plans[i], cfg->in[i], cfg->key_fields[i], cfg->key_field_cnt);
+        int err = tm_key_compile(&keys[i], cfg->in[i], cfg->key_fields[i]);
         if (err < 0) return tm_error_context(err, "process %s", name);
     }
-    if (cfg->in_cnt == 2 && !tm_key_plan_same(&plans[0], &plans[1]))
+    if (cfg->in_cnt == 2 && !keys_alike(cfg, keys))
         return tm_error_set(TM_E_CONFIG, "process %s: the keys of its inputs differ in type", name);
     int err = tm_keyed_state_check(cfg->states, cfg->state_cnt);
     return err < 0 ? tm_error_context(err, "process %s", name) : 0;
@@ -186,8 +204,8 @@ static size_t port_sz(const tm_schema_t *schema)
 
 size_t tm_process_footprint(const tm_process_cfg_t *cfg)
 {
-    tm_key_plan_t plans[2];
-    if (cfg_check(cfg, plans) < 0) return 0;
+    tm_key_t keys[2];
+    if (cfg_check(cfg, keys) < 0) return 0;
     size_t sz = tm_align_up(sizeof(tm_process_t), TM_CACHE_LINE) + port_sz(cfg->out);
     for (uint32_t i = 0; i < cfg->side_cnt; i++) sz += port_sz(cfg->sides[i]);
     return sz;
@@ -203,11 +221,12 @@ static uint8_t *port_open(process_port_t *port, uint8_t *mem, const tm_schema_t 
     return mem + port_sz(schema);
 }
 
-tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg)
+tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg, const tm_operator_env_t *env)
 {
     static const tm_operator_ops_t ops = {.kind = "process",
                                           .on_rows = process_rows,
                                           .on_watermark = process_watermark,
+                                          .on_time = process_time,
                                           .work = process_work,
                                           .on_end = process_end,
                                           .fini = process_fini};
@@ -220,21 +239,24 @@ tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg)
                         .budget = cfg->budget ? cfg->budget : PROCESS_BUDGET,
                         .side_cnt = cfg->side_cnt,
                         .in_cnt = cfg->in_cnt,
+                        .subtask_idx = env->subtask_idx,
+                        .subtask_cnt = env->subtask_cnt,
                         .wm_ns = TM_TIME_NONE,
                         .wm_out_ns = TM_TIME_NONE,
                         .now_ns = TM_TIME_NONE,
                         .time_ns = TM_TIME_NONE};
-    TM_CHECK(cfg_check(cfg, p->plans) == 0, "process %s: checked by its footprint", cfg->name);
-    tm_keyed_state_init(&p->state, cfg->pages, &p->plans[0], cfg->states, cfg->state_cnt);
+    TM_CHECK(cfg_check(cfg, p->keys) == 0, "process %s: checked by its footprint", cfg->name);
+    p->symbol_at = symbol_at(cfg->in[0], &p->keys[0]);
+    tm_keyed_state_init(&p->state, env->pages, &p->keys[0], cfg->states, cfg->state_cnt);
     for (uint32_t i = 0; i < 2; i++) tm_timer_queue_init(&p->timers[i], &p->state.slab);
-    p->rows = tm_counter_get(cfg->counters, "process_rows");
-    p->fired = tm_counter_get(cfg->counters, "process_timers");
-    p->expired = tm_counter_get(cfg->counters, "process_expired");
-    p->full = tm_counter_get(cfg->counters, "process_full");
+    p->rows = tm_counter_get(env->counters, "process_rows");
+    p->fired = tm_counter_get(env->counters, "process_timers");
+    p->expired = tm_counter_get(env->counters, "process_expired");
+    p->full = tm_counter_get(env->counters, "process_full");
     uint8_t *at = (uint8_t *)mem + tm_align_up(sizeof *p, TM_CACHE_LINE);
-    at = port_open(&p->ports[0], at, cfg->out, cfg->out_to);
+    at = port_open(&p->ports[0], at, cfg->out, env->outs[0]);
     for (uint32_t i = 0; i < cfg->side_cnt; i++)
-        at = port_open(&p->ports[1 + i], at, cfg->sides[i], cfg->sides_to[i]);
+        at = port_open(&p->ports[1 + i], at, cfg->sides[i], env->outs[1 + i]);
     if (p->fns.open) p->fns.open(p);
     return &p->op;
 }

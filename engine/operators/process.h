@@ -20,7 +20,6 @@
 #ifndef TM_ENGINE_PROCESS_H
 #define TM_ENGINE_PROCESS_H
 
-#include "base/counter.h"
 #include "engine/operators/keyed_state.h"
 #include "engine/operators/operator.h"
 #include "state/timer_queue.h"
@@ -35,30 +34,17 @@ typedef struct tm_process_cfg {
 
     uint32_t in_cnt;
     const tm_schema_t *in[2];
-    const char *const *key_fields[2]; /* the same types in both inputs */
-    uint32_t key_field_cnt;
+    const char *key_fields[2][TM_KEY_FIELD_MAX]; /* by input, up to the first NULL; of like types */
 
     const tm_schema_t *out;
     const tm_schema_t *sides[TM_PROCESS_SIDE_MAX];
     uint32_t side_cnt;
 
     uint32_t budget; /* timers that one call of work() fires; 0 = 256 */
-
-    tm_emitter_t out_to;
-    tm_emitter_t sides_to[TM_PROCESS_SIDE_MAX];
-
-    tm_page_arena_t *pages;     /* of the worker; not owned */
-    tm_counter_set_t *counters; /* of the worker; not owned */
 } tm_process_cfg_t;
 
 size_t tm_process_footprint(const tm_process_cfg_t *cfg);
-tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg);
-
-/* Rows of the input 0 or 1. */
-void tm_process_rows(tm_operator_t *op, uint32_t input_idx, const void *rows, uint32_t cnt,
-                     uint32_t stride);
-
-/* The wall clock, which never goes back. */
-void tm_process_on_time(tm_operator_t *op, int64_t now_ns);
+tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg,
+                               const tm_operator_env_t *env);
 
 #endif

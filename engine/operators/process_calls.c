@@ -120,11 +120,11 @@ int tm_timer_delete(tm_process_t *p, tm_time_domain_t domain, int64_t time_ns, u
 
 const void *tm_process_key(tm_process_t *p, uint32_t field_idx, size_t *sz)
 {
-    const tm_key_plan_t *plan = &p->state.plan;
-    TM_CHECK(p->in_key && field_idx < plan->field_cnt, "process %s: no key field %u", p->name,
+    const tm_key_t *key = &p->keys[0];
+    TM_CHECK(p->in_key && field_idx < key->field_cnt, "process %s: no key field %u", p->name,
              field_idx);
-    if (sz) *sz = plan->fields[field_idx].sz;
-    return tm_keyed_state_key(&p->state) + plan->fields[field_idx].key_off;
+    if (sz) *sz = key->fields[field_idx].sz;
+    return tm_keyed_state_key(&p->state) + key->fields[field_idx].at;
 }
 
 int64_t tm_process_time(const tm_process_t *p)
@@ -147,14 +147,20 @@ void *tm_process_user(const tm_process_t *p)
     return p->user;
 }
 
+uint32_t tm_process_subtask(const tm_process_t *p, uint32_t *subtask_cnt)
+{
+    if (subtask_cnt) *subtask_cnt = p->subtask_cnt;
+    return p->subtask_idx;
+}
+
 static void *port_row(tm_process_t *p, process_port_t *port)
 {
     if (port->cnt == PROCESS_OUT_ROWS) tm_process_port_flush(port);
     uint8_t *at = port->rows + (size_t)port->cnt++ * port->stride;
     memset(at, 0, port->stride);
     uint32_t symbol = TM_SYMBOL_NONE;
-    if (p->in_key && p->state.plan.symbol)
-        memcpy(&symbol, tm_keyed_state_key(&p->state) + p->state.plan.symbol_off, sizeof symbol);
+    if (p->in_key && p->symbol_at >= 0)
+        memcpy(&symbol, tm_keyed_state_key(&p->state) + p->symbol_at, sizeof symbol);
     const tm_row_t head = {.schema_id = port->schema_id,
                            .symbol = symbol,
                            .event_ns = p->in_key ? p->time_ns : p->wm_ns,

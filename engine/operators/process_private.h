@@ -24,7 +24,9 @@ struct tm_process {
     uint32_t budget;
     uint32_t side_cnt;
     uint32_t in_cnt;
-    tm_key_plan_t plans[2];
+    uint32_t subtask_idx, subtask_cnt;
+    tm_key_t keys[2]; /* by input */
+    int symbol_at;    /* of the key's first symbol within its bytes, -1 = none */
     tm_keyed_state_t state;
     tm_timer_queue_t timers[2]; /* by domain */
 
@@ -37,7 +39,7 @@ struct tm_process {
 
     tm_counter_t *rows, *fired, *expired, *full;
     process_port_t ports[1 + TM_PROCESS_SIDE_MAX]; /* the output, then the side outputs */
-    uint8_t key_bytes[TM_KEY_FIELD_MAX * 16];
+    uint8_t key_bytes[TM_KEY_SZ_MAX];
 };
 
 void tm_process_port_flush(process_port_t *port);

@@ -383,7 +383,7 @@ static void drive(rig_t *r, uint32_t rounds)
     tm_trade_t rows[16];
     int64_t event = 0, now = 1000;
     r->clock[TM_PROCESSING_TIME] = now;
-    tm_process_on_time(r->op, now);
+    tm_operator_time(r->op, now);
     for (uint32_t round = 0; round < rounds; round++) {
         for (uint32_t i = 0; i < TM_ARRAY_CNT(rows); i++) {
             uint64_t rnd = pages_bed_random(&r->seed);
@@ -393,7 +393,7 @@ static void drive(rig_t *r, uint32_t rounds)
                 .trade_id = key * UINT64_C(0x9e3779b97f4a7c15),
                 .price_e8 = (int64_t)key % 3};
         }
-        tm_process_rows(r->op, 0, rows, TM_ARRAY_CNT(rows), sizeof rows[0]);
+        tm_operator_rows(r->op, rows, TM_ARRAY_CNT(rows), sizeof rows[0]);
         event += (int64_t)(pages_bed_random(&r->seed) % 200);
         if (round % 3 == 0) {
             r->clock[TM_EVENT_TIME] = event - 150;
@@ -403,7 +403,7 @@ static void drive(rig_t *r, uint32_t rounds)
         if (round % 4 == 1) {
             now += (int64_t)(pages_bed_random(&r->seed) % 400);
             r->clock[TM_PROCESSING_TIME] = now;
-            tm_process_on_time(r->op, now);
+            tm_operator_time(r->op, now);
             settle(r);
         }
     }
@@ -412,7 +412,6 @@ static void drive(rig_t *r, uint32_t rounds)
 static uint64_t run(bool wide, int64_t ttl_ns, tm_time_domain_t domain, uint32_t pages,
                     uint64_t seed)
 {
-    static const char *const keys[] = {"symbol", "trade_id", "price"};
     static rig_t r;
     tm_page_arena_t arena;
     void *page_mem = pages_bed_open(&arena, pages);
@@ -446,16 +445,14 @@ static uint64_t run(bool wide, int64_t ttl_ns, tm_time_domain_t domain, uint32_t
                                   .state_cnt = STATES,
                                   .in_cnt = 1,
                                   .in = {tm_schema_trade()},
-                                  .key_fields = {keys},
-                                  .key_field_cnt = wide ? 3 : 1,
+                                  .key_fields = {{"symbol", wide ? "trade_id" : NULL, "price"}},
                                   .out = tm_schema_trade(),
-                                  .budget = 7,
-                                  .out_to = {out_rows, out_watermark, &r},
-                                  .pages = &arena,
-                                  .counters = counters};
+                                  .budget = 7};
+    const tm_operator_env_t env = {
+        .outs = {{out_rows, out_watermark, &r}}, .pages = &arena, .counters = counters};
     void *mem = aligned_alloc(TM_CACHE_LINE,
                               tm_align_up(tm_process_footprint(&cfg), TM_CACHE_LINE));
-    r.op = tm_process_init(mem, &cfg);
+    r.op = tm_process_init(mem, &cfg, &env);
     drive(&r, 2500);
     r.clock[TM_EVENT_TIME] = INT64_MAX;
     tm_operator_watermark(r.op, INT64_MAX);

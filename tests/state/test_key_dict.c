@@ -33,7 +33,7 @@ static void run(uint32_t hash_bits)
         uint32_t no = (uint32_t)(r >> 32) % (hash_bits == 64 ? KEYS : 60), sz, got_sz;
         char text[128];
         sz = text_of(no, text);
-        uint64_t hash = tm_key_hash(text, sz) & mask;
+        uint64_t hash = tm_bytes_hash(text, sz) & mask;
         uint64_t found = tm_key_dict_find(&dict, text, sz, hash);
         tm_assert_eq(found, holds[no] ? ids[no] : 0);
         if (r % 5 < 3) {
@@ -73,12 +73,12 @@ Test(key_dict, hashes_alike_bytes_far_apart)
 {
     /* Every bit of the key changes about half of the bits of the hash. */
     uint8_t key[24] = {0};
-    uint64_t zero = tm_key_hash(key, sizeof key);
+    uint64_t zero = tm_bytes_hash(key, sizeof key);
     for (uint32_t bit = 0; bit < 8 * sizeof key; bit++) {
         key[bit / 8] = (uint8_t)(1u << bit % 8);
-        int changed = __builtin_popcountll(tm_key_hash(key, sizeof key) ^ zero);
+        int changed = __builtin_popcountll(tm_bytes_hash(key, sizeof key) ^ zero);
         key[bit / 8] = 0;
         tm_assert(changed >= 14 && changed <= 50);
     }
-    tm_assert(tm_key_hash("a", 1) != tm_key_hash("a\0", 2));
+    tm_assert(tm_bytes_hash("a", 1) != tm_bytes_hash("a\0", 2));
 }
