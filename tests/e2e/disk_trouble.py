@@ -2,6 +2,7 @@
 """Folders that cannot be written, disks that fill up: named errors, nothing broken to be seen."""
 
 import os
+import subprocess
 
 import harness
 import synthetic
