@@ -3,7 +3,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/cli/capture.h"
+#include "engine/cli/capture_run.h"
 #include "engine/cli/commands.h"
 #include "engine/job/flags.h"
 #include "net/url.h"
