@@ -282,7 +282,8 @@ static int reply_control(tm_venue_client_t *c)
 
 void tm_venue_client_finish(tm_venue_client_t *c, uint16_t code, const char *reason, int64_t now_ns)
 {
-    if (c->phase == TM_VENUE_CLIENT_UPGRADE) tm_venue_client_abort(c);
+    bool quiet = c->fault && tm_venue_fault_is_quiet(c->fault);
+    if (c->phase == TM_VENUE_CLIENT_UPGRADE || quiet) tm_venue_client_abort(c);
     if (c->phase != TM_VENUE_CLIENT_OPEN) return;
     tm_ws_close(c->ws, code, reason);
     tm_venue_client_streams_drop(c);
