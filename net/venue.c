@@ -473,6 +473,7 @@ int tm_venue_run(const tm_venue_cfg_t *cfg, const _Atomic bool *stop)
     v->shared.handshake_ns = 10 * TM_NS_PER_S;
     v->shared.close_ns = cfg->close_ns ? cfg->close_ns : 60 * TM_NS_PER_S;
     v->shared.deflate = cfg->deflate;
+    v->shared.record_cnt = cfg->record_cnt;
     counters_get(v);
     int err = start(v);
     if (err >= 0) err = serve(v);
