@@ -30,7 +30,8 @@ typedef struct tm_parser_cfg {
     tm_symbols_t *symbols;        /* shared; not owned */
     tm_counter_set_t *counters;   /* of the ingest thread; not owned */
     const struct tm_venue *venue; /* parse/venues/venues.h; NULL = Binance */
-    uint32_t dead_letter_max;     /* messages kept for inspection; 0 = 256 */
+    bool no_books; /* batches of book levels are checked for their form, counted and left */
+    uint32_t dead_letter_max; /* messages kept for inspection; 0 = 256 */
     /* For tests and measurements: */
     const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
     bool any_order_only;              /* never takes a fast path */
