@@ -65,17 +65,12 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
 {
     struct tm_stream *node = node_add(job, NULL, TM_NODE_FEED, spec->name ? spec->name : "feed");
     if (!node) return &job->broken;
-    switch (spec->rows) {
-    case TM_ROWS_TRADE:
-        node->schema = *tm_schema_trade();
-        break;
-    case TM_ROWS_QUOTE:
-        node->schema = *tm_schema_quote();
-        break;
-    default:
-        return job_fail(job, "source_feed %s: rows must be TM_ROWS_TRADE or TM_ROWS_QUOTE",
-                        node->name);
-    }
+    const tm_schema_t *schema = tm_schema_market((uint16_t)spec->rows);
+    if (!schema)
+        return job_fail(
+            job, "source_feed %s: rows must be one of TM_ROWS_*, TM_ROWS_TRADE to begin with",
+            node->name);
+    node->schema = *schema;
     node->feed.rows = spec->rows;
     if (spec->url && strlen(spec->url) >= sizeof node->feed.url)
         return job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
