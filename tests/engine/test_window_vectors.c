@@ -43,21 +43,21 @@ static bool cfg_read(const tm_json_t *c, tm_window_cfg_t *cfg)
     static const tm_agg_spec_t sum = {"value", TM_AGG_SUM, "value", NULL};
     if (strcmp(tm_json_text(w, "time", "event"), "event") != 0) return false;
     if (strcmp(tm_json_text(c, "agg", ""), "sum") != 0) return false;
-    *cfg = (tm_window_cfg_t){.window = {.size_ns = tm_json_int(w, "size", 0),
-                                        .slide_ns = tm_json_int(w, "slide", 0),
-                                        .offset_ns = tm_json_int(w, "offset", 0),
-                                        .lateness_ns = tm_json_int(c, "lateness", 0)},
-                             .purge = strstr(trigger, "purging") != NULL,
+    *cfg = (tm_window_cfg_t){.what.window = {.size_ns = tm_json_int(w, "size", 0),
+                                             .slide_ns = tm_json_int(w, "slide", 0),
+                                             .offset_ns = tm_json_int(w, "offset", 0),
+                                             .lateness_ns = tm_json_int(c, "lateness", 0)},
+                             .what.trigger.purge = strstr(trigger, "purging") != NULL,
                              .in = element_schema(),
                              .key_fields = {"key"},
-                             .aggs = &sum,
-                             .agg_cnt = 1,
+                             .what.aggs = &sum,
+                             .what.agg_cnt = 1,
                              .out_name = "sums",
                              .out_id = TM_SCHEMA_ID_USER + 1};
     if (strcmp(kind, "tumbling") == 0)
-        cfg->window.kind = TM_WINDOW_TUMBLING;
+        cfg->what.window.kind = TM_WINDOW_TUMBLING;
     else if (strcmp(kind, "sliding") == 0)
-        cfg->window.kind = TM_WINDOW_SLIDING;
+        cfg->what.window.kind = TM_WINDOW_SLIDING;
     else
         return false;
     return true;
@@ -66,7 +66,7 @@ static bool cfg_read(const tm_json_t *c, tm_window_cfg_t *cfg)
 static int64_t window_max_of(const tm_window_cfg_t *cfg, int64_t ts)
 {
     tm_range_t w;
-    tm_assert_eq(tm_window_assign(&cfg->window, ts, &w, 1), 1u);
+    tm_assert_eq(tm_window_assign(&cfg->what.window, ts, &w, 1), 1u);
     return w.end - 1;
 }
 
