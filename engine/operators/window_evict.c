@@ -27,7 +27,7 @@ static void rows_filter(tm_window_general_t *g, window_record_t *w,
     w->last = last;
     while (gone) {
         tm_ref_t next = tm_window_row(g, gone)->next;
-        tm_slab_put(&g->rows, gone);
+        tm_pool_put(&g->rows, gone);
         gone = next;
     }
 }
@@ -54,7 +54,7 @@ static void evict_count(tm_window_general_t *g, window_record_t *w)
     while (w->row_cnt > (uint64_t)g->what.evictor.count) {
         tm_ref_t gone = w->first;
         w->first = tm_window_row(g, gone)->next;
-        tm_slab_put(&g->rows, gone);
+        tm_pool_put(&g->rows, gone);
         w->row_cnt--;
     }
     if (!w->first) w->last = 0;

@@ -43,9 +43,9 @@ static void serve(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t domain)
 /* Takes some of what is due from the queue. Returns how much it looked at. */
 static uint32_t serve_some(tm_window_general_t *g, tm_time_domain_t domain, uint32_t max)
 {
-    tm_time_item_t items[DUE_ITEMS];
+    tm_radix_item_t items[DUE_ITEMS];
     uint32_t n, look = max < DUE_ITEMS ? max : DUE_ITEMS;
-    uint32_t seen = tm_time_queue_take(&g->queues[domain], g->clock[domain], look, items, &n);
+    uint32_t seen = tm_radix_heap_take(&g->queues[domain], g->clock[domain], look, items, &n);
     for (uint32_t i = 0; i < n; i++) __builtin_prefetch(tm_window_record(g, items[i].ref), 1);
     for (uint32_t i = 0; i < n; i++) {
         const window_record_t *w = tm_window_record(g, items[i].ref);
@@ -351,11 +351,11 @@ static void fini(tm_operator_t *op)
 {
     tm_window_general_t *g = (tm_window_general_t *)op;
     tm_keyed_clear(&g->keys);
-    tm_slab_clear(&g->records);
-    tm_slab_clear(&g->rows);
-    tm_slab_clear(&g->timers);
-    tm_time_queue_clear(&g->queues[0]);
-    tm_time_queue_clear(&g->queues[1]);
+    tm_pool_clear(&g->records);
+    tm_pool_clear(&g->rows);
+    tm_pool_clear(&g->timers);
+    tm_radix_heap_clear(&g->queues[0]);
+    tm_radix_heap_clear(&g->queues[1]);
     tm_key_clear(&g->key);
 }
 
@@ -405,11 +405,11 @@ static void state_open(tm_window_general_t *g, uint32_t acc_sz)
     g->acc_off = (uint32_t)tm_align_up(g->state_off + g->state_sz, 16);
     uint32_t record_sz = (uint32_t)tm_align_up(g->acc_off + (g->keeps_rows ? 0 : acc_sz), 16);
     tm_keyed_init(&g->keys, g->pages, sizeof(window_key_t));
-    tm_slab_init(&g->records, g->pages, record_sz);
-    tm_slab_init(&g->rows, g->pages, (uint32_t)tm_align_up(sizeof(window_row_t) + g->row_sz, 16));
-    tm_slab_init(&g->timers, g->pages, sizeof(window_timer_t));
-    tm_time_queue_init(&g->queues[0], g->pages);
-    tm_time_queue_init(&g->queues[1], g->pages);
+    tm_pool_init(&g->records, g->pages, record_sz);
+    tm_pool_init(&g->rows, g->pages, (uint32_t)tm_align_up(sizeof(window_row_t) + g->row_sz, 16));
+    tm_pool_init(&g->timers, g->pages, sizeof(window_timer_t));
+    tm_radix_heap_init(&g->queues[0], g->pages);
+    tm_radix_heap_init(&g->queues[1], g->pages);
     tm_key_attach(&g->key, g->pages);
 }
 

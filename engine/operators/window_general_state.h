@@ -13,7 +13,7 @@
 #define TM_ENGINE_WINDOW_GENERAL_STATE_H
 
 #include "engine/operators/window_out.h"
-#include "state/time_queue.h"
+#include "state/radix_heap.h"
 
 enum { GENERAL_BUDGET = 2048 };
 
@@ -26,7 +26,7 @@ typedef struct window_key {
 
 /* A window of a key; the trigger's state and the accumulator follow. */
 typedef struct window_record {
-    tm_ref_t next; /* of the key, an earlier start; the slab's while it is not in use */
+    tm_ref_t next; /* of the key, an earlier start; the pool's while it is not in use */
     bool live;     /* survives in memory that was handed back: what is queued may look */
     bool cleanup;  /* is to be forgotten when its time comes */
     uint16_t unused;
@@ -88,8 +88,8 @@ typedef struct tm_window_general {
 
     tm_page_arena_t *pages;
     tm_keyed_table_t keys;
-    tm_slab_t records, rows, timers;
-    tm_time_queue_t queues[2];
+    tm_pool_t records, rows, timers;
+    tm_radix_heap_t queues[2];
 
     /* Rows of the batch under way whose accumulators are known and not yet updated. */
     const uint8_t *batch;

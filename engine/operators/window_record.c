@@ -16,7 +16,7 @@ static void contents_clear(tm_window_general_t *g, window_record_t *w)
 {
     for (tm_ref_t at = w->first; at;) {
         tm_ref_t next = tm_window_row(g, at)->next;
-        tm_slab_put(&g->rows, at);
+        tm_pool_put(&g->rows, at);
         at = next;
     }
     w->first = w->last = 0;
@@ -35,8 +35,8 @@ void tm_window_purge(tm_window_general_t *g, window_record_t *window)
 
 tm_ref_t tm_window_make(tm_window_general_t *g, tm_ref_t *link, uint64_t key, tm_range_t range)
 {
-    bool room = tm_time_queue_reserve(&g->queues[0], 2) && tm_time_queue_reserve(&g->queues[1], 2);
-    tm_ref_t ref = room ? tm_slab_get(&g->records) : 0;
+    bool room = tm_radix_heap_reserve(&g->queues[0], 2) && tm_radix_heap_reserve(&g->queues[1], 2);
+    tm_ref_t ref = room ? tm_pool_get(&g->records) : 0;
     if (!ref) {
         tm_counter_add(g->counters.full, 1);
         return 0;
@@ -57,7 +57,7 @@ tm_ref_t tm_window_make(tm_window_general_t *g, tm_ref_t *link, uint64_t key, tm
 
 static bool row_keep(tm_window_general_t *g, window_record_t *w, const void *row)
 {
-    tm_ref_t ref = tm_slab_get(&g->rows);
+    tm_ref_t ref = tm_pool_get(&g->rows);
     if (!ref) {
         tm_counter_add(g->counters.full, 1);
         return false;
@@ -145,7 +145,7 @@ void tm_window_free(tm_window_general_t *g, tm_ref_t ref)
     tm_window_timers_clear(g, w);
     contents_clear(g, w);
     w->live = false;
-    tm_slab_put(&g->records, ref);
+    tm_pool_put(&g->records, ref);
 }
 
 void tm_window_drop(tm_window_general_t *g, tm_ref_t ref)
@@ -165,7 +165,7 @@ void tm_window_enqueue(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t do
 {
     window_record_t *w = tm_window_edit(g, ref);
     if (w->queued[domain] != TM_TIME_NONE && w->queued[domain] <= at) return;
-    if (tm_time_queue_push(&g->queues[domain], at, ref))
+    if (tm_radix_heap_push(&g->queues[domain], at, ref))
         w->queued[domain] = at;
     else
         tm_counter_add(g->counters.full, 1);

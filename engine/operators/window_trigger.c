@@ -27,7 +27,7 @@ void tm_trigger_timer_set(tm_trigger_call_t *call, tm_time_domain_t time, int64_
     if (w->timer[time] == TM_TIME_NONE) {
         w->timer[time] = at_ns;
     } else {
-        tm_ref_t ref = tm_slab_get(&g->timers);
+        tm_ref_t ref = tm_pool_get(&g->timers);
         if (!ref) {
             tm_counter_add(g->counters.full, 1);
             return;
@@ -51,7 +51,7 @@ void tm_trigger_timer_delete(tm_trigger_call_t *call, tm_time_domain_t time, int
     if (!link) return;
     tm_ref_t gone = *link;
     *link = ((const window_timer_t *)tm_ref_ptr(g->pages, gone))->next;
-    tm_slab_put(&g->timers, gone);
+    tm_pool_put(&g->timers, gone);
 }
 
 void tm_window_timers_clear(tm_window_general_t *g, window_record_t *window)
@@ -60,7 +60,7 @@ void tm_window_timers_clear(tm_window_general_t *g, window_record_t *window)
     while (window->timers) {
         tm_ref_t gone = window->timers;
         window->timers = ((const window_timer_t *)tm_ref_ptr(g->pages, gone))->next;
-        tm_slab_put(&g->timers, gone);
+        tm_pool_put(&g->timers, gone);
     }
 }
 
