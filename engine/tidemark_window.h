@@ -41,7 +41,7 @@ typedef enum tm_window_kind {
     TM_WINDOW_COUNT,      /* the last `count` rows, every `count_slide` rows (0 = count) */
 } tm_window_kind_t;
 
-typedef enum tm_time_domain { TM_TIME_EVENT, TM_TIME_PROCESSING } tm_time_domain_t;
+typedef enum tm_time_domain { TM_EVENT_TIME, TM_PROCESSING_TIME } tm_time_domain_t;
 
 /* Spreads the firing of tumbling windows of different workers. */
 typedef enum tm_stagger {
@@ -69,7 +69,7 @@ static inline tm_window_spec_t tm_window_of(tm_window_kind_t kind, int64_t size_
                                             int64_t slide_ns)
 {
     tm_window_spec_t spec = {kind, size_ns,       slide_ns,          0, 0, 0, NULL, 0,
-                             0,    TM_TIME_EVENT, TM_STAGGER_ALIGNED};
+                             0,    TM_EVENT_TIME, TM_STAGGER_ALIGNED};
     return spec;
 }
 

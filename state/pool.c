@@ -14,6 +14,7 @@ void tm_pool_init(tm_pool_t *pool, tm_page_arena_t *arena, uint32_t object_sz)
 
 static void unused_push(tm_pool_t *pool, tm_ref_t ref)
 {
+    tm_ref_touch(pool->arena, ref);
     memcpy(tm_ref_ptr(pool->arena, ref), &pool->unused, sizeof pool->unused);
     pool->unused = ref;
 }

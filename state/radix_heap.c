@@ -14,8 +14,10 @@ typedef struct chunk {
 } chunk_t;
 static_assert(sizeof(chunk_t) == CHUNK_SZ, "a chunk is a whole part of a page");
 
+/* To be written, in nearly all cases. */
 static chunk_t *chunk_at(const tm_radix_heap_t *q, tm_ref_t ref)
 {
+    tm_ref_touch(q->chunks.arena, ref);
     return tm_ref_ptr(q->chunks.arena, ref);
 }
 

@@ -106,12 +106,12 @@ int64_t tm_window_call_end(const tm_window_call_t *call)
 
 int64_t tm_window_call_watermark(const tm_window_call_t *call)
 {
-    return call->g->clock[TM_TIME_EVENT];
+    return call->g->clock[TM_EVENT_TIME];
 }
 
 int64_t tm_window_call_clock(const tm_window_call_t *call)
 {
-    return call->g->clock[TM_TIME_PROCESSING];
+    return call->g->clock[TM_PROCESSING_TIME];
 }
 
 uint64_t tm_window_call_row_cnt(const tm_window_call_t *call)

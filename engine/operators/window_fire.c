@@ -163,6 +163,7 @@ void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const v
     bool added;
     void *entry = tm_window_entry(w, slice, key, &added);
     if (!entry) return;
+    tm_ptr_touch(w->pages, entry);
     void *acc = (uint8_t *)entry + w->acc_off;
     tm_agg_add(&w->agg, &acc, row, 1, stride);
     if (w->panes_used && !tm_window_is_due(w, slice->last.end))

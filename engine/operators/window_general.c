@@ -63,8 +63,8 @@ static uint32_t general_work(tm_window_general_t *g)
         while (g->firing[d] && done < g->budget)
             done += serve_some(g, (tm_time_domain_t)d, g->budget - done);
     tm_window_out_flush(&g->out);
-    if (!g->firing[TM_TIME_EVENT] && g->wm_out != g->clock[TM_TIME_EVENT]) {
-        g->wm_out = g->clock[TM_TIME_EVENT];
+    if (!g->firing[TM_EVENT_TIME] && g->wm_out != g->clock[TM_EVENT_TIME]) {
+        g->wm_out = g->clock[TM_EVENT_TIME];
         tm_emit_watermark(&g->out.to, g->wm_out);
         done++;
     }
@@ -105,7 +105,7 @@ static void take(tm_window_general_t *g, tm_ref_t ref, const void *row, int32_t 
     tm_trigger_result_t result = g->ops->on_row(&call, g->ops_ctx, row);
     int64_t max = tm_window_max(g, w), cleanup = tm_window_cleanup(g, max);
     if (result != TM_TRIGGER_CONTINUE) {
-        bool again = tm_window_domain(g) == TM_TIME_EVENT && max <= g->clock[TM_TIME_EVENT];
+        bool again = tm_window_domain(g) == TM_EVENT_TIME && max <= g->clock[TM_EVENT_TIME];
         if ((result & TM_TRIGGER_FIRE) != 0 && again) tm_counter_add(g->counters.refired, 1);
         obey(g, ref, result);
     }
@@ -226,7 +226,7 @@ static void row_grid(tm_window_general_t *g, window_key_t *entry, uint64_t key, 
 static void stagger(tm_window_general_t *g)
 {
     tm_window_spec_t *w = &g->what.window;
-    int64_t now = g->clock[TM_TIME_PROCESSING], start, shift = 0;
+    int64_t now = g->clock[TM_PROCESSING_TIME], start, shift = 0;
     if (w->stagger == TM_STAGGER_RANDOM)
         shift = (int64_t)((uint64_t)tm_clock_mono_ns() * UINT64_C(0x9e3779b97f4a7c15) >> 1) %
                 w->size_ns;
@@ -239,8 +239,8 @@ static void stagger(tm_window_general_t *g)
 static void row_in(tm_window_general_t *g, window_key_t *entry, uint64_t key, const tm_row_t *row,
                    int32_t idx)
 {
-    bool event = tm_window_domain(g) == TM_TIME_EVENT;
-    int64_t t = event ? row->event_ns : g->clock[TM_TIME_PROCESSING];
+    bool event = tm_window_domain(g) == TM_EVENT_TIME;
+    int64_t t = event ? row->event_ns : g->clock[TM_PROCESSING_TIME];
     g->batch_accs[idx] = g->trash; /* unless it turns out to count */
     entry = settle(g, entry, key, tm_keyed_tag(key));
     if (g->what.window.kind == TM_WINDOW_GLOBAL) {
@@ -307,8 +307,8 @@ static void on_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_
     tm_window_general_t *g = (tm_window_general_t *)op;
     if (cnt == 0) return;
     tm_counter_add(g->counters.rows, cnt);
-    if (g->clock[TM_TIME_PROCESSING] == TM_TIME_NONE)
-        g->clock[TM_TIME_PROCESSING] = ((const tm_row_t *)rows)->recv_ns;
+    if (g->clock[TM_PROCESSING_TIME] == TM_TIME_NONE)
+        g->clock[TM_PROCESSING_TIME] = ((const tm_row_t *)rows)->recv_ns;
     if (!g->staggered) stagger(g);
     for (uint32_t done = 0; done < cnt;) {
         uint32_t n = cnt - done < TM_AGG_BATCH_MAX ? cnt - done : TM_AGG_BATCH_MAX;
@@ -328,12 +328,12 @@ static void clock_set(tm_window_general_t *g, tm_time_domain_t domain, int64_t n
 
 static void on_watermark(tm_operator_t *op, int64_t wm_ns)
 {
-    clock_set((tm_window_general_t *)op, TM_TIME_EVENT, wm_ns);
+    clock_set((tm_window_general_t *)op, TM_EVENT_TIME, wm_ns);
 }
 
 static void on_time(tm_operator_t *op, int64_t now_ns)
 {
-    clock_set((tm_window_general_t *)op, TM_TIME_PROCESSING, now_ns);
+    clock_set((tm_window_general_t *)op, TM_PROCESSING_TIME, now_ns);
 }
 
 static uint32_t work(tm_operator_t *op)

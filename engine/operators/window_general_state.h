@@ -119,6 +119,7 @@ struct tm_window_call {
 /* The one way to state that is about to be written. */
 static inline void *tm_window_edit(tm_window_general_t *g, tm_ref_t ref)
 {
+    tm_ref_touch(g->pages, ref);
     return tm_ref_ptr(g->pages, ref);
 }
 
@@ -168,15 +169,15 @@ static inline int64_t tm_window_plus(int64_t time, int64_t more)
 /* When a window whose last time is `max` is forgotten. */
 static inline int64_t tm_window_cleanup(const tm_window_general_t *g, int64_t max)
 {
-    bool event = tm_window_domain(g) == TM_TIME_EVENT;
+    bool event = tm_window_domain(g) == TM_EVENT_TIME;
     return event ? tm_window_plus(max, g->what.window.lateness_ns) : max;
 }
 
 /* Whether a window is forgotten already. */
 static inline bool tm_window_is_late(const tm_window_general_t *g, int64_t max)
 {
-    return tm_window_domain(g) == TM_TIME_EVENT && g->what.window.kind != TM_WINDOW_GLOBAL &&
-           tm_window_cleanup(g, max) <= g->clock[TM_TIME_EVENT];
+    return tm_window_domain(g) == TM_EVENT_TIME && g->what.window.kind != TM_WINDOW_GLOBAL &&
+           tm_window_cleanup(g, max) <= g->clock[TM_EVENT_TIME];
 }
 
 /* ---- window_record.c */

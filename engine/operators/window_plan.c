@@ -30,7 +30,7 @@ static void resolve(tm_windowing_t *w)
     if (w->window.kind == TM_WINDOW_GLOBAL)
         w->trigger.kind = TM_TRIGGER_NEVER;
     else
-        w->trigger.kind = w->window.time == TM_TIME_EVENT ? TM_TRIGGER_EVENT_TIME
+        w->trigger.kind = w->window.time == TM_EVENT_TIME ? TM_TRIGGER_EVENT_TIME
                                                           : TM_TRIGGER_PROCESSING_TIME;
 }
 
@@ -180,7 +180,7 @@ int tm_window_plan(tm_window_plan_t *plan, const tm_window_cfg_t *cfg)
                 w->window.kind == TM_WINDOW_CUMULATIVE;
     plan->keeps_rows = plan->mode == TM_WINDOW_PROCESSED || w->evictor.kind != TM_EVICT_NONE;
     plan->sliced = grid && !cfg->unsliced && plan->mode == TM_WINDOW_AGGREGATES &&
-                   !plan->keeps_rows && w->window.time == TM_TIME_EVENT &&
+                   !plan->keeps_rows && w->window.time == TM_EVENT_TIME &&
                    w->window.stagger == TM_STAGGER_ALIGNED &&
                    w->trigger.kind == TM_TRIGGER_EVENT_TIME;
     return 0;

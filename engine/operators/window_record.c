@@ -51,6 +51,7 @@ tm_ref_t tm_window_make(tm_window_general_t *g, tm_ref_t *link, uint64_t key, tm
                            .timer = {TM_TIME_NONE, TM_TIME_NONE}};
     memset(tm_window_trigger_state(g, w), 0, g->state_sz);
     contents_clear(g, w);
+    tm_ptr_touch(g->pages, link);
     *link = ref;
     return ref;
 }
@@ -154,6 +155,7 @@ void tm_window_drop(tm_window_general_t *g, tm_ref_t ref)
     window_key_t *entry = tm_keyed_find(&g->keys, w->key, tm_keyed_tag(w->key));
     for (tm_ref_t *link = &entry->windows; *link; link = &tm_window_record(g, *link)->next) {
         if (*link != ref) continue;
+        tm_ptr_touch(g->pages, link);
         *link = w->next;
         break;
     }

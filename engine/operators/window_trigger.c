@@ -50,6 +50,7 @@ void tm_trigger_timer_delete(tm_trigger_call_t *call, tm_time_domain_t time, int
     tm_ref_t *link = timer_find(g, w, time, at_ns);
     if (!link) return;
     tm_ref_t gone = *link;
+    tm_ptr_touch(g->pages, link);
     *link = ((const window_timer_t *)tm_ref_ptr(g->pages, gone))->next;
     tm_pool_put(&g->timers, gone);
 }
@@ -90,12 +91,12 @@ bool tm_window_due(const tm_window_general_t *g, const window_record_t *window,
 
 int64_t tm_trigger_watermark(const tm_trigger_call_t *call)
 {
-    return call->g->clock[TM_TIME_EVENT];
+    return call->g->clock[TM_EVENT_TIME];
 }
 
 int64_t tm_trigger_clock(const tm_trigger_call_t *call)
 {
-    return call->g->clock[TM_TIME_PROCESSING];
+    return call->g->clock[TM_PROCESSING_TIME];
 }
 
 int64_t tm_trigger_window_start(const tm_trigger_call_t *call)
@@ -120,7 +121,7 @@ static tm_trigger_result_t event_row(tm_trigger_call_t *call, void *ctx, const v
     (void)ctx, (void)row;
     int64_t max = tm_trigger_window_max(call);
     if (max <= tm_trigger_watermark(call)) return TM_TRIGGER_FIRE;
-    tm_trigger_timer_set(call, TM_TIME_EVENT, max);
+    tm_trigger_timer_set(call, TM_EVENT_TIME, max);
     return TM_TRIGGER_CONTINUE;
 }
 
@@ -128,7 +129,7 @@ static tm_trigger_result_t event_timer(tm_trigger_call_t *call, void *ctx, tm_ti
                                        int64_t at_ns)
 {
     (void)ctx;
-    bool end = time == TM_TIME_EVENT && at_ns == tm_trigger_window_max(call);
+    bool end = time == TM_EVENT_TIME && at_ns == tm_trigger_window_max(call);
     return end ? TM_TRIGGER_FIRE : TM_TRIGGER_CONTINUE;
 }
 
@@ -136,7 +137,7 @@ static void event_merged(tm_trigger_call_t *call, void *ctx)
 {
     (void)ctx;
     int64_t max = tm_trigger_window_max(call);
-    if (max > tm_trigger_watermark(call)) tm_trigger_timer_set(call, TM_TIME_EVENT, max);
+    if (max > tm_trigger_watermark(call)) tm_trigger_timer_set(call, TM_EVENT_TIME, max);
 }
 
 static const tm_trigger_ops_t event_ops = {
@@ -145,7 +146,7 @@ static const tm_trigger_ops_t event_ops = {
 static tm_trigger_result_t clock_row(tm_trigger_call_t *call, void *ctx, const void *row)
 {
     (void)ctx, (void)row;
-    tm_trigger_timer_set(call, TM_TIME_PROCESSING, tm_trigger_window_max(call));
+    tm_trigger_timer_set(call, TM_PROCESSING_TIME, tm_trigger_window_max(call));
     return TM_TRIGGER_CONTINUE;
 }
 
@@ -153,14 +154,14 @@ static tm_trigger_result_t clock_timer(tm_trigger_call_t *call, void *ctx, tm_ti
                                        int64_t at_ns)
 {
     (void)call, (void)ctx, (void)at_ns;
-    return time == TM_TIME_PROCESSING ? TM_TRIGGER_FIRE : TM_TRIGGER_CONTINUE;
+    return time == TM_PROCESSING_TIME ? TM_TRIGGER_FIRE : TM_TRIGGER_CONTINUE;
 }
 
 static void clock_merged(tm_trigger_call_t *call, void *ctx)
 {
     (void)ctx;
     int64_t max = tm_trigger_window_max(call);
-    if (max > tm_trigger_clock(call)) tm_trigger_timer_set(call, TM_TIME_PROCESSING, max);
+    if (max > tm_trigger_clock(call)) tm_trigger_timer_set(call, TM_PROCESSING_TIME, max);
 }
 
 static const tm_trigger_ops_t clock_ops = {
@@ -242,7 +243,7 @@ static tm_trigger_result_t every_event_row(tm_trigger_call_t *call, void *ctx, c
 {
     if (event_row(call, ctx, row) == TM_TRIGGER_FIRE) return TM_TRIGGER_FIRE;
     const tm_row_t *head = row;
-    if (head->event_ns != TM_TIME_NONE) next_start(call, TM_TIME_EVENT, head->event_ns);
+    if (head->event_ns != TM_TIME_NONE) next_start(call, TM_EVENT_TIME, head->event_ns);
     return TM_TRIGGER_CONTINUE;
 }
 
@@ -250,7 +251,7 @@ static tm_trigger_result_t every_event_timer(tm_trigger_call_t *call, void *ctx,
                                              tm_time_domain_t time, int64_t at_ns)
 {
     (void)ctx;
-    if (time != TM_TIME_EVENT) return TM_TRIGGER_CONTINUE;
+    if (time != TM_EVENT_TIME) return TM_TRIGGER_CONTINUE;
     if (at_ns == tm_trigger_window_max(call)) return TM_TRIGGER_FIRE;
     return next_due(call, time, at_ns) ? TM_TRIGGER_FIRE : TM_TRIGGER_CONTINUE;
 }
@@ -259,7 +260,7 @@ static void every_event_merged(tm_trigger_call_t *call, void *ctx)
 {
     (void)ctx;
     const next_firing_t *next = tm_trigger_state(call);
-    if (next->set) tm_trigger_timer_set(call, TM_TIME_EVENT, next->at);
+    if (next->set) tm_trigger_timer_set(call, TM_EVENT_TIME, next->at);
 }
 
 static const tm_trigger_ops_t every_event_ops = {.state_sz = sizeof(next_firing_t),
@@ -271,7 +272,7 @@ static const tm_trigger_ops_t every_event_ops = {.state_sz = sizeof(next_firing_
 static tm_trigger_result_t every_clock_row(tm_trigger_call_t *call, void *ctx, const void *row)
 {
     (void)ctx, (void)row;
-    next_start(call, TM_TIME_PROCESSING, tm_trigger_clock(call));
+    next_start(call, TM_PROCESSING_TIME, tm_trigger_clock(call));
     return TM_TRIGGER_CONTINUE;
 }
 
@@ -279,7 +280,7 @@ static tm_trigger_result_t every_clock_timer(tm_trigger_call_t *call, void *ctx,
                                              tm_time_domain_t time, int64_t at_ns)
 {
     (void)ctx;
-    bool due = time == TM_TIME_PROCESSING && next_due(call, time, at_ns);
+    bool due = time == TM_PROCESSING_TIME && next_due(call, time, at_ns);
     return due ? TM_TRIGGER_FIRE : TM_TRIGGER_CONTINUE;
 }
 
@@ -287,7 +288,7 @@ static void every_clock_merged(tm_trigger_call_t *call, void *ctx)
 {
     (void)ctx;
     const next_firing_t *next = tm_trigger_state(call);
-    if (next->set) tm_trigger_timer_set(call, TM_TIME_PROCESSING, next->at);
+    if (next->set) tm_trigger_timer_set(call, TM_PROCESSING_TIME, next->at);
 }
 
 static const tm_trigger_ops_t every_clock_ops = {.state_sz = sizeof(next_firing_t),
