@@ -23,6 +23,7 @@
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
+#include "tidemark_harness.h"
 #include "tidemark_window.h"
 
 #include <stddef.h>

@@ -121,6 +121,10 @@ static inline tm_window_spec_t tm_count_window(int64_t count, int64_t slide)
 TM_API int tm_window_list(const tm_window_spec_t *spec, int64_t time_ns, int64_t (*windows)[2],
                           int max);
 
+/* The slice that a time is in: windows on a grid are runs of whole slices, and a row is added up in
+   one of them, once. 1, or 0 in a gap, or negative as above. */
+TM_API int tm_window_slice_at(const tm_window_spec_t *spec, int64_t time_ns, int64_t slice[2]);
+
 /* ---- When a window yields a result ----------------------------------------------------------- */
 
 typedef enum tm_trigger_kind {

@@ -211,3 +211,16 @@ int tm_window_list(const tm_window_spec_t *spec, int64_t time_ns, int64_t (*wind
     }
     return n;
 }
+
+int tm_window_slice_at(const tm_window_spec_t *spec, int64_t time_ns, int64_t slice[2])
+{
+    tm_range_t range;
+    bool gap;
+    int err = tm_window_spec_check(spec);
+    if (err < 0) return err;
+    if (spec->kind > TM_WINDOW_CUMULATIVE) return -EINVAL;
+    if (time_ns == INT64_MIN || !tm_window_slice(spec, time_ns, &range, &gap)) return -ERANGE;
+    slice[0] = range.start;
+    slice[1] = range.end;
+    return gap ? 0 : 1;
+}
