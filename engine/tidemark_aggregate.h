@@ -9,15 +9,10 @@
 #ifndef TIDEMARK_AGGREGATE_H
 #define TIDEMARK_AGGREGATE_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "tidemark_types.h"
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#ifndef TM_API
-#    define TM_API __attribute__((visibility("default")))
 #endif
 
 typedef enum tm_agg_fn {

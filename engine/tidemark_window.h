@@ -15,17 +15,12 @@
 #define TIDEMARK_WINDOW_H
 
 #include "tidemark_aggregate.h"
+#include "tidemark_types.h"
 
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #ifdef __cplusplus
 extern "C" {
-#endif
-
-#ifndef TM_API
-#    define TM_API __attribute__((visibility("default")))
 #endif
 
 typedef struct tm_stream tm_stream_t;
@@ -40,8 +35,6 @@ typedef enum tm_window_kind {
     TM_WINDOW_GLOBAL,     /* one for all time; needs a trigger to yield anything before the end */
     TM_WINDOW_COUNT,      /* the last `count` rows, every `count_slide` rows (0 = count) */
 } tm_window_kind_t;
-
-typedef enum tm_time_domain { TM_EVENT_TIME, TM_PROCESSING_TIME } tm_time_domain_t;
 
 /* Spreads the firing of tumbling windows of different workers. */
 typedef enum tm_stagger {
