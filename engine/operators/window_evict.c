@@ -230,12 +230,12 @@ static void emit(tm_window_general_t *g, window_record_t *w)
         return;
     }
     const void *acc = g->keeps_rows ? sum_rows(g, w) : tm_window_acc(g, w);
-    if (g->mode == TM_WINDOW_AGGREGATES)
+    if (g->mode == TM_WINDOW_AGGREGATES) {
         emit_aggregates(g, w, acc);
-    else if (g->mode == TM_WINDOW_REDUCED)
-        emit_reduced(g, w, acc);
-    else
-        emit_user(g, w, acc);
+        if (g->keeps_rows) tm_agg_clear(&g->agg, g->scratch);
+    }
+    if (g->mode == TM_WINDOW_REDUCED) emit_reduced(g, w, acc);
+    if (g->mode == TM_WINDOW_USER) emit_user(g, w, acc);
 }
 
 void tm_window_fire(tm_window_general_t *g, tm_ref_t ref)

@@ -354,6 +354,7 @@ static void fini(tm_operator_t *op)
     tm_pool_clear(&g->records);
     tm_pool_clear(&g->rows);
     tm_pool_clear(&g->timers);
+    tm_slab_clear(&g->slab);
     tm_radix_heap_clear(&g->queues[0]);
     tm_radix_heap_clear(&g->queues[1]);
     tm_key_clear(&g->key);
@@ -411,6 +412,8 @@ static void state_open(tm_window_general_t *g, uint32_t acc_sz)
     tm_radix_heap_init(&g->queues[0], g->pages);
     tm_radix_heap_init(&g->queues[1], g->pages);
     tm_key_attach(&g->key, g->pages);
+    tm_slab_init(&g->slab, g->pages);
+    g->agg.slab = &g->slab;
 }
 
 tm_operator_t *tm_window_general_init(void *mem, const tm_window_cfg_t *cfg,
@@ -421,7 +424,8 @@ tm_operator_t *tm_window_general_init(void *mem, const tm_window_cfg_t *cfg,
                                .what = plan->what,
                                .mode = plan->mode,
                                .keeps_rows = plan->keeps_rows,
-                               .defers = plan->mode == TM_WINDOW_AGGREGATES && !plan->keeps_rows,
+                               .defers = plan->mode == TM_WINDOW_AGGREGATES && !plan->keeps_rows &&
+                                         !plan->agg.owns_memory,
                                .row_sz = cfg->in->row_sz,
                                .field_at = plan->field_at,
                                .budget = cfg->budget ? cfg->budget : GENERAL_BUDGET,

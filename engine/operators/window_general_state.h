@@ -89,6 +89,7 @@ typedef struct tm_window_general {
     tm_page_arena_t *pages;
     tm_keyed_table_t keys;
     tm_pool_t records, rows, timers;
+    tm_slab_t slab; /* of accumulators that grow */
     tm_radix_heap_t queues[2];
 
     /* Rows of the batch under way whose accumulators are known and not yet updated. */

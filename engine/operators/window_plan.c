@@ -179,9 +179,9 @@ int tm_window_plan(tm_window_plan_t *plan, const tm_window_cfg_t *cfg)
     bool grid = w->window.kind == TM_WINDOW_TUMBLING || w->window.kind == TM_WINDOW_SLIDING ||
                 w->window.kind == TM_WINDOW_CUMULATIVE;
     plan->keeps_rows = plan->mode == TM_WINDOW_PROCESSED || w->evictor.kind != TM_EVICT_NONE;
-    plan->sliced = grid && !cfg->unsliced && plan->mode == TM_WINDOW_AGGREGATES &&
-                   !plan->keeps_rows && w->window.time == TM_EVENT_TIME &&
-                   w->window.stagger == TM_STAGGER_ALIGNED &&
+    plan->sliced = grid && !cfg->unsliced && !plan->agg.owns_memory &&
+                   plan->mode == TM_WINDOW_AGGREGATES && !plan->keeps_rows &&
+                   w->window.time == TM_EVENT_TIME && w->window.stagger == TM_STAGGER_ALIGNED &&
                    w->trigger.kind == TM_TRIGGER_EVENT_TIME;
     return 0;
 }

@@ -12,6 +12,14 @@ void tm_window_batch_flush(tm_window_general_t *g)
                    g->batch_stride);
 }
 
+static void contents_init(tm_window_general_t *g, window_record_t *w)
+{
+    w->row_cnt = 0;
+    if (g->keeps_rows) return;
+    if (g->mode == TM_WINDOW_AGGREGATES) tm_agg_init(&g->agg, tm_window_acc(g, w));
+    if (g->mode == TM_WINDOW_USER) g->what.user->init(g->what.ctx, tm_window_acc(g, w));
+}
+
 static void contents_clear(tm_window_general_t *g, window_record_t *w)
 {
     for (tm_ref_t at = w->first; at;) {
@@ -20,11 +28,9 @@ static void contents_clear(tm_window_general_t *g, window_record_t *w)
         at = next;
     }
     w->first = w->last = 0;
-    w->row_cnt = 0;
-    if (g->defers)
-        tm_agg_init(&g->agg, tm_window_acc(g, w));
-    else if (g->mode == TM_WINDOW_USER && !g->keeps_rows)
-        g->what.user->init(g->what.ctx, tm_window_acc(g, w));
+    if (g->mode == TM_WINDOW_AGGREGATES && !g->keeps_rows)
+        tm_agg_clear(&g->agg, tm_window_acc(g, w));
+    contents_init(g, w);
 }
 
 void tm_window_purge(tm_window_general_t *g, window_record_t *window)
@@ -50,7 +56,7 @@ tm_ref_t tm_window_make(tm_window_general_t *g, tm_ref_t *link, uint64_t key, tm
                            .queued = {TM_TIME_NONE, TM_TIME_NONE},
                            .timer = {TM_TIME_NONE, TM_TIME_NONE}};
     memset(tm_window_trigger_state(g, w), 0, g->state_sz);
-    contents_clear(g, w);
+    contents_init(g, w);
     tm_ptr_touch(g->pages, link);
     *link = ref;
     return ref;
@@ -84,7 +90,7 @@ bool tm_window_add(tm_window_general_t *g, window_record_t *window, const void *
     void *acc = tm_window_acc(g, window);
     switch (g->mode) {
     case TM_WINDOW_AGGREGATES:
-        if (idx >= 0) { /* one window a row */
+        if (idx >= 0 && g->defers) { /* one window a row */
             g->batch_accs[idx] = acc;
             g->batch_end = (uint32_t)idx + 1;
         } else {
