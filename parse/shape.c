@@ -66,8 +66,8 @@ static bool is_digit(uint8_t c)
     return (uint8_t)(c - '0') <= 9;
 }
 
-/* The inside of a string: ranges of bytes that stand for themselves. Others (escapes, UTF-8) stay as
-   they are. */
+/* The inside of a string: ranges of bytes that stand for themselves. Escapes and UTF-8 stay as they
+   are. */
 static void free_string(maker_t *m, const tm_value_t *v)
 {
     for (uint32_t i = v->from; i < v->to; i++) {
