@@ -1,9 +1,10 @@
 /* tidemark journal cat and export. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stamp.h"
 #include "engine/cli/journal_text.h"
 #include "engine/cli/journal_verbs.h"
-#include "engine/cli/stamp.h"
+#include "engine/cli/line_out.h"
 #include "engine/job/flags.h"
 #include "state/journal_reader.h"
 
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum { VIEW_CNT = 512, CONN_MAX = 256, URL_SZ = 400 };
 
@@ -51,8 +51,7 @@ typedef struct job {
     tm_journal_reader_cfg_t cfg;
     const char *out_path;
     uint64_t limit;
-    FILE *out;
-    gzFile zip;
+    tm_line_out_t out;
     tm_journal_line_t line;
     uint64_t record_cnt, left_out_cnt;
     char (*urls)[URL_SZ];
@@ -114,50 +113,6 @@ static void damage_print(void *ctx, const tm_journal_damage_t *d)
     TM_LOG_W("journal", "%s", text);
 }
 
-static int out_failed(const job_t *j)
-{
-    return tm_error_set(-errno, "write %s: %s", j->out_path ? j->out_path : "standard output",
-                        tm_error_name(-errno));
-}
-
-static int out_open(job_t *j)
-{
-    const size_t sz = j->out_path ? strlen(j->out_path) : 0;
-    if (!j->out_path) {
-        j->out = stdout;
-    } else if (sz > 3 && strcmp(j->out_path + sz - 3, ".gz") == 0) {
-        j->zip = gzopen(j->out_path, "wb6");
-        if (!j->zip) return out_failed(j);
-        gzbuffer(j->zip, 256 << 10);
-    } else {
-        j->out = fopen(j->out_path, "wb");
-        if (!j->out) return out_failed(j);
-    }
-    if (j->out) setvbuf(j->out, NULL, _IOFBF, 256 << 10);
-    return 0;
-}
-
-/* Nothing may be lost in a buffer without a word. */
-static int out_close(job_t *j, int code)
-{
-    errno = EIO;
-    bool ok = true;
-    if (j->zip) ok = gzclose(j->zip) == Z_OK;
-    if (j->out == stdout)
-        ok = fflush(stdout) == 0;
-    else if (j->out)
-        ok = fclose(j->out) == 0;
-    return code < 0 || ok ? code : out_failed(j);
-}
-
-static int line_write(job_t *j)
-{
-    const tm_journal_line_t *l = &j->line;
-    if (j->zip)
-        return l->sz == 0 || gzwrite(j->zip, l->text, (unsigned)l->sz) > 0 ? 0 : out_failed(j);
-    return fwrite(l->text, 1, l->sz, j->out) == l->sz ? 0 : out_failed(j);
-}
-
 static int record_write(job_t *j, const tm_journal_view_t *v)
 {
     const uint32_t conn = v->frame.conn_idx < CONN_MAX ? v->frame.conn_idx : CONN_MAX - 1;
@@ -173,7 +128,7 @@ static int record_write(job_t *j, const tm_journal_view_t *v)
         return 0;
     }
     j->record_cnt++;
-    return line_write(j);
+    return tm_line_out_write(&j->out, j->line.text, j->line.sz);
 }
 
 static int run(job_t *j)
@@ -182,7 +137,7 @@ static int run(job_t *j)
     tm_journal_view_t views[VIEW_CNT];
     tm_journal_progress_t progress;
     TM_TRY(tm_journal_reader_open(&r, &j->cfg));
-    int code = out_open(j), cnt = 0;
+    int code = tm_line_out_open(&j->out, j->out_path), cnt = 0;
     if (code < 0) {
         tm_journal_reader_close(r);
         return code;
@@ -199,7 +154,7 @@ static int run(job_t *j)
     tm_journal_progress_end(&progress);
     if (code == 0 && cnt < 0) code = cnt;
     tm_journal_reader_close(r);
-    return out_close(j, code);
+    return tm_line_out_close(&j->out, code);
 }
 
 static int verb_run(const char *verb, tm_journal_form_t form, int argc, char **argv)

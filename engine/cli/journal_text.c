@@ -1,7 +1,7 @@
 #include "engine/cli/journal_text.h"
 
 #include "base/error.h"
-#include "engine/cli/stamp.h"
+#include "base/stamp.h"
 
 #include <errno.h>
 #include <inttypes.h>

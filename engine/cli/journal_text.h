@@ -45,14 +45,12 @@ typedef struct tm_journal_line {
 int tm_journal_text_put(tm_journal_line_t *line, tm_journal_form_t form,
                         const tm_journal_view_t *view, const char *url) TM_MUST_CHECK;
 
-/* What a line says. url and payload point into the line, or into `scratch` (json). */
+/* What a line says. payload points into the line, or into `scratch` (json). */
 typedef struct tm_journal_said {
     uint8_t kind, flags;
     uint16_t stream;
     uint32_t conn_idx;
     int64_t recv_ns;
-    const char *url; /* cryptofeed: of lines that name one; NULL = none */
-    size_t url_sz;
     const uint8_t *payload;
     size_t payload_sz;
 } tm_journal_said_t;
