@@ -22,7 +22,6 @@ int tm_shapes_open(tm_shapes_t *shapes, uint32_t result_sz)
     shapes->slots = aligned_alloc(64, slots_sz + images_sz);
     if (!shapes->slots) return tm_error_set(-ENOMEM, "shapes: no memory for them");
     shapes->images = (uint8_t *)shapes->slots + slots_sz;
-    memset(shapes->slots, 0, slots_sz + images_sz);
     return 0;
 }
 
