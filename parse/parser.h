@@ -18,17 +18,18 @@
 #include "base/frame.h"
 #include "base/row.h"
 #include "base/symbol.h"
-
-#include <stdio.h>
+#include "parse/dead_letter.h"
 
 enum { TM_PARSER_ROW_MAX = 4096 };
 
 typedef struct tm_parser tm_parser_t;
 
 typedef struct tm_parser_cfg {
-    tm_symbols_t *symbols;      /* shared; not owned */
-    tm_counter_set_t *counters; /* of the ingest thread; not owned */
-    uint32_t dead_letter_max;   /* messages kept for inspection; 0 = 256 */
+    tm_symbols_t *symbols;             /* shared; not owned */
+    tm_counter_set_t *counters;        /* of the ingest thread; not owned */
+    uint32_t dead_letter_max;          /* messages kept for inspection; 0 = 256 */
+    tm_dead_letter_fn *on_dead_letter; /* called with each, beside it being kept; may be NULL */
+    void *on_dead_letter_ctx;
     /* For tests and measurements: */
     const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
     bool any_order_only;              /* never takes a fast path */

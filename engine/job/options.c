@@ -30,6 +30,7 @@ typedef enum option_id {
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
+    OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
     OPT_DURATION,
     OPT_INGEST_CORES,
@@ -67,6 +68,9 @@ static const tm_flag_t table[] = {
                            "finish a part file when it is this old (default: 60s)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
+    [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
+                                 "keep them in a journal, as they come: reason, place, message; "
+                                 "the newest 64 MiB"},
     [OPT_WATERMARK_BOUND] = {"watermark-bound", "TIME",
                              "how much rows may be out of order (default: 1s)"},
     [OPT_DURATION] = {"duration", "TIME", "stop, in order, after this long"},
@@ -200,6 +204,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return 0;
     case OPT_DEAD_LETTERS:
         o->dead_letter_file = arg;
+        return 0;
+    case OPT_DEAD_LETTER_JOURNAL:
+        o->dead_letter_dir = arg;
         return 0;
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
