@@ -177,6 +177,12 @@ static int stamp_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
+static int text_option(const char **option, const char *arg)
+{
+    *option = arg;
+    return 0;
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -188,11 +194,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
-        o->ca_file = arg;
-        return 0;
+        return text_option(&o->ca_file, arg);
     case OPT_JOURNAL:
-        o->journal_dir = arg;
-        return 0;
+        return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -200,14 +204,11 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_IDLE_TIMEOUT:
         return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
     case OPT_OUT:
-        o->out_dir = arg;
-        return 0;
+        return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
-        o->dead_letter_file = arg;
-        return 0;
+        return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
-        o->dead_letter_dir = arg;
-        return 0;
+        return text_option(&o->dead_letter_dir, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:

@@ -1,4 +1,4 @@
-/* engine/runtime/dead_journal.h - messages that gave no row although they should have, kept on disk.
+/* engine/runtime/dead_journal.h - messages that gave no row although they should have, on disk.
    Flow     parser -> ingest -> [dead journal] -> a journal of its own (state/), which
             `tidemark journal cat` prints and a job can replay
    Form     a note {"reason","offset","size"}, then the message as it came, cut to

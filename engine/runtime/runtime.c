@@ -102,8 +102,8 @@ static int threads_open(tm_runtime_t *rt)
     return 0;
 }
 
-/* The folder of an ingest thread's journal: DIR where there is one thread, DIR/<idx> where there are
-   several. */
+/* The folder of an ingest thread's journal: DIR where there is one thread, DIR/<idx> where there
+   are several. */
 static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char *option,
                         const char *dir, char path[PATH_MAX])
 {

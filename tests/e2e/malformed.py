@@ -76,7 +76,8 @@ def the_dead_letter_journal_shows_reason_place_and_message_and_can_be_replayed(f
     graves = folder / "graves"
     bars_ok("--replay", bad, "--out", folder / "out", "--speed", "max",
             "--dead-letter-journal", graves)
-    records = [json.loads(line) for line in run(TIDEMARK, "journal", "cat", graves).stdout.splitlines()]
+    shown = run(TIDEMARK, "journal", "cat", graves)
+    records = [json.loads(line) for line in shown.stdout.splitlines()]
     expect_equal([r["kind"] for r in records], ["note", "text"] * len(names), "kinds of records")
     texts = {text: counter.removeprefix("bad_") for text, counter in BAD.values()}
     for note, message in zip(records[::2], records[1::2]):
