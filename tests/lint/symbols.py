@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks names that others can see: symbols.py BUILD_DIR.
 
-The shared library exports only what the public headers declare; every global symbol of the static
-library starts with tm_, so that it collides with nothing in the program that links it.
+The shared library exports only what the public headers, tidemark*.h, declare; every global symbol of
+the static library starts with tm_, so that it collides with nothing in the program that links it.
 """
 
 import re
@@ -12,7 +12,6 @@ from pathlib import Path
 
 import tree
 
-PUBLIC = ("engine/tidemark.h", "parse/tidemark_json.h")
 LINKER = {"_init", "_fini", "_edata", "_end", "__bss_start"}
 
 
@@ -28,12 +27,13 @@ def symbols(library, *options):
 def main():
     build = Path(sys.argv[1])
     found = tree.Findings("prefix")
-    declared = {name for header in PUBLIC
-                for name in re.findall(r"\btm_\w+", (tree.ROOT / header).read_text())}
+    declared = set()
+    for public in [*tree.ROOT.glob("engine/tidemark*.h"), *tree.ROOT.glob("parse/tidemark*.h")]:
+        declared |= set(re.findall(r"\btm_\w+", public.read_text()))
     for name in sorted(set(symbols(build / "libtidemark.so", "--dynamic"))):
         if name.split("@")[0] not in declared:
             found.add("engine/tidemark.h", 1, "export",
-                      f"{name} is exported, but no public header declares it: drop its TM_API")
+                      f"{name} is exported but not declared here: drop its TM_API")
     for name in sorted(set(symbols(build / "libtidemark.a", "--extern-only"))):
         if not name.startswith("tm_"):
             found.add("libtidemark.a", 0, "prefix",
