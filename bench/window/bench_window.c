@@ -141,7 +141,7 @@ static figures_t run(const load_t *load)
     tm_counter_set_t *counters = tm_counter_set_new("bench");
     tm_window_cfg_t cfg = {.window = load->window,
                            .in = tm_schema_trade(),
-                           .key_field = "symbol",
+                           .key_fields = {"symbol"},
                            .aggs = bar,
                            .agg_cnt = TM_ARRAY_CNT(bar),
                            .out_name = "bars",

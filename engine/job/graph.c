@@ -153,7 +153,7 @@ tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
     const tm_window_cfg_t cfg = {
         .window = *window,
         .in = &keyed->schema,
-        .key_field = key->schema.fields[key->key_by.field_idx].name,
+        .key_fields = {key->schema.fields[key->key_by.field_idx].name},
         .aggs = node->window.aggs,
         .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,

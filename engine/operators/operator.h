@@ -1,46 +1,71 @@
-/* engine/operators/operator.h - one step of a job inside a worker: what all operators have in
-   common. Flow     ring -> worker -> [operator] -> emitter -> next operator, or ring to the next
-   stage Calls    on_rows(batch)*, on_watermark(rising)*, work() between them, on_end() once, fini()
-   once.
-            One indirect call a batch, never one a row
+/* engine/operators/operator.h - one step of a job inside a thread: what all operators have in
+   common.
+   Flow     ring -> task -> [operator] -> emitter -> next operator, or ring to the next stage
+   Calls    on_rows(batch)*, on_watermark(rising)*, on_time(rising)*, work() between them, on_end()
+            once, fini() once. One indirect call a batch, never one a row
    Units    cnt: rows; stride: bytes from one row to the next (at least the schema's row_sz);
-            *_ns: event time
-   Memory   init in the memory given (tm_<kind>_footprint bytes, 64-aligned), keyed state in the
-            page arena; nothing is allocated after init. Rows passed in or emitted belong to the
-            caller of the callback and are valid until it returns
-   Threads  all calls from the worker that owns the operator
-   Order    an operator hands on a watermark itself, after every result that the watermark caused
+            wm_ns: event time; now_ns: wall clock, Unix time
+   Memory   init in the memory given (footprint bytes, 64-aligned), keyed state in the page arena;
+            nothing is allocated after init. Rows passed in or emitted belong to the caller of the
+            callback and are valid until it returns
+   Threads  all calls from the thread that owns the operator
+   Order    an operator hands on a watermark itself, on its main output, after every result that the
+            watermark caused; the task carries it to the readers of the side outputs as well.
+            Idleness is no operator's business: the task hands it past the operator once work()
+            says that nothing is due. While an operator emits, the task may run operators of later
+            stages (a full ring makes it), never this one
    Errors   bad rows are events: counted and dropped or sent to the side output */
 #ifndef TM_ENGINE_OPERATOR_H
 #define TM_ENGINE_OPERATOR_H
 
+#include "base/counter.h"
 #include "base/row.h"
+#include "state/page_arena.h"
+
+enum {
+    TM_OPERATOR_INPUT_MAX = 8,  /* of one operator */
+    TM_OPERATOR_OUTPUT_MAX = 8, /* the main output and its side outputs */
+};
 
 typedef struct tm_operator tm_operator_t;
 
 /* Where an operator puts its results. A zero emitter (no functions) discards them. */
 typedef struct tm_emitter {
     void (*rows)(void *ctx, const void *rows, uint32_t cnt, uint32_t stride);
-    void (*watermark)(void *ctx, int64_t wm_ns);
+    void (*watermark)(void *ctx, int64_t wm_ns); /* NULL for side outputs */
     void *ctx;
 } tm_emitter_t;
+
+/* What an operator gets from the task that runs it. */
+typedef struct tm_operator_env {
+    tm_emitter_t outs[TM_OPERATOR_OUTPUT_MAX]; /* 0: main, then side outputs as declared */
+    tm_page_arena_t *pages;                    /* all keyed state; not owned */
+    tm_counter_set_t *counters;                /* of the thread; not owned */
+    uint32_t subtask_idx, subtask_cnt;         /* this instance among those of the operator */
+} tm_operator_env_t;
 
 typedef struct tm_operator_ops {
     const char *kind; /* "window", for logs and --explain */
 
-    /* Data rows only (insert, updates, delete), in arrival order. */
-    void (*on_rows)(tm_operator_t *op, const void *rows, uint32_t cnt, uint32_t stride);
+    /* Data rows only (insert, updates, delete), in arrival order, of one input (0 where there is
+       only one). */
+    void (*on_rows)(tm_operator_t *op, uint32_t input, const void *rows, uint32_t cnt,
+                    uint32_t stride);
 
-    /* No later row is expected to have an event time at or below wm_ns; lower values than before
-       are ignored. What it sets due may be more than one call should do: the rest is done by
-       work(), and the watermark is handed on when all is done. */
+    /* No later row of any input is expected to have an event time at or below wm_ns; lower values
+       than before are ignored. What it sets due may be more than one call should do: the rest is
+       done by work(), and the watermark is handed on when all is done. */
     void (*on_watermark)(tm_operator_t *op, int64_t wm_ns);
 
+    /* The wall clock, between batches, about every millisecond; never falls. NULL where processing
+       time does not matter. */
+    void (*on_time)(tm_operator_t *op, int64_t now_ns);
+
     /* Does a bounded piece of what is due (well below a millisecond). Returns what it did, in rows;
-       0 = nothing is due. The worker calls it between batches. */
+       0 = nothing is due. The task calls it between batches. */
     uint32_t (*work)(tm_operator_t *op);
 
-    /* The input has ended (a source that ends sends watermark INT64_MAX before): does all that is
+    /* All inputs have ended (a source that ends sends watermark INT64_MAX before): does all that is
        due, hands on what it holds. */
     void (*on_end)(tm_operator_t *op);
 
@@ -52,15 +77,27 @@ struct tm_operator {
     const tm_operator_ops_t *ops;
 };
 
+static inline void tm_operator_input(tm_operator_t *op, uint32_t input, const void *rows,
+                                     uint32_t cnt, uint32_t stride)
+{
+    op->ops->on_rows(op, input, rows, cnt, stride);
+}
+
+/* For operators of one input. */
 static inline void tm_operator_rows(tm_operator_t *op, const void *rows, uint32_t cnt,
                                     uint32_t stride)
 {
-    op->ops->on_rows(op, rows, cnt, stride);
+    tm_operator_input(op, 0, rows, cnt, stride);
 }
 
 static inline void tm_operator_watermark(tm_operator_t *op, int64_t wm_ns)
 {
     op->ops->on_watermark(op, wm_ns);
+}
+
+static inline void tm_operator_time(tm_operator_t *op, int64_t now_ns)
+{
+    if (op->ops->on_time) op->ops->on_time(op, now_ns);
 }
 
 static inline uint32_t tm_operator_work(tm_operator_t *op)

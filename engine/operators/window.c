@@ -7,36 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keys are read as 4 or 8 bytes. */
-static int key_check(const tm_schema_t *in, const char *name)
-{
-    int at = name ? tm_schema_find(in, name) : -1;
-    if (at < 0)
-        return tm_error_set(TM_E_CONFIG, "window key: rows of schema %s have no field %s", in->name,
-                            name ? name : "(none)");
-    tm_type_t type = in->fields[at].type;
-    bool fits = type == TM_TYPE_SYMBOL || type == TM_TYPE_I32 || type == TM_TYPE_I64 ||
-                type == TM_TYPE_U64;
-    if (!fits || in->fields[at].nullable)
-        return tm_error_set(TM_E_CONFIG, "window key %s: cannot be of type %s%s", name,
-                            tm_type_name(type), in->fields[at].nullable ? " (nullable)" : "");
-    return at;
-}
-
 /* Key, window_start, window_end; a symbol stays where every row has one, in the header. */
-static int head_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
+static int head_build(const tm_window_cfg_t *cfg, tm_key_t *key, tm_schema_t *out)
 {
-    int at = key_check(cfg->in, cfg->key_field);
-    if (at < 0) return at;
-    const tm_field_t *key = &cfg->in->fields[at];
+    int err = tm_key_compile(key, cfg->in, cfg->key_fields);
+    if (err < 0) return tm_error_context(err, "window");
     tm_schema_init(out, cfg->out_name, cfg->out_id);
-    if (key->type == TM_TYPE_SYMBOL) {
-        out->fields[0] = *key;
-        out->fields[0].off = offsetof(tm_row_t, symbol);
-        out->field_cnt = 1;
-    } else {
-        TM_TRY(tm_schema_add(out, key));
-    }
+    TM_TRY(tm_key_schema(key, cfg->in, out));
     tm_field_t time = {.type = TM_TYPE_TIME_NS,
                        .unit_ns = cfg->time_unit_ns ? cfg->time_unit_ns : TM_NS_PER_MS};
     snprintf(time.name, sizeof time.name, "window_start");
@@ -46,10 +23,10 @@ static int head_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
     return 0;
 }
 
-static int program_build(const tm_window_cfg_t *cfg, tm_agg_t *agg, tm_schema_t *out)
+static int program_build(const tm_window_cfg_t *cfg, tm_agg_t *agg, tm_key_t *key, tm_schema_t *out)
 {
     TM_TRY(tm_window_spec_check(&cfg->window));
-    TM_TRY(head_build(cfg, out));
+    TM_TRY(head_build(cfg, key, out));
     TM_TRY(tm_agg_compile(agg, cfg->in, cfg->aggs, cfg->agg_cnt));
     return tm_agg_schema(agg, out);
 }
@@ -57,7 +34,8 @@ static int program_build(const tm_window_cfg_t *cfg, tm_agg_t *agg, tm_schema_t 
 int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
 {
     tm_agg_t agg;
-    return program_build(cfg, &agg, out);
+    tm_key_t key;
+    return program_build(cfg, &agg, &key, out);
 }
 
 /* Whole cache lines where that costs little: an entry then touches as few as it can. */
@@ -75,8 +53,9 @@ static size_t out_stride_of(const tm_schema_t *out)
 size_t tm_window_footprint(const tm_window_cfg_t *cfg)
 {
     tm_agg_t agg;
+    tm_key_t key;
     tm_schema_t out;
-    if (program_build(cfg, &agg, &out) < 0) return 0;
+    if (program_build(cfg, &agg, &key, &out) < 0) return 0;
     size_t sz = tm_align_up(sizeof(tm_window_t), TM_CACHE_LINE);
     sz += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
     sz += out_stride_of(&out) * WINDOW_OUT_ROWS;
@@ -85,15 +64,12 @@ size_t tm_window_footprint(const tm_window_cfg_t *cfg)
 }
 
 /* Offsets within rows and entries. */
-static void layout(tm_window_t *w, const tm_window_cfg_t *cfg, const tm_schema_t *out)
+static void layout(tm_window_t *w, const tm_schema_t *out)
 {
-    const tm_field_t *key = &cfg->in->fields[tm_schema_find(cfg->in, cfg->key_field)];
-    w->key_off = key->off;
-    w->key_sz = tm_type_sz(key->type);
-    w->key_is_symbol = key->type == TM_TYPE_SYMBOL;
-    w->key_out_off = out->fields[0].off;
-    w->start_out_off = out->fields[1].off;
-    w->end_out_off = out->fields[2].off;
+    w->key_is_symbol = w->key.form == TM_KEY_U32 && w->key.field_cnt == 1 &&
+                       w->key.fields[0].out_off == offsetof(tm_row_t, symbol);
+    w->start_out_off = out->fields[w->key.field_cnt].off;
+    w->end_out_off = out->fields[w->key.field_cnt + 1].off;
     w->out_id = out->id;
     w->out_stride = (uint32_t)out_stride_of(out);
 
@@ -117,20 +93,22 @@ static void counters_open(window_counters_t *c, tm_counter_set_t *set)
     c->overflow = tm_counter_get(set, "agg_overflow");
 }
 
-static uint64_t key_load(const tm_window_t *w, const void *row)
+/* False where a new key finds no room. */
+static bool key_load(tm_window_t *w, const void *row, uint64_t *key)
 {
-    uint64_t key = 0;
-    memcpy(&key, (const uint8_t *)row + w->key_off, w->key_sz == 4 ? 4 : 8);
-    return key;
+    if (TM_LIKELY(tm_key_load(&w->key, row, key))) return true;
+    tm_counter_add(w->counters.full, 1);
+    return false;
 }
 
 /* The slice of a row that is not of the hot one; NULL where the row needs no more. */
 static tm_slice_t *slice_slow(tm_window_t *w, const tm_row_t *row, uint32_t stride)
 {
     bool closed;
+    uint64_t key;
     tm_slice_t *slice = tm_window_slice_of(w, row, stride, &closed);
     if (!slice || !closed) return slice;
-    tm_window_add_late(w, slice, key_load(w, row), row, stride);
+    if (key_load(w, row, &key)) tm_window_add_late(w, slice, key, row, stride);
     return NULL;
 }
 
@@ -153,7 +131,7 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
         bool hot_1 = t - (uint64_t)w->hot_start[1] < w->hot_len[1];
         slices[i] = w->hot[hot_1]; /* a load, not a branch: which of the two is a coin's throw */
         if (TM_UNLIKELY(!(hot_0 | hot_1))) slices[i] = slice_slow(w, row, stride);
-        keys[i] = key_load(w, row);
+        if (slices[i] && TM_UNLIKELY(!key_load(w, row, &keys[i]))) slices[i] = NULL;
     }
     for (uint32_t i = 0; i < cnt; i++) {
         homes[i] = NULL;
@@ -180,8 +158,10 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
     tm_agg_add(&w->agg, accs, rows, cnt, stride);
 }
 
-static void on_rows(tm_operator_t *op, const void *rows, uint32_t cnt, uint32_t stride)
+static void on_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_t cnt,
+                    uint32_t stride)
 {
+    (void)input; /* there is one */
     tm_window_t *w = (tm_window_t *)op;
     const uint8_t *at = rows;
     if (cnt == 0) return;
@@ -219,6 +199,7 @@ static void fini(tm_operator_t *op)
     tm_window_t *w = (tm_window_t *)op;
     for (uint32_t i = 0; i < w->slice_cnt; i++) tm_keyed_clear(&w->slices[i]->table);
     tm_keyed_clear(&w->panes);
+    tm_key_clear(&w->key);
     tm_page_list_free(w->pages, &w->slice_pages);
     w->slice_cnt = w->closed = 0;
 }
@@ -247,8 +228,9 @@ tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg)
                        .pages = cfg->pages,
                        .out = cfg->out,
                        .late = cfg->late};
-    TM_CHECK(program_build(cfg, &w->agg, &out) == 0, "window: %s", tm_error_text());
-    layout(w, cfg, &out);
+    TM_CHECK(program_build(cfg, &w->agg, &w->key, &out) == 0, "window: %s", tm_error_text());
+    layout(w, &out);
+    tm_key_attach(&w->key, w->pages);
     counters_open(&w->counters, cfg->counters);
     tm_keyed_init(&w->panes, w->pages, entry_sz_of(w->pane_acc_off + w->agg.acc_sz));
 

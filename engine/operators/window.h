@@ -9,7 +9,7 @@
             updates one aggregate, that of its (key, slice). A slice is a keyed table of its own, so
             firing is a sequential scan and dropping it returns its pages as a whole. How slices
             become sliding windows at a cost that does not hang on their number: window_pane.c
-   Output   key, window_start, window_end, then the aggregates in the order given. event_ns of the
+   Output   the key's fields, window_start, window_end, then the aggregates in the order given. event_ns of the
             row is end - 1; symbol is the key where the key is a symbol; recv_ns that of the last
             row seen
    Units    *_ns: event time; the arithmetic holds for any unit
@@ -26,6 +26,7 @@
 
 #include "base/counter.h"
 #include "engine/operators/aggregate.h"
+#include "engine/operators/key.h"
 #include "engine/operators/operator.h"
 #include "engine/tidemark.h"
 #include "state/page_arena.h"
@@ -37,7 +38,8 @@ typedef struct tm_window_cfg {
     bool purge; /* a firing empties the window: a late row then yields itself alone */
 
     const tm_schema_t *in; /* of the rows; not owned */
-    const char *key_field; /* symbol, int32, int64 or uint64 field */
+    const char
+        *key_fields[TM_KEY_FIELD_MAX]; /* up to the first NULL; none = one key for all rows */
     const tm_agg_spec_t *aggs;
     uint32_t agg_cnt;
 
@@ -54,7 +56,7 @@ typedef struct tm_window_cfg {
     tm_counter_set_t *counters; /* of the worker; not owned */
 } tm_window_cfg_t;
 
-/* The output schema of a configuration; needs window, in, key_field, aggs, out_* only. */
+/* The output schema of a configuration; needs window, in, key_fields, aggs, out_* only. */
 int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out) TM_MUST_CHECK;
 
 size_t tm_window_footprint(const tm_window_cfg_t *cfg);

@@ -23,7 +23,7 @@ void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void 
                      .event_ns = window.end - 1,
                      .recv_ns = w->recv_ns};
     memcpy(out, &head, sizeof head);
-    if (!w->key_is_symbol) memcpy(out + w->key_out_off, &key, w->key_sz);
+    if (!w->key_is_symbol) tm_key_write(&w->key, key, out);
     memcpy(out + w->start_out_off, &window.start, sizeof window.start);
     memcpy(out + w->end_out_off, &window.end, sizeof window.end);
     if (++w->out_cnt == WINDOW_OUT_ROWS) tm_window_flush(w);

@@ -59,13 +59,12 @@ typedef struct tm_window {
     uint32_t budget;
 
     /* Layout of rows in, entries and rows out. */
-    uint32_t key_off, key_sz;
     uint32_t acc_off, suffix_off, entry_sz;
     uint32_t pane_acc_off;
     uint32_t out_stride;
-    uint16_t key_out_off, start_out_off, end_out_off;
+    uint16_t start_out_off, end_out_off;
     uint16_t out_id;
-    bool key_is_symbol;
+    bool key_is_symbol; /* alone, in the header of results */
 
     /* The open slices that rows were last of: most rows are of the same. len 0 = none. Two, because
        rows on both sides of a border come mixed for as long as the disorder lasts. */
@@ -90,6 +89,7 @@ typedef struct tm_window {
     tm_keyed_cursor_t cursor;
     uint32_t turned; /* slices that panes turned over: work that counts as entries do */
     tm_keyed_table_t panes;
+    tm_key_t key;
 
     tm_page_arena_t *pages;
     tm_emitter_t out, late;

@@ -228,7 +228,7 @@ static tm_window_cfg_t window_cfg(tm_worker_t *w, const struct tm_stream *node)
     return (tm_window_cfg_t){
         .window = node->window.spec,
         .in = &job->nodes[node->in_idx].schema,
-        .key_field = key->schema.fields[key->key_by.field_idx].name,
+        .key_fields = {key->schema.fields[key->key_by.field_idx].name},
         .aggs = node->window.aggs,
         .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,

@@ -13,7 +13,7 @@ static tm_window_cfg_t cfg_of(tm_window_spec_t window)
 {
     return (tm_window_cfg_t){.window = window,
                              .in = tm_schema_trade(),
-                             .key_field = "symbol",
+                             .key_fields = {"symbol"},
                              .aggs = count_sum,
                              .agg_cnt = TM_ARRAY_CNT(count_sum),
                              .out_name = "out",
@@ -51,14 +51,13 @@ Test(window, bad_configurations_are_refused_with_the_name_of_what_is_wrong)
                {{TM_WINDOW_TUMBLING, 10, 0, 0, -1}, "symbol", "qty", "lateness"},
                {{TM_WINDOW_TUMBLING, 10, 0, 10, 0}, "symbol", "qty", "offset"},
                {tm_tumbling(10), "nobody", "qty", "nobody"},
-               {tm_tumbling(10), "side", "qty", "side"},
                {tm_tumbling(10), "symbol", "nothing", "nothing"},
                {tm_tumbling(10), "symbol", "symbol", "symbol"},
                {tm_tumbling(10), "symbol", NULL, "needs a field"}};
     for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
         tm_agg_spec_t agg = {"x", TM_AGG_SUM, bad[i].field, NULL};
         tm_window_cfg_t cfg = cfg_of(bad[i].window);
-        cfg.key_field = bad[i].key;
+        cfg.key_fields[0] = bad[i].key;
         cfg.aggs = &agg;
         cfg.agg_cnt = 1;
         tm_error_clear();

@@ -68,7 +68,7 @@ Test(window_alloc, rows_watermarks_and_firing_allocate_nothing)
         uint64_t results = 0, late = 0, rng = 3;
         tm_window_cfg_t cfg = {.window = {kinds[k], 1000, 100, 0, 500},
                                .in = tm_schema_trade(),
-                               .key_field = "symbol",
+                               .key_fields = {"symbol"},
                                .aggs = aggs,
                                .agg_cnt = TM_ARRAY_CNT(aggs),
                                .out_name = "out",

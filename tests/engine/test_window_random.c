@@ -208,13 +208,13 @@ static void job_make(job_t *job, uint64_t *rng)
     job->cfg = (tm_window_cfg_t){.window = s,
                                  .purge = below(rng, 4) == 0,
                                  .in = tm_schema_trade(),
-                                 .key_field = below(rng, 2) ? "symbol" : "publish_time",
+                                 .key_fields = {below(rng, 2) ? "symbol" : "publish_time"},
                                  .aggs = bar_aggs,
                                  .agg_cnt = TM_ARRAY_CNT(bar_aggs),
                                  .out_name = "bars",
                                  .out_id = TM_SCHEMA_ID_USER,
                                  .budget = below(rng, 2) ? 0 : 1 + (uint32_t)below(rng, 9)};
-    if (strcmp(job->cfg.key_field, "publish_time") == 0) job->cfg.key_field = "id_key";
+    if (strcmp(job->cfg.key_fields[0], "publish_time") == 0) job->cfg.key_fields[0] = "id_key";
     job->drain = below(rng, 2);
     job->disorder = (int64_t)below(rng, 50) * unit;
 
@@ -253,7 +253,7 @@ static bool job_holds(job_t *job, uint64_t *rng)
     bed_t bed;
     model_t m = {
         .spec = job->cfg.window, .purge = job->cfg.purge, .rows = job->rows, .wm = TM_TIME_NONE};
-    bool by_symbol = strcmp(job->cfg.key_field, "symbol") == 0;
+    bool by_symbol = strcmp(job->cfg.key_fields[0], "symbol") == 0;
     job->cfg.in = keyed_schema();
     bed_open(&bed, &job->cfg, 3000, true);
 
@@ -274,13 +274,13 @@ static bool job_holds(job_t *job, uint64_t *rng)
         }
         if (!job->drain) continue;
         bed_drain(&bed);
-        same = same_results(&bed, &m, job->cfg.key_field) && bed.wm == m.wm;
+        same = same_results(&bed, &m, job->cfg.key_fields[0]) && bed.wm == m.wm;
         bed.row_cnt = m.result_cnt = 0;
     }
     tm_operator_watermark(bed.op, INT64_MAX);
     model_watermark(&m, INT64_MAX);
     tm_operator_end(bed.op);
-    same = same && same_results(&bed, &m, job->cfg.key_field) && bed.wm == INT64_MAX;
+    same = same && same_results(&bed, &m, job->cfg.key_fields[0]) && bed.wm == INT64_MAX;
     same = same && bed_counter(&bed, "window_late") == m.late &&
            bed_counter(&bed, "window_gap") == m.gap &&
            bed_counter(&bed, "window_no_time") == m.no_time &&

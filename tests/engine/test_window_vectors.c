@@ -49,7 +49,7 @@ static bool cfg_read(const tm_json_t *c, tm_window_cfg_t *cfg)
                                         .lateness_ns = tm_json_int(c, "lateness", 0)},
                              .purge = strstr(trigger, "purging") != NULL,
                              .in = element_schema(),
-                             .key_field = "key",
+                             .key_fields = {"key"},
                              .aggs = &sum,
                              .agg_cnt = 1,
                              .out_name = "sums",
