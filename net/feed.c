@@ -218,7 +218,10 @@ static int lines_open(tm_feed_t *f)
     tm_uring_cfg_t ring_cfg = {.buf_cnt = BUF_CNT_MIN, .off = f->cfg.uring_off};
     while (ring_cfg.buf_cnt < 4 * f->line_cnt) ring_cfg.buf_cnt *= 2;
     TM_TRY(tm_uring_open(&f->ring, &ring_cfg));
-    return open_run(f);
+    f->opening = true;
+    TM_TRY(open_run(f));
+    f->opening = false;
+    return 0;
 }
 
 static tm_counter_t *counter(tm_feed_t *f, const char *name, uint32_t idx)

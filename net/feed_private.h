@@ -73,6 +73,9 @@ typedef struct tm_feed {
     uint32_t slot_cnt; /* twice line_cnt */
     uint32_t
         turn; /* which connection reads first, so that a busy one does not keep others waiting */
+    /* While the feed opens nobody reads from a connection that streams already, so it must not take
+       the buffers that the others shake hands with. */
+    bool opening;
     int64_t polled_ns;
     uint64_t random; /* state, of the jitter of rotations */
     int over;        /* why the whole feed has ended; 0 = it goes on */

@@ -298,7 +298,7 @@ static void stream_step(tm_feed_t *f, uint32_t idx, int64_t now_ns)
                           (double)idle_ns / 1e9);
     } else {
         tm_line_watch(f, idx, now_ns);
-        rc = tm_conn_listen(s->conn);
+        if (!f->opening) rc = tm_conn_listen(s->conn);
     }
     if (rc < 0) tm_slot_lost(f, idx, rc);
 }
