@@ -17,10 +17,13 @@ enum { RING_DEPTH_DEFAULT = 1 << 14, RING_DEPTH_MIN = 1 << 6, RING_DEPTH_MAX = 1
 typedef enum option_id {
     OPT_CONNECT,
     OPT_STREAM,
+    OPT_VENUE,
     OPT_CA_FILE,
     OPT_RETRIES,
     OPT_ON_CLOSE,
     OPT_IDLE_TIMEOUT,
+    OPT_STREAM_TIMEOUT,
+    OPT_ROTATE,
     OPT_REPLAY,
     OPT_SPEED,
     OPT_JOURNAL,
@@ -43,16 +46,25 @@ typedef enum option_id {
 
 /* In the order of the help page. */
 static const tm_flag_t table[] = {
-    [OPT_CONNECT] = {"connect", "URL", "live feed, wss:// or ws://; may be given several times"},
-    [OPT_STREAM] = {"stream", "NAME",
-                    "subscribe to this stream as well (btcusdt@trade); repeatable"},
+    [OPT_CONNECT] =
+        {"connect", "URL[,URL]",
+         "live feed, wss:// or ws://; two of the same: the first copy wins; repeatable"},
+    [OPT_STREAM] = {"stream", "NAME[,NAME]",
+                    "subscribe to these streams as well (btcusdt@trade); repeatable"},
+    [OPT_VENUE] = {"venue", "NAME",
+                   "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (default: by the host)"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
     [OPT_ON_CLOSE] = {"on-close", "HOW",
                       "end or reconnect when a live feed closes with 1000 (default: end)"},
-    [OPT_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
-                          "cut a live feed that is silent so long; 0 = never (default: 60s)"},
+    [OPT_IDLE_TIMEOUT] =
+        {"idle-timeout", "TIME",
+         "cut a live feed that is silent so long; 0 = never (default: the venue's)"},
+    [OPT_STREAM_TIMEOUT] = {"stream-timeout", "TIME",
+                            "name streams that have not spoken by then (default: 60s)"},
+    [OPT_ROTATE] = {"rotate", "TIME",
+                    "replace a live connection at this age, without a loss (default: the venue's)"},
     [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
@@ -181,6 +193,13 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return on_close_parse(arg, &o->reconnect_on_close);
     case OPT_IDLE_TIMEOUT:
         return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
+    case OPT_VENUE:
+        o->venue = arg;
+        return 0;
+    case OPT_STREAM_TIMEOUT:
+        return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
+    case OPT_ROTATE:
+        return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
         o->out_dir = arg;
         return 0;
@@ -239,7 +258,7 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         .out_dir = "out",
         .watermark_bound_ns = -1,
         .retry_max = RETRIES_DEFAULT,
-        .idle_timeout_ns = 60 * TM_NS_PER_S,
+        .idle_timeout_ns = -1,
         .ring_depth = RING_DEPTH_DEFAULT,
         .state_memory_sz = STATE_MEMORY_DEFAULT,
     };
