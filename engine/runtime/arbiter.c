@@ -121,7 +121,7 @@ static bool is_passed(const tm_arbiter_t *a, const track_t *t, uint64_t to)
     return true;
 }
 
-/* Tells what nobody can bring any more, or has not brought for too long. */
+/* Tells what nobody can bring any more, or has not brought for too long: by INT64_MAX all. */
 static void holes_judge(tm_arbiter_t *a, track_t *t, int64_t now_ns)
 {
     for (uint32_t i = 0; t->set.untold_cnt > 0 && i < t->set.hole_cnt; i++) {
@@ -179,12 +179,10 @@ static track_t *track_find(tm_arbiter_t *a, const tm_row_t *row, uint16_t group,
     return t;
 }
 
-/* True where a far lower id is a venue's new beginning: the first word of the only connection. */
-static bool is_restart(tm_arbiter_t *a, const track_t *t, uint32_t lane)
+/* True where a lower id is a venue's new beginning: the first word of the only connection. */
+static bool is_restart(const tm_arbiter_t *a, const track_t *t, uint32_t lane)
 {
-    bool restarts = t->lane_last[lane] == 0 && a->groups[t->group].live == 1u << lane;
-    tm_counter_add(restarts ? a->restarts : a->stale, 1);
-    return restarts;
+    return t->lane_last[lane] == 0 && a->groups[t->group].live == 1u << lane;
 }
 
 /* ---- the rules ------------------------------------------------------------------------------- */
@@ -193,9 +191,15 @@ static bool dense_take(tm_arbiter_t *a, track_t *t, uint32_t lane, uint64_t id, 
 {
     tm_id_set_t *set = &t->set;
     tm_id_hole_t lost;
-    if (TM_UNLIKELY(set->started && id < set->base && set->base - id > RESTART_SPAN)) {
-        if (!is_restart(a, t, lane)) return false;
-        tm_id_set_clear(set);
+    if (TM_UNLIKELY(set->started && id < set->base)) {
+        if (is_restart(a, t, lane)) {
+            tm_counter_add(a->restarts, 1);
+            holes_judge(a, t, INT64_MAX);
+            tm_id_set_clear(set);
+        } else if (set->base - id > RESTART_SPAN) {
+            tm_counter_add(a->stale, 1);
+            return false;
+        }
     }
     tm_id_verdict_t verdict = tm_id_set_add(set, id, now_ns, &lost);
     if (id > t->lane_last[lane]) t->lane_last[lane] = id;
@@ -223,7 +227,9 @@ static bool sparse_take(tm_arbiter_t *a, track_t *t, uint32_t lane, uint64_t id)
     uint64_t oldest;
     if (r->cnt > 0 && id <= r->last) {
         if (r->last - id > RESTART_SPAN) {
-            if (!is_restart(a, t, lane)) return false;
+            bool restarts = is_restart(a, t, lane);
+            tm_counter_add(restarts ? a->restarts : a->stale, 1);
+            if (!restarts) return false;
             r->cnt = r->next = 0;
             r->last = 0;
         } else if (recent_has(r, id, &oldest) || (r->cnt == TM_ARBITER_RECENT && id < oldest)) {
@@ -262,7 +268,12 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
     bool first = t->lane_last[lane] == 0;
     uint64_t to = before(ids, t->rule);
     bool far_below = c->started && ids->last < c->last && c->last - ids->last > RESTART_SPAN;
-    if (far_below && is_restart(a, t, lane)) c->started = false;
+    if (far_below) {
+        bool restarts = is_restart(a, t, lane);
+        tm_counter_add(restarts ? a->restarts : a->stale, 1);
+        if (!restarts) return false;
+        c->started = false;
+    }
     if (ids->last > t->lane_last[lane]) t->lane_last[lane] = ids->last;
     if (c->started && ids->last <= c->last && !(ids->snapshot && first)) {
         tm_counter_add(a->copies, 1);

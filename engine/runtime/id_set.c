@@ -74,10 +74,13 @@ tm_id_verdict_t tm_id_set_add(tm_id_set_t *set, uint64_t id, int64_t now_ns, tm_
         return TM_ID_JUMP;
     }
     if (id < set->base) {
-        const tm_id_hole_t hole = {
-            .from = id + 1, .to = set->base - 1, .since_ns = now_ns, .told = true};
+        const tm_id_hole_t hole = {.from = id + 1, .to = set->base - 1, .since_ns = now_ns};
         set->base = id;
-        if (hole.from <= hole.to && set->hole_cnt < TM_ID_HOLE_MAX) hole_insert(set, 0, &hole);
+        if (hole.from > hole.to) return TM_ID_LOW;
+        if (set->hole_cnt < TM_ID_HOLE_MAX)
+            hole_insert(set, 0, &hole);
+        else
+            *lost = hole;
         return TM_ID_LOW;
     }
     for (uint32_t i = set->hole_cnt; i-- > 0 && id <= set->holes[i].to;) {

@@ -32,7 +32,7 @@ typedef enum tm_id_verdict {
     TM_ID_JUMP, /* further on: there is a new hole before it */
     TM_ID_FILL, /* out of a hole */
     TM_ID_LATE, /* out of a hole that was told */
-    TM_ID_LOW,  /* below all that have come; what lies between is no hole that anybody missed */
+    TM_ID_LOW,  /* below all that have come; what lies between is a new hole */
     TM_ID_SEEN, /* it has come before */
 } tm_id_verdict_t;
 
