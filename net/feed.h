@@ -69,7 +69,8 @@ typedef struct tm_feed_cfg {
     int64_t idle_ns;
     bool reconnect_on_close; /* also where the peer closes with 1000 */
     int64_t life_ns;         /* a connection is replaced at this age; 0 = as its venue asks */
-    int64_t overlap_ns;      /* how long the old one goes on beside the new one; 0 = 2 s */
+    int64_t overlap_ns;      /* how long the old one goes on beside the new one: 0 = 2 s; at most
+                                half of life_ns */
     int64_t stream_ns;       /* a stream that has not spoken by then is told; 0 = 60 s */
 } tm_feed_cfg_t;
 

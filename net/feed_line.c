@@ -176,7 +176,9 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
         tm_line_rotated(f, idx, now_ns);
         return;
     }
-    l->overlap_ns = now_ns + (f->cfg.overlap_ns > 0 ? f->cfg.overlap_ns : OVERLAP_NS);
+    int64_t overlap = f->cfg.overlap_ns > 0 ? f->cfg.overlap_ns : OVERLAP_NS;
+    if (f->cfg.life_ns > 0 && overlap > f->cfg.life_ns / 2) overlap = f->cfg.life_ns / 2;
+    l->overlap_ns = now_ns + overlap;
 }
 
 /* The new connection has streamed beside the old one for long enough. */

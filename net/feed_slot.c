@@ -251,12 +251,14 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
     if (streamed && (!final || code != TM_E_CLOSED)) tm_counter_add(f->disconnects, 1);
     if (idx != l->main) /* the one that it was to replace goes on meanwhile */
         tm_line_alone(f, idx);
-    if (final && idx == l->main)
+    if (final && idx == l->main) {
         slot_end(f, idx);
-    else if (verdict == TM_RETRY_END)
+    } else if (verdict == TM_RETRY_END) {
         s->state = TM_SLOT_RESTS;
-    else
+        over_check(f); /* the one that it was to replace may have ended before */
+    } else {
         slot_again(f, idx, outcome.retry_after_s);
+    }
 }
 
 void tm_slot_leave(tm_feed_t *f, uint32_t idx, int64_t time_ns)

@@ -20,6 +20,7 @@ typedef enum option_id {
     OPT_VENUE,
     OPT_CA_FILE,
     OPT_RETRIES,
+    OPT_RETRY_DELAY,
     OPT_ON_CLOSE,
     OPT_IDLE_TIMEOUT,
     OPT_STREAM_TIMEOUT,
@@ -56,6 +57,8 @@ static const tm_flag_t table[] = {
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
+    [OPT_RETRY_DELAY] = {"retry-delay", "TIME",
+                         "wait before the first of them; doubles up to 60s (default: 1s)"},
     [OPT_ON_CLOSE] = {"on-close", "HOW",
                       "end or reconnect when a live feed closes with 1000 (default: end)"},
     [OPT_IDLE_TIMEOUT] =
@@ -193,6 +196,8 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return on_close_parse(arg, &o->reconnect_on_close);
     case OPT_IDLE_TIMEOUT:
         return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
+    case OPT_RETRY_DELAY:
+        return duration_option("retry-delay", arg, &o->retry_delay_ns);
     case OPT_VENUE:
         o->venue = arg;
         return 0;

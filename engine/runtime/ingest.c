@@ -231,6 +231,7 @@ static int feed_open(tm_ingest_t *in)
         .stop = in->cfg.stop,
         .counters = in->thread.counters,
         .retry_max = o->retry_max,
+        .retry_first_ns = o->retry_delay_ns,
         .idle_ns = o->idle_timeout_ns,
         .reconnect_on_close = o->reconnect_on_close,
         .life_ns = o->rotate_ns,
