@@ -124,7 +124,7 @@ typedef struct tm_feed_row {
     uint8_t what;        /* 31-31: tm_feed_what_t */
     uint64_t from_id;    /* 32-39: as `what` says, else 0 */
     uint64_t to_id;      /* 40-47 */
-    int32_t code;        /* 48-51: DOWN: why, an error code of base/error.h */
+    int32_t code;        /* 48-51: DOWN: why, TM_E_CLOSED = in order, for good; 0 = replaced */
     uint8_t trade_rule;  /* 52-52: UP: tm_id_rule_t of the venue's trades, quotes and books */
     uint8_t quote_rule;  /* 53-53 */
     uint8_t book_rule;   /* 54-54 */

@@ -228,7 +228,6 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
     bool streamed = s->state == TM_SLOT_STREAMS;
     int64_t now_ns = tm_clock_mono_ns();
     tm_conn_outcome_t outcome = slot_drop(s, code, now_ns);
-    down_tell(f, idx, code);
     const tm_retry_event_t event = {.code = code,
                                     .streamed = streamed,
                                     .proven = l->proven,
@@ -239,6 +238,8 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
                                     .close_is_end = !f->cfg.reconnect_on_close};
     tm_retry_verdict_t verdict = tm_retry_judge(&event);
     bool final = verdict != TM_RETRY_AGAIN || f->cfg.retry_max == 0;
+    /* "Closed" is the end in order, for good. */
+    down_tell(f, idx, code == TM_E_CLOSED && !final ? -ECONNRESET : code);
     if (streamed) s->lost_ns = now_ns;
     if (!streamed) tm_counter_add(f->failures, 1);
     if (verdict == TM_RETRY_END) {
@@ -253,9 +254,9 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
         tm_line_alone(f, idx);
     if (final && idx == l->main) {
         slot_end(f, idx);
-    } else if (verdict == TM_RETRY_END) {
-        s->state = TM_SLOT_RESTS;
-        over_check(f); /* the one that it was to replace may have ended before */
+    } else if (verdict == TM_RETRY_END || f->slots[l->main].state == TM_SLOT_ENDED) {
+        s->state = TM_SLOT_RESTS; /* there is nothing left to replace */
+        over_check(f);
     } else {
         slot_again(f, idx, outcome.retry_after_s);
     }
