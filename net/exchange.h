@@ -32,8 +32,8 @@ typedef struct tm_exchange {
 /* NULL where there is none of that name. */
 const tm_exchange_t *tm_exchange_find(const char *name);
 
-/* The exchange whose host this is; Binance spot, whose protocol the simulated exchange speaks, where
-   the host is nobody's. */
+/* The exchange whose host this is; where it is nobody's, Binance spot, whose protocol the simulated
+   exchange speaks. */
 const tm_exchange_t *tm_exchange_of_host(const char *host);
 
 /* "binance, bybit, ...", for messages. */

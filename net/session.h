@@ -38,8 +38,8 @@ typedef struct tm_session_ops {
     tm_session_reply_t (*sift)(tm_session_t *session, const char *text, size_t sz);
     /* Writes the text that keeps a connection alive; NULL = the protocol's own pings are enough. */
     int (*beat)(tm_session_t *session, char *out, size_t out_sz);
-    /* The stream a message belongs to, by the name that subscribed to it. Returns its bytes, 0 where
-       the message does not say. */
+    /* The stream a message belongs to, by the name that subscribed to it. Returns its bytes, 0
+       where the message does not say. */
     size_t (*stream_of)(const char *text, size_t sz, char name[TM_SESSION_STREAM_SZ_MAX]);
 } tm_session_ops_t;
 

@@ -16,9 +16,9 @@ typedef struct tm_source_ops {
     /* Fills up to `cap` frames. They stay valid until the next poll. Waits up to wait_ns for the
        first one; 0 never waits. */
     int (*poll)(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int64_t wait_ns);
-    /* Gives up to `cap` control rows: what happened to connections since the last call. A DOWN comes
-       after all frames of its connection, everything else belongs before the frames of the same
-       poll. NULL = nothing ever happens, as in a file. */
+    /* Gives up to `cap` control rows: what happened to connections since the last call. A DOWN
+       comes after all frames of its connection, everything else belongs before the frames of the
+       same poll. NULL = nothing ever happens, as in a file. */
     uint32_t (*rows)(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap);
     /* Releases everything, politely (close frames are sent) within a second. */
     void (*close)(tm_source_t *source);

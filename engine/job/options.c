@@ -174,6 +174,18 @@ static int duration_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
+static int text_set(const char **out, const char *text)
+{
+    *out = text;
+    return 0;
+}
+
+static int flag_set(bool *out)
+{
+    *out = true;
+    return 0;
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -185,11 +197,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
-        o->ca_file = arg;
-        return 0;
+        return text_set(&o->ca_file, arg);
     case OPT_JOURNAL:
-        o->journal_dir = arg;
-        return 0;
+        return text_set(&o->journal_dir, arg);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -199,18 +209,15 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_RETRY_DELAY:
         return duration_option("retry-delay", arg, &o->retry_delay_ns);
     case OPT_VENUE:
-        o->venue = arg;
-        return 0;
+        return text_set(&o->venue, arg);
     case OPT_STREAM_TIMEOUT:
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
     case OPT_ROTATE:
         return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
-        o->out_dir = arg;
-        return 0;
+        return text_set(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
-        o->dead_letter_file = arg;
-        return 0;
+        return text_set(&o->dead_letter_file, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_ROLL_INTERVAL:
@@ -230,14 +237,11 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_STATE_MEMORY:
         return state_memory_parse(arg, &o->state_memory_sz);
     case OPT_EXPLAIN:
-        o->explain = true;
-        return 0;
+        return flag_set(&o->explain);
     case OPT_JSON:
-        o->json = true;
-        return 0;
+        return flag_set(&o->json);
     case OPT_QUIET:
-        o->quiet = true;
-        return 0;
+        return flag_set(&o->quiet);
     case OPT_HELP:
         tm_options_help(stdout, o->program);
         return 1;

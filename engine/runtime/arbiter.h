@@ -2,10 +2,11 @@
    Flow     parse -> [arbiter] -> watermark, rings; feed events -> [arbiter]; gaps -> rings
    Why here copies are told by the ids of rows, which net cannot see, and rows of all connections of
             a feed meet in one ingest thread
-   Rules    for each (feed, symbol, kind of row), by what the venue promises of its ids (tm_id_rule_t):
-            dense   every id once, whoever brings it, in any order. What is missing becomes a gap once
-                    every live connection has passed it, or after patience_ns; one that comes later
-                    is a row all the same
+   Rules    for each (feed, symbol, kind of row), by what the venue promises of its ids
+            (tm_id_rule_t):
+            dense   every id once, whoever brings it, in any order. What is missing becomes a gap
+                    once every live connection has passed it, or after patience_ns; one that comes
+                    later is a row all the same
             sparse  every id once, told by the last TM_ARBITER_RECENT ones; no gaps can be seen
             range, chain  messages that build on each other, so they go on in order only. One that
                     does not follow is left out while another live connection may still bring what

@@ -97,7 +97,7 @@ static void row_send(tm_ingest_t *in, const tm_market_row_t *row, int64_t ingres
     (void)push(in, w, &row->row); /* an aborted run drops what is under way */
 }
 
-/* ---- what happens to connections -------------------------------------------------------------- */
+/* ---- what happens to connections ------------------------------------------------------------- */
 
 static void gap_send(void *ctx, const tm_gap_t *gap)
 {

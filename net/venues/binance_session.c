@@ -85,8 +85,8 @@ static int judge(tm_session_t *s, const char *text, size_t sz)
     return TM_SESSION_REPLY;
 }
 
-/* Data begin with the wrapper, or with a key of one letter that is an event's or a quote's first; of
-   what the venue says besides, only a shutdown may begin so, too. */
+/* Data begin with the wrapper, or with a key of one letter that is an event's or a quote's first;
+   of what the venue says besides, only a shutdown may begin so, too. */
 static tm_session_reply_t sift(tm_session_t *s, const char *text, size_t sz)
 {
     (void)s;

@@ -5,8 +5,8 @@
             messages a second and 1024 streams a connection; a connection lives 24 hours; a ping
             every 20 s; serverShutdown, with and without the wrapper. Errors are documented flat and
             come nested in "error"; both are read, and both are matched to their request by id.
-            developers.binance.com, futures: ten messages a second, a ping every three minutes; USD-M
-            serves books under /public and everything else under /market
+            developers.binance.com, futures: ten messages a second, a ping every three minutes;
+            USD-M serves books under /public and everything else under /market
    Memory   that of net/session.h
    Errors   open: TM_E_CONFIG, TM_E_LIMIT; judge: TM_E_PROTOCOL with the venue's own message
    Limits   TM_BINANCE_STREAM_MAX streams

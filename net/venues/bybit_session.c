@@ -2,8 +2,8 @@
    Streams  the venue's topics: publicTrade.BTCUSDT, orderbook.50.BTCUSDT, tickers.BTCUSDT
    Source   bybit-exchange.github.io/docs/v5, ws/connect and websocket/public: op, args and req_id;
             ten args a request on spot; 500 connections in five minutes; {"op":"ping"} every 20 s,
-            or the venue ends the connection. Books: u goes up by one from message to message, 1 is
-            a snapshot after a restart of the service. Trade ids are UUIDs: copies are told by seq */
+            or the venue ends the connection. Books: u goes up by one from message to message, 1
+            is a snapshot after a restart of the service. Trade ids are UUIDs, which no row keeps */
 #include "net/exchange.h"
 #include "net/json_member.h"
 

@@ -3,8 +3,8 @@
             book.25:BTC/USD (10 levels where none is named)
    Source   docs.kraken.com/api, spot websocket v2: method, params and req_id, one answer for each
             symbol; {"method":"ping"} is answered with a pong; heartbeats come every second while
-            nothing else does. Books carry a CRC32 of their ten best levels instead of a count, which
-            whoever keeps the book has to check; trades have contiguous ids */
+            nothing else does. Books carry a CRC32 of their ten best levels instead of a count,
+            which whoever keeps the book has to check; trades have contiguous ids */
 #include "net/exchange.h"
 #include "net/json_member.h"
 

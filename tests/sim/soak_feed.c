@@ -1,7 +1,7 @@
 /* A feed of two addresses on a simulated exchange whose connections go wrong by a seed, up to the
    ring that feeds the windows: each trade must be there once, or a GAP row must say that it is not.
-   Usage    soak_feed [--seeds N] [--first SEED] [--jobs N]; TM_SIM_SEEDS sets N too. TAP, a block of
-            seeds each; every seed that fails is printed and can be run alone
+   Usage    soak_feed [--seeds N] [--first SEED] [--jobs N]; TM_SIM_SEEDS sets N too. TAP, a
+            block of seeds each; every seed that fails is printed and can be run alone
    Blocks   a process each, so that descriptors and memory can be compared between seeds */
 #include "base/clock.h"
 #include "base/error.h"
