@@ -23,22 +23,12 @@
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "tidemark_process.h"
+#include "tidemark_types.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-#ifndef TM_API
-#    define TM_API __attribute__((visibility("default")))
-#endif
-
-#define TM_MICROSECOND INT64_C(1000)
-#define TM_MILLISECOND INT64_C(1000000)
-#define TM_SECOND      INT64_C(1000000000)
-#define TM_MINUTE      (60 * TM_SECOND)
-#define TM_HOUR        (60 * TM_MINUTE)
 
 enum { TM_JOB_NODE_MAX = 64, TM_JOB_AGG_MAX = 32 };
 

@@ -44,6 +44,17 @@ enum {
 /* For idle_ns: what the venue's own pings or heartbeats suggest. */
 #define TM_FEED_IDLE_VENUE INT64_C(-1)
 
+/* A connection began to stream, or a stream ended. */
+typedef struct tm_feed_link {
+    uint32_t conn_idx;
+    bool up;
+    int code;         /* of the end; TM_E_CLOSED = in order */
+    int64_t real_ns;  /* Unix time */
+    const char *text; /* its URL, or why it ended; the callee copies it */
+} tm_feed_link_t;
+
+typedef void (*tm_feed_link_fn_t)(void *ctx, const tm_feed_link_t *link);
+
 typedef struct tm_feed_cfg {
     const char *const *urls; /* wss:// or ws://, a group each: URL or URL,URL; the path may name
                                 streams */
@@ -67,11 +78,13 @@ typedef struct tm_feed_cfg {
     uint64_t seed;                        /* of the jitter; 0 = any */
     /* A connection that brings no byte for so long is cut; 0 = never; TM_FEED_IDLE_VENUE. */
     int64_t idle_ns;
-    bool reconnect_on_close; /* also where the peer closes with 1000 */
-    int64_t life_ns;         /* a connection is replaced at this age; 0 = as its venue asks */
-    int64_t overlap_ns;      /* how long the old one goes on beside the new one: 0 = 2 s; at most
+    bool reconnect_on_close;   /* also where the peer closes with 1000 */
+    int64_t life_ns;           /* a connection is replaced at this age; 0 = as its venue asks */
+    int64_t overlap_ns;        /* how long the old one goes on beside the new one: 0 = 2 s; at most
                                 half of life_ns */
-    int64_t stream_ns;       /* a stream that has not spoken by then is told; 0 = 60 s */
+    int64_t stream_ns;         /* a stream that has not spoken by then is told; 0 = 60 s */
+    tm_feed_link_fn_t on_link; /* called from open and poll; NULL = nobody asks */
+    void *on_link_ctx;
 } tm_feed_cfg_t;
 
 /* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the

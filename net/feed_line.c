@@ -35,6 +35,22 @@ void tm_line_tell(tm_feed_t *f, uint32_t idx, const tm_feed_row_t *like)
     row->lane = (uint8_t)(2 * l->endpoint + (idx >= f->line_cnt));
 }
 
+/* Tells whoever asked that a connection began to stream, or that its stream ended. */
+static void link_tell(tm_feed_t *f, uint32_t idx, bool up, int code)
+{
+    const tm_url_t *u = &tm_feed_line(f, idx)->url;
+    char url[sizeof u->authority + sizeof u->target + 8];
+    if (!f->cfg.on_link) return;
+    snprintf(url, sizeof url, "%s://%s%s", u->tls ? "wss" : "ws", u->authority, u->target);
+    const char *why = code == 0 ? "replaced by another connection" : f->slots[idx].end_text;
+    const tm_feed_link_t link = {.conn_idx = idx,
+                                 .up = up,
+                                 .code = code,
+                                 .real_ns = tm_clock_real_ns(),
+                                 .text = up ? url : why};
+    f->cfg.on_link(f->cfg.on_link_ctx, &link);
+}
+
 /* ---- streams that never speak ---------------------------------------------------------------- */
 
 static void target_watch(tm_stream_watch_t *w, const tm_url_t *url)
@@ -159,6 +175,15 @@ void tm_line_notes(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     if (idx == l->main && l->rotate_ns > now_ns) l->rotate_ns = now_ns;
 }
 
+void tm_line_down(tm_feed_t *f, uint32_t idx, int code)
+{
+    tm_slot_t *s = &f->slots[idx];
+    if (!s->told) return;
+    s->told = false;
+    tm_line_tell(f, idx, &(tm_feed_row_t){.what = TM_FEED_DOWN, .code = code});
+    link_tell(f, idx, false, code);
+}
+
 void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
     tm_line_t *l = tm_feed_line(f, idx);
@@ -171,6 +196,7 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
                                   .trade_rule = (uint8_t)x->trade_rule,
                                   .quote_rule = (uint8_t)x->quote_rule,
                                   .book_rule = (uint8_t)x->book_rule});
+    link_tell(f, idx, true, 0);
     s->told = true;
     if (idx == l->main) {
         tm_line_rotated(f, idx, now_ns);

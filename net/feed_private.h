@@ -118,6 +118,9 @@ void tm_slot_leave(tm_feed_t *feed, uint32_t idx, int64_t time_ns);
 void tm_line_step(tm_feed_t *feed, uint32_t line_idx, int64_t now_ns);
 int64_t tm_line_due_ns(const tm_feed_t *feed, uint32_t line_idx);
 
+/* feed_line.c: the end of a stream, where its beginning was told. */
+void tm_line_down(tm_feed_t *feed, uint32_t slot_idx, int code);
+
 /* feed_line.c: a slot came to stream; frames of it were read. */
 void tm_line_up(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
 void tm_line_frames(tm_feed_t *feed, uint32_t slot_idx, const tm_frame_t *frames, uint32_t cnt);

@@ -213,14 +213,6 @@ static tm_conn_outcome_t slot_drop(tm_slot_t *s, int code, int64_t now_ns)
     return outcome;
 }
 
-/* Tells the end of a connection that was told to stream. */
-static void down_tell(tm_feed_t *f, uint32_t idx, int code)
-{
-    if (f->slots[idx].told)
-        tm_line_tell(f, idx, &(tm_feed_row_t){.what = TM_FEED_DOWN, .code = code});
-    f->slots[idx].told = false;
-}
-
 void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
 {
     tm_slot_t *s = &f->slots[idx];
@@ -239,7 +231,7 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
     tm_retry_verdict_t verdict = tm_retry_judge(&event);
     bool final = verdict != TM_RETRY_AGAIN || f->cfg.retry_max == 0;
     /* "Closed" is the end in order, for good. */
-    down_tell(f, idx, code == TM_E_CLOSED && !final ? -ECONNRESET : code);
+    tm_line_down(f, idx, code == TM_E_CLOSED && !final ? -ECONNRESET : code);
     if (streamed) s->lost_ns = now_ns;
     if (!streamed) tm_counter_add(f->failures, 1);
     if (verdict == TM_RETRY_END) {
@@ -271,7 +263,7 @@ void tm_slot_leave(tm_feed_t *f, uint32_t idx, int64_t time_ns)
     tm_stream_watch_close(s->watch);
     s->watch = NULL;
     if (s->conn) tm_conn_close(s->conn);
-    down_tell(f, idx, 0);
+    tm_line_down(f, idx, 0);
 }
 
 /* ---- between the two ------------------------------------------------------------------------- */

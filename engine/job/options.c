@@ -2,6 +2,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/stamp.h"
 #include "engine/job/flags.h"
 
 #include <stdlib.h>
@@ -27,6 +28,8 @@ typedef enum option_id {
     OPT_ROTATE,
     OPT_REPLAY,
     OPT_SPEED,
+    OPT_FROM,
+    OPT_TO,
     OPT_JOURNAL,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
@@ -51,7 +54,7 @@ static const tm_flag_t table[] = {
         {"connect", "URL[,URL]",
          "live feed, wss:// or ws://; two of the same: the first copy wins; repeatable"},
     [OPT_STREAM] = {"stream", "NAME[,NAME]",
-                    "subscribe to these streams as well (btcusdt@trade); repeatable"},
+                    "subscribe to them as well; of a replay: take only them, or btcusdt@*"},
     [OPT_VENUE] = {"venue", "NAME",
                    "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (default: by the host)"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
@@ -70,6 +73,8 @@ static const tm_flag_t table[] = {
                     "replace a live connection at this age, without a loss (default: the venue's)"},
     [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
+    [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
+    [OPT_TO] = {"to", "TIME", "end a replay before the first message received at or after TIME"},
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
@@ -97,7 +102,9 @@ void tm_options_help(FILE *out, const char *program)
 {
     fprintf(out,
             "usage: %s (--connect URL | --replay FILE) [--out DIR] [options]\n\n"
-            "Times are 500ms, 1s, 2m, 1h. Cores are numbers and ranges: 0,2-3.\n\n",
+            "Times are 500ms, 1s, 2m, 1h; of --from and --to 2024-08-08T23:54:14.5Z (or a front\n"
+            "part of it), 19 digits of nanoseconds, or @<Unix seconds>. Cores are numbers and\n"
+            "ranges: 0,2-3.\n\n",
             program);
     tm_flags_help(out, table, TM_ARRAY_CNT(table));
 }
@@ -186,6 +193,12 @@ static int flag_set(bool *out)
     return 0;
 }
 
+static int stamp_option(const char *name, const char *text, int64_t *out_ns)
+{
+    int err = tm_stamp_parse(text, out_ns);
+    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -220,6 +233,10 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return text_set(&o->dead_letter_file, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
+    case OPT_FROM:
+        return stamp_option("from", arg, &o->replay_from_ns);
+    case OPT_TO:
+        return stamp_option("to", arg, &o->replay_to_ns);
     case OPT_ROLL_INTERVAL:
         return duration_option("roll-interval", arg, &o->roll_interval_ns);
     case OPT_WATERMARK_BOUND:
@@ -277,5 +294,9 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         return tm_error_set(TM_E_CONFIG, "'%s' is not an option; see --help", argv[first]);
     if (opts->connect_cnt > 0 && opts->replay_cnt > 0)
         return tm_error_set(TM_E_CONFIG, "--connect and --replay exclude each other");
+    if (opts->replay_cnt == 0 && (opts->replay_from_ns || opts->replay_to_ns))
+        return tm_error_set(TM_E_CONFIG, "--from and --to choose from a recording: give --replay");
+    if (opts->replay_to_ns && opts->replay_to_ns <= opts->replay_from_ns)
+        return tm_error_set(TM_E_CONFIG, "--to must be later than --from");
     return 0;
 }

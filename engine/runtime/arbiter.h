@@ -8,9 +8,9 @@
                     once every live connection has passed it, or after patience_ns; one that comes
                     later is a row all the same
             sparse  every id once, told by the last TM_ARBITER_RECENT ones; no gaps can be seen
-            range, chain  messages that build on each other, so they go on in order only. One
-                    that does not follow is left out while another live connection may still bring what
-                    lies between; when none can any more, a gap is told and it goes on from there
+            range, chain  messages that build on each other, so they go on in order only. One that
+                    does not follow is left out while another live connection may still bring
+                    what lies between; when none can any more, a gap is told and it goes on
    Restart  a venue that begins its ids anew, far below, is believed where its first message comes on
             the only live connection; a low id otherwise is stale
    Units    *_ns: mono; ids: the venue's

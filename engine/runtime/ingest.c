@@ -5,10 +5,10 @@
 #include "engine/operators/watermark.h"
 #include "engine/runtime/arbiter.h"
 #include "engine/runtime/idle.h"
-#include "engine/runtime/journal_source.h"
+#include "engine/runtime/recorder.h"
+#include "engine/runtime/recording.h"
 #include "engine/runtime/route.h"
 #include "net/feed.h"
-#include "net/replay.h"
 #include "parse/parser.h"
 
 #include <errno.h>
@@ -34,8 +34,8 @@ struct tm_ingest {
     uint32_t worker_cnt;
     uint16_t schema_id; /* of the rows the job wants */
     tm_parser_t *parser;
-    tm_arbiter_t *arbiter;        /* of a live feed, else NULL */
-    tm_journal_writer_t *journal; /* NULL = frames are not recorded; not owned */
+    tm_arbiter_t *arbiter;   /* of a live feed, else NULL */
+    tm_recorder_t *recorder; /* NULL = frames are not recorded */
     input_t inputs[TM_OPTION_LIST_MAX];
     uint32_t input_cnt;
     tm_valve_t *valve;                       /* over the inputs */
@@ -53,9 +53,13 @@ tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest)
     return &ingest->thread;
 }
 
-void tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
+int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
 {
-    ingest->journal = journal;
+    const tm_recorder_cfg_t cfg = {.journal = journal,
+                                   .idle = ingest->idle.kind,
+                                   .live = ingest->cfg.topo->job->opts.replay_cnt == 0,
+                                   .abort = ingest->cfg.abort};
+    return tm_recorder_open(&ingest->recorder, &cfg);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -143,24 +147,12 @@ static uint32_t copies_drop(tm_ingest_t *in, const tm_frame_t *frame, uint32_t r
     return kept;
 }
 
-/* Records a frame before its rows count, waiting where the file thread is behind. */
-static int frame_record(tm_ingest_t *in, const tm_frame_t *frame)
-{
-    int64_t seq = tm_journal_append_frame(in->journal, frame);
-    if (TM_LIKELY(seq >= 0)) return 0;
-    tm_idle_t idle = {.kind = in->idle.kind};
-    while (seq == -EAGAIN && !atomic_load_explicit(in->cfg.abort, memory_order_acquire)) { /* A1 */
-        tm_idle_round(&idle, 0);
-        seq = tm_journal_append_frame(in->journal, frame);
-    }
-    return seq < 0 ? (int)seq : 0;
-}
-
 static int frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
 {
     uint32_t parsed_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX);
     uint32_t row_cnt = in->arbiter ? copies_drop(in, frame, parsed_cnt) : parsed_cnt;
-    if (in->journal && (row_cnt > 0 || parsed_cnt == 0)) TM_TRY(frame_record(in, frame));
+    if (in->recorder && (row_cnt > 0 || parsed_cnt == 0))
+        TM_TRY(tm_recorder_frame(in->recorder, frame));
     for (uint32_t i = 0; i < row_cnt; i++) {
         const tm_market_row_t *row = &in->rows[i];
         if (row->row.schema_id != in->schema_id) {
@@ -236,6 +228,8 @@ static int feed_open(tm_ingest_t *in)
         .reconnect_on_close = o->reconnect_on_close,
         .life_ns = o->rotate_ns,
         .stream_ns = o->stream_timeout_ns,
+        .on_link = in->recorder ? tm_recorder_link : NULL,
+        .on_link_ctx = in->recorder,
     };
     const tm_arbiter_cfg_t arbiter = {.counters = in->thread.counters, .gap = gap_send, .ctx = in};
     TM_TRY(tm_arbiter_open(&in->arbiter, &arbiter));
@@ -244,25 +238,20 @@ static int feed_open(tm_ingest_t *in)
     return 0;
 }
 
-static int replay_open(tm_ingest_t *in, tm_source_t **out, const char *path)
-{
-    double speed = in->cfg.topo->job->opts.speed;
-    if (tm_journal_source_is(path)) {
-        const tm_journal_source_cfg_t journal = {
-            .path = path, .speed = speed, .counters = in->thread.counters};
-        return tm_journal_source_open(out, &journal);
-    }
-    const tm_replay_cfg_t capture = {
-        .path = path, .speed = speed, .conn_idx = in->input_cnt, .counters = in->thread.counters};
-    return tm_replay_open(out, &capture);
-}
-
 static int replays_open(tm_ingest_t *in)
 {
     const tm_topology_t *t = in->cfg.topo;
     const tm_options_t *o = &t->job->opts;
     for (uint32_t i = in->cfg.ingest_idx; i < o->replay_cnt; i += t->ingest_cnt) {
-        TM_TRY(replay_open(in, &in->inputs[in->input_cnt].source, o->replays[i]));
+        const tm_recording_cfg_t cfg = {.path = o->replays[i],
+                                        .speed = o->speed,
+                                        .conn_idx = in->input_cnt,
+                                        .from_ns = o->replay_from_ns,
+                                        .to_ns = o->replay_to_ns,
+                                        .streams = o->streams,
+                                        .stream_cnt = o->stream_cnt,
+                                        .counters = in->thread.counters};
+        TM_TRY(tm_recording_open(&in->inputs[in->input_cnt].source, &cfg));
         in->input_cnt++;
     }
     return 0;
@@ -351,6 +340,7 @@ void tm_ingest_close(tm_ingest_t *ingest)
     if (!ingest) return;
     if (ingest->parser) tm_parser_close(ingest->parser);
     tm_arbiter_close(ingest->arbiter);
+    tm_recorder_close(ingest->recorder);
     free(ingest->valve);
     tm_thread_fini(&ingest->thread);
     free(ingest);

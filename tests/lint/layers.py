@@ -3,8 +3,9 @@
 
 net, parse and state never see each other; none of them, nor base, starts a thread. Includes in
 quotes are relative to the root of the tree and exist; headers do not include each other in circles;
-basenames are unique, so that a name in a log or a comment means one file. tidemark.h is installed
-alone and includes only the C library; example jobs see nothing of the engine but it.
+basenames are unique, so that a name in a log or a comment means one file. tidemark.h is
+installed with its parts, which stand beside it (tidemark_*.h) and include each other by bare name
+and the C library; example jobs see nothing of the engine but it.
 """
 
 import re
@@ -29,20 +30,26 @@ INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 THREAD_START = re.compile(r"\b(pthread_create|thrd_create|clone3?|fork|vfork|posix_spawnp?)\s*\(")
 
 
+def is_public(path):
+    return path.parent == PUBLIC.parent and re.fullmatch(r"tidemark(_\w+)?\.h", path.name)
+
+
 def line_of(text, pos):
     return text.count("\n", 0, pos) + 1
 
 
 def check_include(found, path, line, target):
     folder = path.parts[0]
+    if is_public(path):
+        if not is_public(path.parent / target) or not (tree.ROOT / path.parent / target).exists():
+            found.add(path, line, "layer", "a public header includes only its like and the C library")
+        return
     if not (tree.ROOT / target).exists():
         near = (path.parent / target)
         hint = f'write "{near}"' if (tree.ROOT / near).exists() else "no such file in the tree"
         found.add(path, line, "include", f'"{target}" is not relative to the root: {hint}')
         return
-    if path == PUBLIC:
-        found.add(path, line, "layer", "the public header includes only the C library")
-    elif folder == "examples":
+    if folder == "examples":
         if Path(target) != PUBLIC:
             found.add(path, line, "layer", f"examples see only {PUBLIC.name}, as users do")
     elif Path(target).parts[0] not in SEES.get(folder, set()):
