@@ -11,8 +11,8 @@
             range, chain  messages that build on each other, so they go on in order only. One that
                     does not follow is left out while another live connection may still bring
                     what lies between; when none can any more, a gap is told and it goes on
-   Restart  a venue that begins its ids anew, far below, is believed where its first message comes on
-            the only live connection; a low id otherwise is stale
+   Restart  a venue that begins its ids anew, far below, is believed where its first message comes
+            on the only live connection; a low id otherwise is stale
    Units    *_ns: mono; ids: the venue's
    Memory   opaque, one block for TM_ARBITER_TRACK_MAX tracks, of which the kernel gives pages as
             symbols are first seen
