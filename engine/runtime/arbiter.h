@@ -17,8 +17,8 @@
    Memory   opaque, one block for TM_ARBITER_TRACK_MAX tracks, of which the kernel gives pages as
             symbols are first seen
    Threads  one ingest thread
-   Counters copies_dropped: rows that another connection, or this one, had brought before; stale_ids;
-            gaps and gap_messages told; gap_filled: messages that came after their gap was told;
+   Counters copies_dropped: rows that another connection, or this one, had brought before;
+            stale_ids; gaps and gap_messages told; gap_filled: messages that came after their gap was told;
             held_back: messages that waited for what lies before them; id_restarts; arbiter_full
    Limits   TM_ARBITER_TRACK_MAX symbols and kinds (rows of further ones all pass, counted),
             TM_ARBITER_LANE_MAX connections of a feed, holes as in id_set.h
