@@ -44,7 +44,7 @@ struct tm_ingest {
     tm_counter_t *rows_in, *rows_other, *ring_full, *event_ns_max;
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];
-    tm_market_row_t rows[TM_PARSER_ROW_MAX];
+    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frame_buf[FRAME_BURST];
 };
 
@@ -80,9 +80,9 @@ static bool push(tm_ingest_t *in, uint32_t worker_idx, const tm_row_t *row)
 
 static bool control_send(tm_ingest_t *in, uint32_t worker_idx, tm_row_kind_t kind, int64_t event_ns)
 {
-    const tm_market_row_t control = {
-        .row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}};
-    return push(in, worker_idx, &control.row);
+    const tm_market_row_t control[TM_MARKET_LINE_MAX] = {
+        {.row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}}};
+    return push(in, worker_idx, &control[0].row);
 }
 
 static void control_broadcast(tm_ingest_t *in, tm_row_kind_t kind, int64_t event_ns)
@@ -134,27 +134,30 @@ static void feed_rows_fetch(tm_ingest_t *in, const input_t *input)
 
 /* ---- one burst ------------------------------------------------------------------------------- */
 
-/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many they are. */
-static uint32_t copies_drop(tm_ingest_t *in, const tm_frame_t *frame, uint32_t row_cnt)
+/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they are. */
+static uint32_t copies_drop(tm_ingest_t *in, const tm_frame_t *frame, uint32_t line_cnt)
 {
-    uint32_t kept = 0;
+    uint32_t kept = 0, lines;
     tm_arbiter_frame(in->arbiter, frame->conn_idx);
-    for (uint32_t i = 0; i < row_cnt; i++) {
-        if (!tm_arbiter_take(in->arbiter, &in->rows[i].row, frame->ingress_ns)) continue;
-        if (kept != i) in->rows[kept] = in->rows[i];
-        kept++;
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
+        const tm_row_t *row = &in->rows[i].row;
+        lines = tm_market_lines(row->schema_id);
+        if (!tm_arbiter_take(in->arbiter, row, frame->ingress_ns)) continue;
+        if (kept != i) memmove(&in->rows[kept], row, lines * sizeof in->rows[0]);
+        kept += lines;
     }
     return kept;
 }
 
 static int frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
 {
-    uint32_t parsed_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX);
-    uint32_t row_cnt = in->arbiter ? copies_drop(in, frame, parsed_cnt) : parsed_cnt;
-    if (in->recorder && (row_cnt > 0 || parsed_cnt == 0))
+    uint32_t parsed_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX), lines;
+    uint32_t line_cnt = in->arbiter ? copies_drop(in, frame, parsed_cnt) : parsed_cnt;
+    if (in->recorder && (line_cnt > 0 || parsed_cnt == 0))
         TM_TRY(tm_recorder_frame(in->recorder, frame));
-    for (uint32_t i = 0; i < row_cnt; i++) {
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
         const tm_market_row_t *row = &in->rows[i];
+        lines = tm_market_lines(row->row.schema_id);
         if (row->row.schema_id != in->schema_id) {
             tm_counter_add(in->rows_other, 1);
             continue;
@@ -331,7 +334,11 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
     in->rows_other = tm_counter_get(in->thread.counters, "rows_other");
     in->ring_full = tm_counter_get(in->thread.counters, "ring_full");
     in->event_ns_max = tm_counter_get(in->thread.counters, "event_ns_max");
-    const tm_parser_cfg_t parser = {.symbols = cfg->symbols, .counters = in->thread.counters};
+    in->rows = aligned_alloc(TM_CACHE_LINE, sizeof in->rows[0] * TM_PARSER_ROW_MAX);
+    if (!in->rows) return tm_error_set(-ENOMEM, "ingest: out of memory");
+    bool books = in->schema_id == TM_SCHEMA_ID_DEPTH || in->schema_id == TM_SCHEMA_ID_LEVEL;
+    const tm_parser_cfg_t parser = {
+        .symbols = cfg->symbols, .counters = in->thread.counters, .no_books = !books};
     return tm_parser_open(&in->parser, &parser);
 }
 
@@ -342,6 +349,7 @@ void tm_ingest_close(tm_ingest_t *ingest)
     tm_arbiter_close(ingest->arbiter);
     tm_recorder_close(ingest->recorder);
     free(ingest->valve);
+    free(ingest->rows);
     tm_thread_fini(&ingest->thread);
     free(ingest);
 }
