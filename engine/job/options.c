@@ -34,6 +34,7 @@ typedef enum option_id {
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
+    OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
     OPT_DURATION,
     OPT_INGEST_CORES,
@@ -81,6 +82,9 @@ static const tm_flag_t table[] = {
                            "finish a part file when it is this old (default: 60s)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
+    [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
+                                 "keep them in a journal, as they come: reason, place, message; "
+                                 "the newest 64 MiB"},
     [OPT_WATERMARK_BOUND] = {"watermark-bound", "TIME",
                              "how much rows may be out of order (default: 1s)"},
     [OPT_DURATION] = {"duration", "TIME", "stop, in order, after this long"},
@@ -181,12 +185,6 @@ static int duration_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
-static int text_set(const char **out, const char *text)
-{
-    *out = text;
-    return 0;
-}
-
 static int flag_set(bool *out)
 {
     *out = true;
@@ -197,6 +195,12 @@ static int stamp_option(const char *name, const char *text, int64_t *out_ns)
 {
     int err = tm_stamp_parse(text, out_ns);
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+}
+
+static int text_option(const char **option, const char *arg)
+{
+    *option = arg;
+    return 0;
 }
 
 static int apply(void *ctx, uint32_t id, const char *arg)
@@ -210,9 +214,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
-        return text_set(&o->ca_file, arg);
+        return text_option(&o->ca_file, arg);
     case OPT_JOURNAL:
-        return text_set(&o->journal_dir, arg);
+        return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -222,15 +226,17 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_RETRY_DELAY:
         return duration_option("retry-delay", arg, &o->retry_delay_ns);
     case OPT_VENUE:
-        return text_set(&o->venue, arg);
+        return text_option(&o->venue, arg);
     case OPT_STREAM_TIMEOUT:
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
     case OPT_ROTATE:
         return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
-        return text_set(&o->out_dir, arg);
+        return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
-        return text_set(&o->dead_letter_file, arg);
+        return text_option(&o->dead_letter_file, arg);
+    case OPT_DEAD_LETTER_JOURNAL:
+        return text_option(&o->dead_letter_dir, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:
