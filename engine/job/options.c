@@ -269,8 +269,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         tm_options_help(stdout, o->program);
         return 1;
     case OPT_VERSION:
-        printf("tidemark %s\n", TM_VERSION);
-        return 1;
+        return printf("tidemark %s\n", TM_VERSION) > 0;
     }
     return 0;
 }
