@@ -8,7 +8,7 @@
 #ifndef TM_NET_EXCHANGE_H
 #define TM_NET_EXCHANGE_H
 
-#include "base/row.h"
+#include "base/feed_row.h"
 #include "net/session.h"
 
 typedef struct tm_exchange {
@@ -26,7 +26,7 @@ typedef struct tm_exchange {
     int64_t life_ns;        /* the venue ends every connection after it; 0 = it does not */
     int64_t idle_ns;        /* silence that means a dead connection */
     int64_t beat_ns;        /* between two heartbeats of ours; 0 = none are wanted */
-    tm_id_rule_t trade_rule, quote_rule, book_rule;
+    tm_id_rule_t trade_rule, quote_rule; /* books say themselves how they follow each other */
 } tm_exchange_t;
 
 /* NULL where there is none of that name. */

@@ -7,8 +7,8 @@
 #ifndef TM_NET_SOURCE_H
 #define TM_NET_SOURCE_H
 
+#include "base/feed_row.h"
 #include "base/frame.h"
-#include "base/row.h"
 
 typedef struct tm_source tm_source_t;
 

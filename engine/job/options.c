@@ -185,12 +185,6 @@ static int duration_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
-static int text_set(const char **out, const char *text)
-{
-    *out = text;
-    return 0;
-}
-
 static int flag_set(bool *out)
 {
     *out = true;
@@ -201,6 +195,12 @@ static int stamp_option(const char *name, const char *text, int64_t *out_ns)
 {
     int err = tm_stamp_parse(text, out_ns);
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+}
+
+static int text_option(const char **option, const char *arg)
+{
+    *option = arg;
+    return 0;
 }
 
 static int apply(void *ctx, uint32_t id, const char *arg)
@@ -214,9 +214,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
-        return text_set(&o->ca_file, arg);
+        return text_option(&o->ca_file, arg);
     case OPT_JOURNAL:
-        return text_set(&o->journal_dir, arg);
+        return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -226,17 +226,17 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_RETRY_DELAY:
         return duration_option("retry-delay", arg, &o->retry_delay_ns);
     case OPT_VENUE:
-        return text_set(&o->venue, arg);
+        return text_option(&o->venue, arg);
     case OPT_STREAM_TIMEOUT:
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
     case OPT_ROTATE:
         return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
-        return text_set(&o->out_dir, arg);
+        return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
-        return text_set(&o->dead_letter_file, arg);
+        return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
-        return text_set(&o->dead_letter_dir, arg);
+        return text_option(&o->dead_letter_dir, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:
@@ -269,8 +269,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         tm_options_help(stdout, o->program);
         return 1;
     case OPT_VERSION:
-        printf("tidemark %s\n", TM_VERSION);
-        return 1;
+        return printf("tidemark %s\n", TM_VERSION) > 0;
     }
     return 0;
 }

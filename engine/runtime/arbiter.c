@@ -46,7 +46,7 @@ typedef struct track {
 
 typedef struct group {
     uint32_t live; /* one bit a lane */
-    uint8_t trade_rule, quote_rule, book_rule;
+    uint8_t trade_rule, quote_rule;
 } group_t;
 
 typedef struct conn {
@@ -64,6 +64,7 @@ struct tm_arbiter {
     track_t *memo;
     uint64_t memo_last;
     bool memo_taken;
+    bool book_taken;  /* the last head of a batch of levels */
     uint32_t pending; /* first track with an untold hole, NONE = no such */
     tm_counter_t *copies, *stale, *gaps, *missing, *filled, *held, *restarts, *full;
     uint32_t track_cnt;
@@ -261,22 +262,32 @@ static bool may_come(const tm_arbiter_t *a, const track_t *t, uint32_t lane, uin
     return false;
 }
 
+/* True where a message below what has come begins anew: the first word of the only connection, or a
+   whole book in the middle of a stream, as after a restart of the venue's service. */
+static bool chain_restarts(tm_arbiter_t *a, const track_t *t, uint32_t lane,
+                           const tm_arbiter_ids_t *ids)
+{
+    const chain_t *c = &t->chain;
+    if (!c->started || ids->last >= c->last) return false;
+    bool far = c->last - ids->last > RESTART_SPAN;
+    bool restarts = (far || ids->snapshot) && is_restart(a, t, lane);
+    restarts = restarts || (ids->snapshot && t->lane_last[lane] != 0);
+    if (restarts) tm_counter_add(a->restarts, 1);
+    return restarts;
+}
+
 static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbiter_ids_t *ids,
                        int64_t now_ns)
 {
     chain_t *c = &t->chain;
-    bool first = t->lane_last[lane] == 0;
     uint64_t to = before(ids, t->rule);
-    bool far_below = c->started && ids->last < c->last && c->last - ids->last > RESTART_SPAN;
-    if (far_below) {
-        bool restarts = is_restart(a, t, lane);
-        tm_counter_add(restarts ? a->restarts : a->stale, 1);
-        if (!restarts) return false;
+    if (chain_restarts(a, t, lane, ids)) {
         c->started = false;
+        for (uint32_t i = 0; i < TM_ARBITER_LANE_MAX; i++) t->lane_last[i] = 0;
     }
     if (ids->last > t->lane_last[lane]) t->lane_last[lane] = ids->last;
-    if (c->started && ids->last <= c->last && !(ids->snapshot && first)) {
-        tm_counter_add(a->copies, 1);
+    if (c->started && ids->last <= c->last) {
+        tm_counter_add(c->last - ids->last > RESTART_SPAN ? a->stale : a->copies, 1);
         return false;
     }
     bool follows = !c->started || ids->snapshot || to == c->last || ids->first <= c->last + 1;
@@ -291,7 +302,7 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
     }
     c->started = true;
     c->waits = false;
-    if (ids->last > c->last || ids->snapshot || far_below) c->last = ids->last;
+    c->last = ids->last;
     return true;
 }
 
@@ -308,7 +319,6 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
         g->live |= 1u << row->lane;
         g->trade_rule = row->trade_rule;
         g->quote_rule = row->quote_rule;
-        g->book_rule = row->book_rule;
         for (uint32_t i = 0; i < a->track_cnt; i++)
             if (a->tracks[i].group == row->group) a->tracks[i].lane_last[row->lane] = 0;
     } else if (row->what == TM_FEED_DOWN) {
@@ -321,6 +331,7 @@ void tm_arbiter_frame(tm_arbiter_t *a, uint32_t conn_idx)
 {
     a->conn_idx = conn_idx;
     a->memo = NULL;
+    a->book_taken = true;
 }
 
 bool tm_arbiter_take_ids(tm_arbiter_t *a, const tm_row_t *row, const tm_arbiter_ids_t *ids,
@@ -342,19 +353,21 @@ bool tm_arbiter_take_ids(tm_arbiter_t *a, const tm_row_t *row, const tm_arbiter_
     return a->memo_taken;
 }
 
-/* A batch of book levels says itself how it follows the one before. */
-static bool depth_take(tm_arbiter_t *a, const tm_depth_t *depth, int64_t now_ns)
+/* Books say themselves how their messages follow each other. What is a whole book each time, with
+   nothing said of the one before, counts apart from changes of the same symbol. */
+static bool depth_take(tm_arbiter_t *a, const tm_depth_t *d, int64_t now_ns)
 {
-    static const tm_id_rule_t rules[] = {[TM_CHAIN_NONE] = TM_ID_NONE,
+    static const tm_id_rule_t rules[] = {[TM_CHAIN_NONE] = TM_ID_SPARSE,
                                          [TM_CHAIN_RANGE] = TM_ID_RANGE,
                                          [TM_CHAIN_PREV] = TM_ID_CHAIN,
                                          [TM_CHAIN_STEP] = TM_ID_RANGE};
-    const bool step = depth->chain == TM_CHAIN_STEP;
-    const tm_arbiter_ids_t ids = {.first = step ? depth->last_id : depth->first_id,
-                                  .last = depth->last_id,
-                                  .prev = depth->prev_id,
-                                  .snapshot = depth->snapshot != 0};
-    return tm_arbiter_take_ids(a, &depth->row, &ids, rules[depth->chain], now_ns);
+    tm_row_t row = d->row;
+    tm_arbiter_ids_t ids = {
+        .first = d->first_id, .last = d->last_id, .prev = d->prev_id, .snapshot = d->snapshot};
+    if (d->last_id == 0 || d->chain >= TM_ARRAY_CNT(rules)) return true;
+    if (d->chain == TM_CHAIN_NONE) row.schema_id = TM_SCHEMA_ID_USER;
+    if (d->chain == TM_CHAIN_STEP || ids.first == 0) ids.first = ids.last;
+    return tm_arbiter_take_ids(a, &row, &ids, rules[d->chain], now_ns);
 }
 
 bool tm_arbiter_take(tm_arbiter_t *a, const tm_row_t *row, int64_t now_ns)
@@ -362,23 +375,24 @@ bool tm_arbiter_take(tm_arbiter_t *a, const tm_row_t *row, int64_t now_ns)
     if (a->conn_idx >= TM_ARBITER_CONN_MAX || !a->conns[a->conn_idx].known) return true;
     const group_t *g = &a->groups[a->conns[a->conn_idx].group];
     const tm_market_row_t *market = (const tm_market_row_t *)row;
+    tm_id_rule_t rule = (tm_id_rule_t)g->trade_rule;
     uint64_t id;
-    tm_id_rule_t rule;
     switch (row->schema_id) {
     case TM_SCHEMA_ID_TRADE:
         id = market->trade.trade_id;
-        rule = (tm_id_rule_t)g->trade_rule;
         break;
     case TM_SCHEMA_ID_AGG_TRADE:
         id = market->agg_trade.agg_id;
-        rule = (tm_id_rule_t)g->trade_rule;
         break;
     case TM_SCHEMA_ID_QUOTE:
         id = market->quote.update_id;
         rule = (tm_id_rule_t)g->quote_rule;
         break;
     case TM_SCHEMA_ID_DEPTH:
-        return depth_take(a, &market->depth, now_ns);
+        a->book_taken = depth_take(a, &market->depth, now_ns);
+        return a->book_taken;
+    case TM_SCHEMA_ID_LEVEL: /* goes where the head of its batch went */
+        return a->book_taken;
     default:
         return true;
     }

@@ -18,8 +18,9 @@
             symbols are first seen
    Threads  one ingest thread
    Counters copies_dropped: rows that another connection, or this one, had brought before;
-            stale_ids; gaps and gap_messages told; gap_filled: messages that came after their gap was told;
-            held_back: messages that waited for what lies before them; id_restarts; arbiter_full
+            stale_ids; gaps and gap_messages told; gap_filled: messages that came after their gap
+            was told; held_back: messages left out because what lies before them may come yet;
+            id_restarts; arbiter_full
    Limits   TM_ARBITER_TRACK_MAX symbols and kinds (rows of further ones all pass, counted),
             TM_ARBITER_LANE_MAX connections of a feed, holes as in id_set.h
    Tests    tests/engine/test_arbiter.c */
@@ -27,7 +28,7 @@
 #define TM_ENGINE_ARBITER_H
 
 #include "base/counter.h"
-#include "base/row.h"
+#include "base/feed_row.h"
 
 enum {
     TM_ARBITER_TRACK_MAX = 1 << 15,

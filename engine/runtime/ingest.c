@@ -147,20 +147,16 @@ static void feed_rows_fetch(tm_ingest_t *in, const input_t *input)
 
 /* ---- one burst ------------------------------------------------------------------------------- */
 
-/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they take. */
+/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they are. */
 static uint32_t copies_drop(tm_ingest_t *in, const tm_frame_t *frame, uint32_t line_cnt)
 {
     uint32_t kept = 0, lines;
-    bool takes = true;
     tm_arbiter_frame(in->arbiter, frame->conn_idx);
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         const tm_row_t *row = &in->rows[i].row;
         lines = tm_market_lines(row->schema_id);
-        /* The levels of a batch go the way of its head. */
-        if (row->schema_id != TM_SCHEMA_ID_LEVEL)
-            takes = tm_arbiter_take(in->arbiter, row, frame->ingress_ns);
-        if (!takes) continue;
-        if (kept != i) memmove(&in->rows[kept], &in->rows[i], lines * sizeof in->rows[0]);
+        if (!tm_arbiter_take(in->arbiter, row, frame->ingress_ns)) continue;
+        if (kept != i) memmove(&in->rows[kept], row, lines * sizeof in->rows[0]);
         kept += lines;
     }
     return kept;

@@ -137,7 +137,6 @@ const tm_exchange_t tm_exchange_binance = {
     .idle_ns = 60 * TM_NS_PER_S, /* three pings */
     .trade_rule = TM_ID_DENSE,
     .quote_rule = TM_ID_SPARSE,
-    .book_rule = TM_ID_RANGE,
 };
 
 const tm_exchange_t tm_exchange_binance_usdm = {
@@ -154,7 +153,6 @@ const tm_exchange_t tm_exchange_binance_usdm = {
     .idle_ns = 400 * TM_NS_PER_S,
     .trade_rule = TM_ID_DENSE,
     .quote_rule = TM_ID_SPARSE,
-    .book_rule = TM_ID_CHAIN,
 };
 
 const tm_exchange_t tm_exchange_binance_coinm = {
@@ -170,7 +168,6 @@ const tm_exchange_t tm_exchange_binance_coinm = {
     .idle_ns = 400 * TM_NS_PER_S,
     .trade_rule = TM_ID_DENSE,
     .quote_rule = TM_ID_SPARSE,
-    .book_rule = TM_ID_CHAIN,
 };
 
 int tm_binance_session_open(tm_session_t **out, const char *const *streams, uint32_t stream_cnt)

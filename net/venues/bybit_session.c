@@ -83,5 +83,4 @@ const tm_exchange_t tm_exchange_bybit = {
     .beat_ns = 18 * TM_NS_PER_S,
     .trade_rule = TM_ID_NONE,
     .quote_rule = TM_ID_SPARSE,
-    .book_rule = TM_ID_RANGE,
 };

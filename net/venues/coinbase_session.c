@@ -117,5 +117,4 @@ const tm_exchange_t tm_exchange_coinbase = {
     .idle_ns = 20 * TM_NS_PER_S, /* heartbeats come every second */
     .trade_rule = TM_ID_DENSE,
     .quote_rule = TM_ID_NONE,
-    .book_rule = TM_ID_NONE,
 };

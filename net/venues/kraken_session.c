@@ -110,5 +110,4 @@ const tm_exchange_t tm_exchange_kraken = {
     .beat_ns = 30 * TM_NS_PER_S,
     .trade_rule = TM_ID_DENSE,
     .quote_rule = TM_ID_NONE,
-    .book_rule = TM_ID_NONE,
 };

@@ -93,5 +93,4 @@ const tm_exchange_t tm_exchange_okx = {
     .beat_ns = 20 * TM_NS_PER_S,
     .trade_rule = TM_ID_SPARSE, /* a push may hold several trades and names the last one */
     .quote_rule = TM_ID_SPARSE,
-    .book_rule = TM_ID_CHAIN,
 };

@@ -105,8 +105,7 @@ static void lane_set(bench_t *b, uint32_t lane, bool up)
                                .lane = (uint8_t)lane,
                                .what = up ? TM_FEED_UP : TM_FEED_DOWN,
                                .trade_rule = TM_ID_DENSE,
-                               .quote_rule = TM_ID_SPARSE,
-                               .book_rule = TM_ID_RANGE};
+                               .quote_rule = TM_ID_SPARSE};
     tm_arbiter_feed(b->arbiter, &row, b->now_ns);
 }
 
@@ -367,6 +366,59 @@ Test(arbiter, futures_chains_follow_the_previous_id_whatever_the_ranges_say)
     tm_assert_eq(b.gap_cnt, 1u);
     tm_assert_eq(b.gaps[0].from_id, 21u);
     tm_assert_eq(b.gaps[0].to_id, 33u);
+    bench_close(&b);
+}
+
+/* A batch of a book as the parser gives it: the head and one level. */
+static bool batch(bench_t *b, uint32_t conn, const tm_depth_t *like)
+{
+    tm_market_row_t head = {.depth = *like}, level = {0};
+    head.row.schema_id = TM_SCHEMA_ID_DEPTH;
+    level.row.schema_id = TM_SCHEMA_ID_LEVEL;
+    tm_arbiter_frame(b->arbiter, conn);
+    bool taken = tm_arbiter_take(b->arbiter, &head.row, b->now_ns);
+    tm_assert_eq(tm_arbiter_take(b->arbiter, &level.row, b->now_ns), taken);
+    return taken;
+}
+
+Test(arbiter, levels_of_a_book_go_where_their_head_goes_by_the_chain_that_it_names)
+{
+    bench_t b;
+    bench_open(&b);
+    lane_set(&b, 0, true);
+    lane_set(&b, 2, true);
+    const tm_depth_t spot = {.first_id = 5, .last_id = 9, .chain = TM_CHAIN_RANGE};
+    tm_assert(batch(&b, 0, &spot));
+    tm_assert(!batch(&b, 2, &spot));
+    /* Whole books of the same symbol are another matter. */
+    const tm_depth_t whole = {.last_id = 7, .snapshot = 1, .chain = TM_CHAIN_NONE};
+    tm_assert(batch(&b, 0, &whole));
+    tm_assert(!batch(&b, 2, &whole));
+    const tm_depth_t nameless = {.chain = TM_CHAIN_NONE};
+    tm_assert(batch(&b, 0, &nameless));
+    tm_assert(batch(&b, 2, &nameless));
+    bench_close(&b);
+}
+
+Test(arbiter, a_service_that_restarts_sends_whole_books_with_small_ids_and_each_copy_counts_once)
+{
+    bench_t b;
+    bench_open(&b);
+    lane_set(&b, 0, true);
+    lane_set(&b, 2, true);
+    const tm_depth_t first = {.last_id = 100, .snapshot = 1, .chain = TM_CHAIN_STEP},
+                     next = {.last_id = 101, .chain = TM_CHAIN_STEP},
+                     again = {.last_id = 1, .snapshot = 1, .chain = TM_CHAIN_STEP},
+                     more = {.last_id = 2, .chain = TM_CHAIN_STEP};
+    tm_assert(batch(&b, 0, &first));
+    tm_assert(batch(&b, 0, &next));
+    tm_assert(!batch(&b, 2, &first)); /* an older whole book of a connection that is new */
+    tm_assert(!batch(&b, 2, &next));
+    tm_assert(batch(&b, 0, &again));
+    tm_assert(batch(&b, 0, &more));
+    tm_assert(!batch(&b, 2, &again));
+    tm_assert(!batch(&b, 2, &more));
+    tm_assert_eq(b.gap_cnt, 0u);
     bench_close(&b);
 }
 

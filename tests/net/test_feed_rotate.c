@@ -297,7 +297,7 @@ Test(feed_rotate, another_venue_is_spoken_to_in_its_own_words)
     tm_assert_eq(count(&r, "venue_errors"), 1u);
     tm_assert_str(bad_server_seen(s),
                   "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"trades\",\"instId\":\"A\"}]}");
-    tm_assert_eq(r.last[TM_FEED_UP].book_rule, TM_ID_CHAIN);
+    tm_assert_eq(r.last[TM_FEED_UP].trade_rule, TM_ID_SPARSE);
     rig_fini(&r);
     bad_server_close(s);
 }

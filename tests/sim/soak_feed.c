@@ -183,6 +183,14 @@ static void gap_take(soak_t *s, symbol_t *symbol, const tm_gap_t *gap)
     }
 }
 
+static void connection_take(soak_t *s, const tm_feed_row_t *row)
+{
+    s->tally.ups += row->what == TM_FEED_UP;
+    s->tally.downs += row->what == TM_FEED_DOWN;
+    s->heard_out |= row->what == TM_FEED_DOWN && row->code == TM_E_CLOSED;
+    s->tally.rotations += row->what == TM_FEED_ROTATED;
+}
+
 /* Returns true at the end of the input. */
 static bool row_take(soak_t *s, tm_symbols_t *symbols, const tm_market_row_t *row)
 {
@@ -193,13 +201,11 @@ static bool row_take(soak_t *s, tm_symbols_t *symbols, const tm_market_row_t *ro
             trade_take(s, symbol, row->trade.trade_id);
         return false;
     case TM_ROW_GAP:
-        if ((symbol = symbol_of(s, symbols, row->row.symbol))) gap_take(s, symbol, &row->gap);
+        if ((symbol = symbol_of(s, symbols, row->row.symbol)))
+            gap_take(s, symbol, (const tm_gap_t *)row);
         return false;
     case TM_ROW_FEED:
-        s->tally.ups += row->feed.what == TM_FEED_UP;
-        s->tally.downs += row->feed.what == TM_FEED_DOWN;
-        s->heard_out |= row->feed.what == TM_FEED_DOWN && row->feed.code == TM_E_CLOSED;
-        s->tally.rotations += row->feed.what == TM_FEED_ROTATED;
+        connection_take(s, (const tm_feed_row_t *)row);
         return false;
     case TM_ROW_END:
         return true;
