@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks names that others can see: symbols.py BUILD_DIR.
 
-The shared library exports only what engine/tidemark.h declares; every global symbol of the static
-library starts with tm_, so that it collides with nothing in the program that links it.
+The shared library exports only what engine/tidemark.h and its parts declare; every global symbol of
+the static library starts with tm_, so that it collides with nothing in the program that links it.
 """
 
 import re
@@ -27,8 +27,8 @@ def symbols(library, *options):
 def main():
     build = Path(sys.argv[1])
     found = tree.Findings("prefix")
-    public = tree.ROOT / "engine/tidemark.h"
-    declared = set(re.findall(r"\btm_\w+", public.read_text())) if public.exists() else set()
+    public = [tree.ROOT / "engine/tidemark.h", *(tree.ROOT / "engine/tidemark").glob("*.h")]
+    declared = {name for path in public for name in re.findall(r"\btm_\w+", path.read_text())}
     for name in sorted(set(symbols(build / "libtidemark.so", "--dynamic"))):
         if name.split("@")[0] not in declared:
             found.add("engine/tidemark.h", 1, "export",
