@@ -23,8 +23,9 @@
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
-#include "tidemark/core.h"
-#include "tidemark/flow.h"
+#include "tidemark_flow.h"
+#include "tidemark_process.h"
+#include "tidemark_types.h"
 
 #ifdef __cplusplus
 extern "C" {

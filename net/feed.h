@@ -26,6 +26,17 @@
 
 enum { TM_FEED_CONN_MAX = 64, TM_FEED_STREAM_MAX = 1024 };
 
+/* A connection began to stream, or a stream ended. */
+typedef struct tm_feed_link {
+    uint32_t conn_idx;
+    bool up;
+    int code;         /* of the end; TM_E_CLOSED = in order */
+    int64_t real_ns;  /* Unix time */
+    const char *text; /* its URL, or why it ended; the callee copies it */
+} tm_feed_link_t;
+
+typedef void (*tm_feed_link_fn_t)(void *ctx, const tm_feed_link_t *link);
+
 typedef struct tm_feed_cfg {
     const char *const *urls; /* wss:// or ws://, one connection each; the path may name streams */
     uint32_t url_cnt;
@@ -44,8 +55,10 @@ typedef struct tm_feed_cfg {
     uint32_t retry_max;
     int64_t retry_first_ns, retry_cap_ns; /* 0 = 1 s, 60 s */
     uint64_t seed;                        /* of the jitter; 0 = any */
-    int64_t idle_ns;         /* a connection that brings no byte for so long is cut; 0 = never */
-    bool reconnect_on_close; /* also where the peer closes with 1000 */
+    int64_t idle_ns;           /* a connection that brings no byte for so long is cut; 0 = never */
+    bool reconnect_on_close;   /* also where the peer closes with 1000 */
+    tm_feed_link_fn_t on_link; /* called from open and poll; NULL = nobody asks */
+    void *on_link_ctx;
 } tm_feed_cfg_t;
 
 /* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the

@@ -66,8 +66,25 @@ static void attempt(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     if (rc < 0) tm_slot_lost(f, idx, rc);
 }
 
-static void streams(tm_feed_t *f, tm_slot_t *s, int64_t now_ns)
+/* Tells whoever asked that the slot began to stream, or that its stream ended. */
+static void link_tell(tm_feed_t *f, uint32_t idx, bool up)
 {
+    const tm_slot_t *s = &f->slots[idx];
+    char url[sizeof s->url.authority + sizeof s->url.target + 8];
+    if (!f->cfg.on_link) return;
+    snprintf(url, sizeof url, "%s://%s%s", s->url.tls ? "wss" : "ws", s->url.authority,
+             s->url.target);
+    const tm_feed_link_t link = {.conn_idx = idx,
+                                 .up = up,
+                                 .code = up ? 0 : s->end,
+                                 .real_ns = tm_clock_real_ns(),
+                                 .text = up ? url : s->end_text};
+    f->cfg.on_link(f->cfg.on_link_ctx, &link);
+}
+
+static void streams(tm_feed_t *f, uint32_t idx, int64_t now_ns)
+{
+    tm_slot_t *s = &f->slots[idx];
     const char *name = tm_conn_name(s->conn);
     s->state = TM_SLOT_STREAMS;
     s->heard_ns = now_ns;
@@ -79,6 +96,7 @@ static void streams(tm_feed_t *f, tm_slot_t *s, int64_t now_ns)
         TM_LOG_I("net", "%s streams (%s)", name, tm_uring_describe(f->ring));
     }
     s->proven = true;
+    link_tell(f, idx, true);
 }
 
 /* ---- the end of one -------------------------------------------------------------------------- */
@@ -171,7 +189,10 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
                                     .close_is_end = !f->cfg.reconnect_on_close};
     tm_retry_verdict_t verdict = tm_retry_judge(&event);
     bool final = verdict != TM_RETRY_AGAIN || f->cfg.retry_max == 0;
-    if (streamed) s->lost_ns = now_ns;
+    if (streamed) {
+        s->lost_ns = now_ns;
+        link_tell(f, idx, false);
+    }
     if (!streamed)
         tm_counter_add(f->failures, 1);
     else if (!final || code != TM_E_CLOSED)
@@ -224,7 +245,7 @@ void tm_slot_step(tm_feed_t *f, uint32_t idx, int64_t now_ns)
         if (rc < 0) {
             tm_slot_lost(f, idx, rc);
         } else if (tm_conn_phase(s->conn) == TM_CONN_STREAM) {
-            streams(f, s, now_ns);
+            streams(f, idx, now_ns);
             stream_step(f, idx, now_ns);
         }
         return;

@@ -42,7 +42,9 @@ struct tm_link {
     uint8_t *out, *fill;
     size_t out_pos, out_sz, fill_sz;
     bool sending;
-    bool finishing, shut;
+    bool finishing, shut, corrupt;
+    uint64_t allowed_sz, sent_sz;
+    size_t flying_sz; /* of the send in flight */
     int send_err;
 };
 
@@ -56,6 +58,7 @@ int tm_link_open(tm_link_t **out, const tm_link_cfg_t *cfg)
         l->owner = cfg->owner;
         l->fd = cfg->fd;
         l->tls = cfg->tls;
+        l->allowed_sz = UINT64_MAX;
         l->queue_mask = buf_cnt - 1;
         l->queue = calloc(buf_cnt, sizeof *l->queue);
         l->out = malloc(TM_LINK_OUT_SZ);
@@ -133,6 +136,8 @@ int tm_link_on_event(tm_link_t *l, const tm_uring_event_t *ev)
         return 0; /* reading tells the reason, after what the peer had still to say */
     }
     l->out_pos += (size_t)ev->res;
+    l->sent_sz += (uint64_t)ev->res;
+    if (l->allowed_sz != UINT64_MAX) l->allowed_sz += l->flying_sz - (size_t)ev->res;
     return tm_link_flush(l);
 }
 
@@ -267,15 +272,47 @@ int tm_link_flush(tm_link_t *l)
 {
     if (l->sending || l->send_err) return 0;
     if (l->out_pos == l->out_sz) out_refill(l);
-    if (l->out_sz > 0) {
-        TM_TRY(
-            tm_uring_send(l->ring, l->owner, l->fd, l->out + l->out_pos, l->out_sz - l->out_pos));
+    size_t sz = l->out_sz - l->out_pos;
+    if (sz > l->allowed_sz) sz = l->allowed_sz;
+    if (sz > 0) {
+        if (l->corrupt) l->out[l->out_pos] ^= 0x55;
+        l->corrupt = false;
+        TM_TRY(tm_uring_send(l->ring, l->owner, l->fd, l->out + l->out_pos, sz));
         l->sending = true;
+        l->flying_sz = sz;
+        if (l->allowed_sz != UINT64_MAX) l->allowed_sz -= sz;
+    } else if (l->out_sz > 0) {
+        return 0; /* not allowed now */
     } else if (l->finishing && !l->shut) {
         l->shut = true;
         shutdown(l->fd, SHUT_WR); /* fails only where the peer was faster */
     }
     return 0;
+}
+
+/* What is in flight was allowed before. */
+void tm_link_allow(tm_link_t *l, uint64_t sz)
+{
+    l->allowed_sz = sz;
+    int rc = tm_link_flush(l);
+    if (rc < 0) l->send_err = rc;
+}
+
+void tm_link_corrupt(tm_link_t *l)
+{
+    l->corrupt = true;
+}
+
+void tm_link_reset(tm_link_t *l)
+{
+    const struct sockaddr none = {.sa_family = AF_UNSPEC};
+    (void)connect(l->fd, &none, sizeof none); /* for TCP: disconnects with RST */
+    l->finishing = l->shut = true;
+}
+
+uint64_t tm_link_sent_sz(const tm_link_t *l)
+{
+    return l->sent_sz;
 }
 
 bool tm_link_is_sent(const tm_link_t *l)

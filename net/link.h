@@ -75,6 +75,16 @@ int tm_link_write(tm_link_t *link, const uint8_t *data, size_t sz) TM_MUST_CHECK
 /* Starts a send where bytes wait and none is in flight. */
 int tm_link_flush(tm_link_t *link) TM_MUST_CHECK;
 
+/* The next three are for a server that plays a bad one. allow: at most so many bytes leave from now
+   on, until it is called again (at first there is no limit). corrupt: the next byte that leaves is
+   another one. reset: ends with RST; abort what is left. */
+void tm_link_allow(tm_link_t *link, uint64_t sz);
+void tm_link_corrupt(tm_link_t *link);
+void tm_link_reset(tm_link_t *link);
+
+/* Bytes handed to the kernel so far. */
+uint64_t tm_link_sent_sz(const tm_link_t *link);
+
 /* True where all that was written has been handed to the kernel. */
 bool tm_link_is_sent(const tm_link_t *link);
 

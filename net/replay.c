@@ -8,6 +8,8 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "net/archive.h"
+#include "net/capture_line.h"
+#include "net/stream_filter.h"
 
 #include <errno.h>
 #include <math.h>
@@ -19,7 +21,7 @@
 enum {
     BLOCK_SZ = 256 << 10,
     STEP_SZ = 32 << 10, /* read ahead while waiting: about 0.1 ms of gzip */
-    STAMP_SZ_MAX = 20,  /* 19 digits and a space */
+    STAMP_SZ_MAX = 32,  /* the longest receive time of any form, and what parts it from the JSON */
     SPIN_NS = 120000,   /* a sleep may end this late, so the rest is spun */
     AHEAD_NS = 500000,  /* time to the next frame that allows a step of reading */
     SLEEP_NS_MAX = 50000000
@@ -35,8 +37,13 @@ typedef struct tm_replay {
     size_t searched;   /* no newline in [pos, searched) */
     uint64_t line_cnt; /* lines given */
     uint32_t frame_sz_max, conn_idx;
-    double ns_per_ns; /* real time per recorded time: 1 / speed; 0 = as fast as taken */
-    bool started;
+    double ns_per_ns;       /* real time per recorded time: 1 / speed; 0 = as fast as taken */
+    int64_t from_ns, to_ns; /* the range given; 0 = open */
+    tm_stream_filter_t filter;
+    tm_capture_form_t form;     /* AUTO before the first line */
+    bool in_range;              /* the first line of the range was met */
+    bool ended;                 /* the first line behind it was */
+    bool started;               /* a frame was given */
     int64_t first_ns, start_ns; /* recorded time of the first line; mono time of its frame */
     int64_t due_ns;             /* of the next line, as frames_take saw it */
     bool drained;               /* the archive has ended, or failed with `error` */
@@ -48,7 +55,7 @@ typedef struct tm_replay {
 } tm_replay_t;
 
 typedef struct line {
-    const uint8_t *json;
+    const uint8_t *json; /* NULL = a line that holds no received message */
     uint32_t json_sz;
     size_t next; /* where the following line starts */
     int64_t recv_ns;
@@ -68,39 +75,26 @@ static int line_bad(tm_replay_t *r, int code, const char *why)
     return stop(r, tm_error_set(code, "%s:%llu: %s", r->path, line, why));
 }
 
-/* Eight ASCII digits at once; false where one of them is none. */
-static bool digits8(const uint8_t *p, uint64_t *out)
+/* What the line of sz bytes at p says. Returns 1 or the error of a bad line. */
+static int line_read(tm_replay_t *r, line_t *line, const uint8_t *p, size_t sz)
 {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    if ((v & 0xf0f0f0f0f0f0f0f0u) != 0x3030303030303030u) return false;
-    if (((v + 0x0606060606060606u) & 0xf0f0f0f0f0f0f0f0u) != 0x3030303030303030u) return false;
-    v = (v & 0x0f0f0f0f0f0f0f0fu) * 2561 >> 8;
-    v = (v & 0x00ff00ff00ff00ffu) * 6553601 >> 16;
-    *out = (v & 0x0000ffff0000ffffu) * 42949672960001 >> 32;
-    return true;
-}
-
-/* Reads "<19 or 16 digits> " at the start of a line of `sz` bytes. Returns the bytes taken, 0 where
-   it is something else. 64 readable bytes follow the block, so short lines need no care. */
-static uint32_t stamp_parse(const uint8_t *p, size_t sz, int64_t *recv_ns)
-{
-    uint64_t hi, lo;
-    if (sz < 17 || !digits8(p, &hi) || !digits8(p + 8, &lo)) return 0;
-    uint64_t v = hi * 100000000 + lo;
-    if (p[16] == ' ') { /* microseconds */
-        if (v > (uint64_t)INT64_MAX / 1000) return 0;
-        *recv_ns = (int64_t)v * 1000;
-        return 17;
-    }
-    if (sz < STAMP_SZ_MAX || p[19] != ' ') return 0;
-    for (int i = 16; i < 19; i++) {
-        if (p[i] < '0' || p[i] > '9') return 0;
-        v = v * 10 + (uint64_t)(p[i] - '0');
-    }
-    if (v > (uint64_t)INT64_MAX) return 0;
-    *recv_ns = (int64_t)v;
-    return STAMP_SZ_MAX;
+    tm_capture_line_t said;
+    line->json = NULL;
+    if (sz == 0 && r->form != TM_CAPTURE_LINES && r->line_cnt > 0) return 1; /* a blank line */
+    if (r->form == TM_CAPTURE_AUTO) r->form = tm_capture_form_guess(p, sz);
+    if (r->form == TM_CAPTURE_AUTO)
+        return line_bad(r, TM_E_SYNTAX,
+                        "expected \"<receive time> <JSON>\" (19 digits of ns, 16 of us, or "
+                        "2024-08-08T23:54:14.024Z) or a cryptofeed log");
+    if (tm_capture_line_take(&said, r->form, p, sz) < 0)
+        return line_bad(r, TM_E_SYNTAX, tm_error_text());
+    if (said.kind != TM_CAPTURE_MESSAGE) return 1;
+    if (said.payload_sz > r->frame_sz_max)
+        return line_bad(r, TM_E_LIMIT, "the line is longer than the frame limit");
+    line->json = said.payload;
+    line->json_sz = (uint32_t)said.payload_sz;
+    line->recv_ns = said.recv_ns;
+    return 1;
 }
 
 /* Looks at the next line without taking it. Returns 1, 0 where no whole line is buffered, or the
@@ -123,15 +117,7 @@ static int line_peek(tm_replay_t *r, line_t *line)
     }
     r->searched = r->pos + sz;
     if (sz > 0 && p[sz - 1] == '\r') sz--;
-    uint32_t stamp_sz = stamp_parse(p, sz, &line->recv_ns);
-    if (stamp_sz == 0 || sz == stamp_sz)
-        return line_bad(r, TM_E_SYNTAX,
-                        "expected \"<receive time: 19 digits of ns or 16 of us> <JSON>\"");
-    if (sz - stamp_sz > r->frame_sz_max)
-        return line_bad(r, TM_E_LIMIT, "the line is longer than the frame limit");
-    line->json = p + stamp_sz;
-    line->json_sz = (uint32_t)(sz - stamp_sz);
-    return 1;
+    return line_read(r, line, p, sz);
 }
 
 static void line_take(tm_replay_t *r, const line_t *line)
@@ -139,6 +125,25 @@ static void line_take(tm_replay_t *r, const line_t *line)
     r->pos = line->next;
     r->searched = r->pos;
     r->line_cnt++;
+}
+
+/* Looks for the next line to give and takes those before it: what is no message, lies outside of
+   the range or belongs to other streams. As line_peek; 0 too where the range has ended. */
+static int line_find(tm_replay_t *r, line_t *line)
+{
+    int rc;
+    while (!r->ended && (rc = line_peek(r, line)) != 0) {
+        if (rc < 0) return rc;
+        if (line->json) {
+            const bool in = r->in_range || line->recv_ns >= r->from_ns;
+            r->ended = in && r->to_ns && line->recv_ns >= r->to_ns;
+            r->in_range = in;
+            if (r->ended) break;
+            if (in && tm_stream_filter_takes(&r->filter, line->json, line->json_sz)) return 1;
+        }
+        line_take(r, line);
+    }
+    return 0;
 }
 
 /* Appends up to `want` bytes to the block. */
@@ -194,7 +199,7 @@ static int frames_take(tm_replay_t *r, tm_frame_t *frames, uint32_t cap, int64_t
     line_t line = {0};
     int rc = 0;
     *due_ns = INT64_MIN;
-    while (n < cap && (rc = line_peek(r, &line)) > 0) {
+    while (n < cap && (rc = line_find(r, &line)) > 0) {
         if (!r->started) {
             r->started = true;
             r->first_ns = line.recv_ns;
@@ -253,7 +258,7 @@ static int replay_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
         if (n != 0) return n;
         if (due_ns == INT64_MIN) {
             if (r->error) return tm_error_set(r->error, "%s", r->why);
-            if (r->drained) return TM_E_CLOSED;
+            if (r->drained || r->ended) return TM_E_CLOSED;
             TM_TRY(block_refill(r));
         } else if (now_ns >= end_ns || !wait_until(r, due_ns < end_ns ? due_ns : end_ns)) {
             return 0;
@@ -271,6 +276,7 @@ static void replay_close(tm_source_t *source)
 {
     tm_replay_t *r = (tm_replay_t *)source;
     tm_archive_close(r->archive);
+    tm_stream_filter_fini(&r->filter);
     free(r->path);
     free(r->buf);
     free(r);
@@ -292,6 +298,9 @@ int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg)
     r->frame_sz_max = cfg->frame_sz_max ? cfg->frame_sz_max : TM_FRAME_SZ_MAX_DEFAULT;
     r->conn_idx = cfg->conn_idx;
     r->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
+    r->from_ns = cfg->from_ns;
+    r->to_ns = cfg->to_ns;
+    tm_stream_filter_init(&r->filter, cfg->streams, cfg->stream_cnt);
     r->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &r->unread[0];
     r->bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &r->unread[1];
     r->cap_sz = BLOCK_SZ;

@@ -1,8 +1,10 @@
 /* net/replay.h - a captured feed as a source of frames, on its original schedule or as fast as it
    is read.
    Flow     capture file -> [replay] -> parse
-   Form     text lines "<receive time> <raw JSON>": 19 digits = Unix ns, 16 digits = Unix us; plain,
-            gzip or xz, told apart by their first bytes
+   Form     text lines of net/capture_line.h, told by the first of them; plain, gzip or xz, told by
+            their first bytes. What a client sent is left out
+   Range    a run without holes: from the first message received at or after from_ns, up to the
+            first one at or after to_ns. Inside it the streams choose
    Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the
             consumer does, so a slow consumer shows as latency. Only differences of recorded times
             are used
@@ -25,6 +27,9 @@ typedef struct tm_replay_cfg {
     double speed;
     uint32_t frame_sz_max;      /* 0 = TM_FRAME_SZ_MAX_DEFAULT */
     uint32_t conn_idx;          /* put into every frame */
+    int64_t from_ns, to_ns;     /* Unix time; 0 = from the start, to the end */
+    const char *const *streams; /* only these (net/stream_filter.h); not copied */
+    uint32_t stream_cnt;        /* 0 = all */
     tm_counter_set_t *counters; /* of the ingest thread; not owned */
 } tm_replay_cfg_t;
 

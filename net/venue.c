@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "net/venue_fault.h"
 #include "net/venue_listen.h"
 
 #include <assert.h>
@@ -35,7 +36,10 @@ typedef struct venue {
     const tm_venue_cfg_t *cfg;
     const _Atomic bool *stop;
     tm_venue_shared_t shared;
-    tm_tls_ctx_t *tls_ctx;
+    tm_tls_ctx_t *tls_ctx, *bad_ctxs[TM_VENUE_BAD_CERT_CNT];
+    tm_venue_faults_t faults;
+    uint32_t conn_nr;        /* connections accepted so far */
+    int64_t outage_end_ns;   /* nobody is served until then; 0 = no outage */
     listener_t listeners[2]; /* TLS, plain */
     tm_venue_ports_t ports;
     tm_venue_client_t *clients[TM_VENUE_CLIENT_MAX];
@@ -53,7 +57,7 @@ typedef struct venue {
     int64_t due_ns;    /* when the source has its next message */
     int64_t tick_due_ns;
     tm_counter_t *accepted, *refused, *slow, *messages, *unwanted;
-    tm_counter_t unread[9]; /* counts where the caller gave no set */
+    tm_counter_t unread[10 + TM_FAULT_WHAT_CNT]; /* counts where the caller gave no set */
 } venue_t;
 
 static bool is_stopped(const venue_t *v)
@@ -83,8 +87,44 @@ static void clients_sweep(venue_t *v)
     }
 }
 
+/* What happens to a connection before it is anybody's. Returns the rule, NULL = nothing. */
+static const tm_fault_rule_t *accept_fault(venue_t *v)
+{
+    const tm_fault_rule_t *rule = tm_fault_plan_find(v->cfg->faults, ++v->conn_nr, TM_FAULT_ACCEPT);
+    if (rule) tm_venue_faults_note(&v->faults, rule, v->conn_nr, 0);
+    return rule;
+}
+
+/* TLS for a new connection: with the certificate it should have, or not, or none at all. */
+static int tls_open(venue_t *v, const tm_fault_rule_t *rule, tm_tls_t **tls)
+{
+    if (!rule) return tm_tls_open(tls, v->tls_ctx, NULL);
+    if (rule->what != TM_FAULT_BAD_CERT) return 0;
+    return tm_tls_open(tls, v->bad_ctxs[rule->arg], NULL);
+}
+
+/* The certificates that the plan asks for. */
+static int bad_certs_open(venue_t *v)
+{
+    const tm_fault_plan_t *plan = v->cfg->faults;
+    for (uint32_t i = 0; plan && i < plan->rule_cnt; i++) {
+        const tm_fault_rule_t *rule = &plan->rules[i];
+        if (rule->what != TM_FAULT_BAD_CERT || v->bad_ctxs[rule->arg]) continue;
+        TM_TRY(tm_venue_tls_bad(&v->bad_ctxs[rule->arg], v->cfg->state_dir,
+                                (tm_venue_bad_cert_t)rule->arg));
+    }
+    return 0;
+}
+
 static void client_add(venue_t *v, int fd, bool tls)
 {
+    const tm_fault_rule_t *rule = accept_fault(v);
+    if (rule && rule->what == TM_FAULT_REFUSE) {
+        const struct linger now = {.l_onoff = 1};
+        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close(fd); /* with RST */
+        return;
+    }
     uint16_t slot = 0;
     while (slot < TM_VENUE_CLIENT_MAX && v->clients[slot]) slot++;
     tm_tls_t *session = NULL;
@@ -92,7 +132,7 @@ static void client_add(venue_t *v, int fd, bool tls)
     if (slot == TM_VENUE_CLIENT_MAX)
         err = tm_error_set(TM_E_LIMIT, "%d clients are connected already", TM_VENUE_CLIENT_MAX);
     if (v->ended || is_stopped(v)) err = tm_error_set(TM_E_CLOSED, "the venue is closing");
-    if (err == 0 && tls) err = tm_tls_open(&session, v->tls_ctx, NULL);
+    if (err == 0 && tls) err = tls_open(v, rule, &session);
     if (err < 0) {
         tm_counter_add(v->refused, 1);
         TM_LOG_W("venue", "client refused: %s", tm_error_text());
@@ -102,6 +142,7 @@ static void client_add(venue_t *v, int fd, bool tls)
     const tm_uring_owner_t owner = {.slot = slot, .gen = ++v->gens[slot]};
     err = tm_venue_client_open(&v->clients[slot], &v->shared, owner, fd, session);
     if (v->clients[slot]) v->client_cnt++;
+    if (err == 0 && v->cfg->faults) err = tm_venue_client_spoil(v->clients[slot], v->conn_nr, rule);
     if (err == 0) {
         tm_counter_add(v->accepted, 1);
         return;
@@ -117,7 +158,7 @@ static void on_accept(venue_t *v, const tm_uring_event_t *ev)
     l->armed = ev->more;
     if (ev->res >= 0) {
         client_add(v, ev->res, ev->owner.slot == SLOT_TLS);
-    } else if (ev->res != -ECANCELED) {
+    } else if (ev->res != -ECANCELED && v->outage_end_ns == 0) {
         TM_LOG_W("venue", "accept: %s", strerror(-ev->res));
         l->again_ns = ev->mono_ns + wait_max_ns; /* out of descriptors, say: not at once again */
     }
@@ -135,8 +176,31 @@ static void on_event(venue_t *v, const tm_uring_event_t *ev)
     if (rc < 0) client_end(c, rc);
 }
 
+/* Cuts everybody off and stops listening, or listens again: connects are refused between. */
+static int outage_step(venue_t *v, int64_t now_ns)
+{
+    if (v->faults.outage_ns > 0) {
+        v->outage_end_ns = now_ns + v->faults.outage_ns;
+        v->faults.outage_ns = 0;
+        for (uint32_t i = 0; i < TM_VENUE_CLIENT_MAX; i++)
+            if (v->clients[i]) tm_venue_client_abort(v->clients[i]);
+        for (int i = 0; i < 2; i++)
+            if (v->listeners[i].fd >= 0) shutdown(v->listeners[i].fd, SHUT_RDWR);
+    }
+    if (v->outage_end_ns == 0 || now_ns < v->outage_end_ns) return 0;
+    v->outage_end_ns = 0;
+    for (int i = 0; i < 2; i++) {
+        /* The descriptor keeps its port while it does not listen. */
+        if (v->listeners[i].fd >= 0) TM_TRY(tm_venue_listen_again(v->listeners[i].fd));
+        v->listeners[i].again_ns = 0;
+    }
+    return 0;
+}
+
 static int listeners_arm(venue_t *v, int64_t now_ns)
 {
+    TM_TRY(outage_step(v, now_ns));
+    if (v->outage_end_ns > 0) return 0;
     for (uint16_t i = 0; i < 2; i++) {
         listener_t *l = &v->listeners[i];
         if (l->fd < 0 || l->armed || now_ns < l->again_ns) continue;
@@ -333,6 +397,7 @@ static int start(venue_t *v)
     TM_TRY(tm_uring_open(&v->shared.ring, &ring_cfg));
     if (!cfg->tls_off) {
         TM_TRY(tm_venue_tls(&v->tls_ctx, cfg->state_dir, host));
+        TM_TRY(bad_certs_open(v));
         v->listeners[0].fd = tm_venue_listen(host, cfg->tls_port, &v->ports.tls);
         TM_TRY(v->listeners[0].fd);
     }
@@ -363,6 +428,7 @@ static void stop_all(venue_t *v)
     }
     tm_uring_close(v->shared.ring);
     tm_tls_ctx_close(v->tls_ctx);
+    for (int i = 0; i < TM_VENUE_BAD_CERT_CNT; i++) tm_tls_ctx_close(v->bad_ctxs[i]);
     tm_venue_streams_close(v->shared.streams);
     if (v->source_open) tm_venue_source_close(&v->source);
 }
@@ -378,6 +444,17 @@ static void counters_get(venue_t *v)
     static_assert(TM_ARRAY_CNT(names) == TM_ARRAY_CNT(at), "a name for every counter");
     for (size_t i = 0; i < TM_ARRAY_CNT(names); i++)
         *at[i] = v->cfg->counters ? tm_counter_get(v->cfg->counters, names[i]) : &v->unread[i];
+    if (!v->cfg->faults) return;
+    size_t n = TM_ARRAY_CNT(names);
+    v->faults.plan = v->cfg->faults;
+    v->shared.faults = &v->faults;
+    v->faults.skipped = v->cfg->counters ? tm_counter_get(v->cfg->counters, "faults_skipped")
+                                         : &v->unread[n];
+    for (int i = 0; i < TM_FAULT_WHAT_CNT; i++)
+        v->faults.fired[i] = v->cfg->counters
+                                 ? tm_counter_get(v->cfg->counters,
+                                                  tm_fault_what_counter((tm_fault_what_t)i))
+                                 : &v->unread[n + 1 + (size_t)i];
 }
 
 int tm_venue_run(const tm_venue_cfg_t *cfg, const _Atomic bool *stop)
@@ -394,6 +471,7 @@ int tm_venue_run(const tm_venue_cfg_t *cfg, const _Atomic bool *stop)
     v->shared.pong_ns = cfg->pong_ns ? cfg->pong_ns : 60 * TM_NS_PER_S;
     v->shared.handshake_ns = 10 * TM_NS_PER_S;
     v->shared.close_ns = cfg->close_ns ? cfg->close_ns : 60 * TM_NS_PER_S;
+    v->shared.deflate = cfg->deflate;
     counters_get(v);
     int err = start(v);
     if (err >= 0) err = serve(v);

@@ -16,7 +16,8 @@
    Streams  a captured line says its stream itself, or it follows from its symbol and event
             (net/venue_line.h)
    Counters clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
-            source), messages_unwanted (for which no client was subscribed), sent, sent_bytes
+            source), messages_unwanted (for which no client was subscribed), sent, sent_bytes,
+            fault_<name> of every fault of the plan that happened, faults_skipped
    Limits   TM_VENUE_CLIENT_MAX clients
    Tests    tests/net/test_venue.c */
 #ifndef TM_NET_VENUE_H
@@ -38,13 +39,16 @@ typedef struct tm_venue_cfg {
     bool tls_off, plain_off;
     const char *state_dir; /* made where it is missing; needed for TLS */
     tm_venue_source_cfg_t source;
-    bool snapshots;             /* lines without a stream go to every client; else to nobody */
-    uint32_t wait_client_cnt;   /* clients with a subscription before the source starts; without a
+    bool snapshots;           /* lines without a stream go to every client; else to nobody */
+    uint32_t wait_client_cnt; /* clients with a subscription before the source starts; without a
                                  pace at least one */
-    uint32_t queue_sz;          /* of a client; 0 = TM_VENUE_QUEUE_SZ */
-    int64_t ping_ns, pong_ns;   /* 0 = 20 s, 60 s */
-    int64_t close_ns;           /* 0 = 60 s without progress */
-    tm_counter_set_t *counters; /* of the calling thread; not owned */
+    uint32_t queue_sz;        /* of a client; 0 = TM_VENUE_QUEUE_SZ */
+    int64_t ping_ns, pong_ns; /* 0 = 20 s, 60 s */
+    int64_t close_ns;         /* 0 = 60 s without progress */
+    const tm_fault_plan_t *faults;   /* what goes wrong; NULL = nothing. Not owned */
+    const tm_deflate_cfg_t *deflate; /* terms for clients that offer permessage-deflate; NULL = it
+                                        is not taken. Not owned */
+    tm_counter_set_t *counters;      /* of the calling thread; not owned */
     /* Called once, on the calling thread, when clients can connect; may be NULL. */
     void (*on_listen)(void *ctx, const tm_venue_ports_t *ports);
     void *ctx;

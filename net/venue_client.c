@@ -17,6 +17,8 @@ enum {
     REFUSE_NS = 1000 * 1000000, /* for a refusal to leave */
 };
 
+static const char garbage[] = "\x7f\x45\x4c\x46 220 mail.example ESMTP ready\r\n";
+
 int tm_venue_client_open(tm_venue_client_t **out, tm_venue_shared_t *shared, tm_uring_owner_t owner,
                          int fd, tm_tls_t *tls)
 {
@@ -45,10 +47,37 @@ int tm_venue_client_open(tm_venue_client_t **out, tm_venue_shared_t *shared, tm_
     return tm_link_listen(link, true);
 }
 
+/* Bytes that no handshake begins with, and the end. */
+static int answer_raw(tm_venue_client_t *c, const char *bytes, size_t sz)
+{
+    int n = tm_link_write(c->link, (const uint8_t *)bytes, sz);
+    if (n < 0) return n;
+    tm_venue_client_streams_drop(c);
+    c->phase = TM_VENUE_CLIENT_CLOSING;
+    c->deadline_ns = tm_clock_mono_ns() + REFUSE_NS;
+    tm_link_finish(c->link);
+    return 0;
+}
+
+int tm_venue_client_spoil(tm_venue_client_t *c, uint32_t conn_nr, const tm_fault_rule_t *rule)
+{
+    static const char alert[] = {0x15, 3, 3, 0, 2, 2, 40}; /* fatal, handshake_failure */
+    c->fault = tm_venue_fault_open(c->shared->faults, conn_nr);
+    if (!c->fault) return tm_error_set(-ENOMEM, "no memory for a fault");
+    snprintf(c->name, sizeof c->name, "connection %u", conn_nr);
+    tm_venue_fault_watch(c->fault, c);
+    if (!rule || rule->what == TM_FAULT_BAD_CERT) return 0;
+    if (rule->what == TM_FAULT_ALERT) return answer_raw(c, alert, sizeof alert);
+    if (rule->what == TM_FAULT_GARBAGE) return answer_raw(c, garbage, sizeof garbage - 1);
+    tm_venue_fault_silence(c->fault);
+    return 0;
+}
+
 void tm_venue_client_free(tm_venue_client_t *c)
 {
     if (!c) return;
     tm_venue_client_streams_drop(c);
+    tm_venue_fault_close(c->fault);
     tm_link_free(c->link);
     tm_ws_free(c->ws);
     free(c->head);
@@ -90,11 +119,17 @@ int tm_venue_client_reply(tm_venue_client_t *c, const char *text, size_t sz)
 bool tm_venue_client_has_room(tm_venue_client_t *c, const tm_venue_message_t *m)
 {
     size_t sz = c->combined ? m->sz : m->data_sz;
-    return tm_venue_client_make_room(c, tm_ws_frame_sz(c->ws, sz), CONTROL_RESERVE);
+    size_t frame_sz = tm_ws_frame_sz(c->ws, sz);
+    if (c->fault) frame_sz = tm_venue_fault_room(c->fault, frame_sz);
+    return tm_venue_client_make_room(c, frame_sz, CONTROL_RESERVE);
 }
 
 void tm_venue_client_send(tm_venue_client_t *c, const tm_venue_message_t *m)
 {
+    if (c->fault) {
+        tm_venue_fault_send(c->fault, c, m);
+        return;
+    }
     const char *text = c->combined ? m->text : m->data;
     const tm_ws_message_t msg = {
         .data = (const uint8_t *)text, .sz = c->combined ? m->sz : m->data_sz, .op = TM_WS_TEXT};
@@ -107,6 +142,7 @@ void tm_venue_client_send(tm_venue_client_t *c, const tm_venue_message_t *m)
 
 int tm_venue_client_pump(tm_venue_client_t *c)
 {
+    if (c->fault && tm_venue_fault_is_quiet(c->fault)) return 0;
     size_t begin = c->queue_pos;
     while (c->queue_pos < c->queue_end) {
         size_t n = c->queue_end - c->queue_pos;
@@ -123,10 +159,10 @@ int tm_venue_client_pump(tm_venue_client_t *c)
 }
 
 /* Answers with an HTTP status other than 101 and ends. */
-static int refuse(tm_venue_client_t *c, int status)
+static int refuse(tm_venue_client_t *c, int status, const char *fields)
 {
     char text[512];
-    int sz = tm_http_reject_write(status, NULL, text, sizeof text);
+    int sz = tm_http_reject_write(status, fields, text, sizeof text);
     if (sz < 0) return sz;
     int n = tm_link_write(c->link, (const uint8_t *)text, (size_t)sz);
     if (n < 0) return n;
@@ -138,24 +174,49 @@ static int refuse(tm_venue_client_t *c, int status)
     return 0;
 }
 
+/* Answers the upgrade badly. */
+static int refuse_badly(tm_venue_client_t *c, const tm_fault_rule_t *rule)
+{
+    static const char bad_accept[] = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                     "Connection: Upgrade\r\n"
+                                     "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n";
+    char fields[64];
+    if (rule->what == TM_FAULT_BAD_ACCEPT) return answer_raw(c, bad_accept, sizeof bad_accept - 1);
+    if (rule->what == TM_FAULT_GARBAGE) return answer_raw(c, garbage, sizeof garbage - 1);
+    if (rule->what == TM_FAULT_STATUS) {
+        snprintf(fields, sizeof fields, "Retry-After: %u\r\n", rule->after);
+        return refuse(c, (int)rule->arg, rule->after == UINT32_MAX ? NULL : fields);
+    }
+    tm_venue_fault_silence(c->fault);
+    return 0;
+}
+
 static int accept_upgrade(tm_venue_client_t *c, int64_t now_ns)
 {
     tm_http_request_t request;
     char text[512];
     int status = 400;
-    if (tm_http_request_check(c->head, &request, &status) < 0) return refuse(c, status);
+    if (tm_http_request_check(c->head, &request, &status) < 0) return refuse(c, status, NULL);
+    const tm_fault_rule_t *rule = c->fault ? tm_venue_fault_upgrade(c->fault) : NULL;
+    if (rule) return refuse_badly(c, rule);
     status = tm_venue_client_target(c, request.target.s, request.target.sz);
-    if (status) return refuse(c, status);
-    int sz = tm_http_response_write(&request, NULL, NULL, text, sizeof text);
+    if (status) return refuse(c, status, NULL);
+    tm_ws_cfg_t cfg = {.role = TM_WS_SERVER, .message_sz_max = TM_VENUE_REQUEST_SZ_MAX};
+    char extension[TM_HTTP_EXTENSION_MAX] = "";
+    if (c->shared->deflate &&
+        tm_deflate_offers_choose(c->shared->deflate, c->head, &cfg.deflate, extension) < 0)
+        return refuse(c, 400, NULL);
+    int sz = tm_http_response_write(&request, NULL, extension[0] ? extension : NULL, text,
+                                    sizeof text);
     if (sz < 0) return sz;
     int n = tm_link_write(c->link, (const uint8_t *)text, (size_t)sz);
     if (n < 0) return n;
-    const tm_ws_cfg_t cfg = {.role = TM_WS_SERVER, .message_sz_max = TM_VENUE_REQUEST_SZ_MAX};
     TM_TRY(tm_ws_open(&c->ws, &cfg));
     free(c->head);
     c->head = NULL;
     c->phase = TM_VENUE_CLIENT_OPEN;
     c->ping_due_ns = now_ns + c->shared->ping_ns;
+    if (c->fault) tm_venue_fault_begin(c->fault, now_ns);
     TM_LOG_D("venue", "%s: open with %u streams", c->name, c->stream_cnt);
     return tm_link_flush(c->link);
 }
@@ -178,7 +239,7 @@ static int upgrade_step(tm_venue_client_t *c, int64_t now_ns)
         rc = tm_http_head_feed(c->head, c->chunk.data + c->chunk_pos, c->chunk.sz - c->chunk_pos,
                                &used_sz);
         c->chunk_pos += used_sz;
-        if (rc < 0) return refuse(c, rc == TM_E_LIMIT ? 431 : 400);
+        if (rc < 0) return refuse(c, rc == TM_E_LIMIT ? 431 : 400, NULL);
         if (rc > 0) return accept_upgrade(c, now_ns);
     }
     return rc;
@@ -308,6 +369,10 @@ static int closing_step(tm_venue_client_t *c, int64_t now_ns)
 
 int tm_venue_client_step(tm_venue_client_t *c, int64_t now_ns)
 {
+    if (c->fault) {
+        TM_TRY(tm_venue_fault_step(c->fault, c, now_ns));
+        if (tm_venue_fault_is_quiet(c->fault)) return 0;
+    }
     if (c->phase == TM_VENUE_CLIENT_UPGRADE) {
         TM_TRY(upgrade_step(c, now_ns));
         if (c->phase == TM_VENUE_CLIENT_UPGRADE && now_ns >= c->deadline_ns)
@@ -326,6 +391,7 @@ bool tm_venue_client_is_due(const tm_venue_client_t *c, int64_t now_ns)
     if (c->phase == TM_VENUE_CLIENT_OVER) return false;
     if (c->phase != TM_VENUE_CLIENT_OPEN || tm_link_is_pending(c->link)) return true;
     if (now_ns >= c->ping_due_ns || tm_ws_has_reply(c->ws)) return true;
+    if (c->fault && tm_venue_fault_is_due(c->fault, c, now_ns)) return true;
     for (int i = 0; i < TM_VENUE_PING_CNT; i++)
         if (c->ping_sent_ns[i] && now_ns - c->ping_sent_ns[i] >= c->shared->pong_ns) return true;
     return false;

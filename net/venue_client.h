@@ -13,6 +13,8 @@
 #define TM_NET_VENUE_CLIENT_H
 
 #include "base/counter.h"
+#include "net/fault_plan.h"
+#include "net/http_extension.h"
 #include "net/tls.h"
 #include "net/uring.h"
 #include "net/venue_generator.h"
@@ -26,14 +28,18 @@ enum {
 };
 
 /* What the clients of a venue share. */
+struct tm_venue_faults;
+
 typedef struct tm_venue_shared {
     tm_uring_t *ring;
     tm_venue_streams_t *streams;
     uint32_t queue_sz;
-    int64_t ping_ns, pong_ns;   /* between pings; to answer one */
-    int64_t handshake_ns;       /* for TLS and upgrade */
-    int64_t close_ns;           /* without progress, while closing */
-    tm_venue_request_t request; /* of the client that is stepped */
+    const tm_deflate_cfg_t *deflate; /* NULL = offers are not taken */
+    int64_t ping_ns, pong_ns;        /* between pings; to answer one */
+    int64_t handshake_ns;            /* for TLS and upgrade */
+    int64_t close_ns;                /* without progress, while closing */
+    tm_venue_request_t request;      /* of the client that is stepped */
+    struct tm_venue_faults *faults;  /* NULL = all goes well */
     tm_counter_t *sent, *sent_bytes, *requests, *timeouts;
 } tm_venue_shared_t;
 
@@ -42,6 +48,10 @@ typedef struct tm_venue_client tm_venue_client_t;
 /* Takes over descriptor and TLS (NULL = plain), also where it fails. */
 int tm_venue_client_open(tm_venue_client_t **out, tm_venue_shared_t *shared, tm_uring_owner_t owner,
                          int fd, tm_tls_t *tls) TM_MUST_CHECK;
+/* Lets this one be served as the plan says, as the n-th connection; rule is what happens to it at
+   accept (ALERT, GARBAGE and SILENT; those come without TLS), NULL = nothing. */
+int tm_venue_client_spoil(tm_venue_client_t *client, uint32_t conn_nr,
+                          const tm_fault_rule_t *rule) TM_MUST_CHECK;
 void tm_venue_client_free(tm_venue_client_t *client);
 
 int tm_venue_client_on_event(tm_venue_client_t *client, const tm_uring_event_t *ev) TM_MUST_CHECK;

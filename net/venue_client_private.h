@@ -6,6 +6,7 @@
 #include "net/http_upgrade.h"
 #include "net/link.h"
 #include "net/venue_client.h"
+#include "net/venue_fault.h"
 #include "net/ws.h"
 
 typedef enum tm_venue_client_phase {
@@ -22,7 +23,8 @@ struct tm_venue_client {
     tm_uring_owner_t owner;
     tm_link_t *link;
     tm_ws_t *ws;
-    tm_http_head_t *head; /* until the upgrade is done */
+    tm_http_head_t *head;    /* until the upgrade is done */
+    tm_venue_fault_t *fault; /* NULL = it is served well */
     tm_venue_client_phase_t phase;
     int64_t deadline_ns; /* of UPGRADE and CLOSING */
     tm_link_chunk_t chunk;

@@ -71,27 +71,87 @@ static int dir_make(const char *path)
     }
 }
 
+int tm_venue_listen_again(int fd)
+{
+    if (listen(fd, BACKLOG) == 0) return 0;
+    return tm_error_set(-errno, "listen again: %s", strerror(errno));
+}
+
+/* Files of a certificate in the state folder. */
+typedef struct cert_files {
+    char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
+} cert_files_t;
+
+static int files_name(cert_files_t *f, const char *state_dir, const char *prefix)
+{
+    if ((size_t)snprintf(f->ca, sizeof f->ca, "%s/%sca.pem", state_dir, prefix) >= sizeof f->ca ||
+        (size_t)snprintf(f->cert, sizeof f->cert, "%s/%scert.pem", state_dir, prefix) >=
+            sizeof f->cert ||
+        (size_t)snprintf(f->key, sizeof f->key, "%s/%skey.pem", state_dir, prefix) >= sizeof f->key)
+        return tm_error_set(-ENAMETOOLONG, "state folder %s: the path is too long", state_dir);
+    return 0;
+}
+
+static bool files_exist(const cert_files_t *f)
+{
+    return access(f->ca, R_OK) == 0 && access(f->cert, R_OK) == 0 && access(f->key, R_OK) == 0;
+}
+
+static int server_ctx(tm_tls_ctx_t **out, const cert_files_t *f)
+{
+    const tm_tls_ctx_cfg_t cfg = {.server = true, .cert_file = f->cert, .key_file = f->key};
+    return tm_tls_ctx_open(out, &cfg);
+}
+
 int tm_venue_tls(tm_tls_ctx_t **out, const char *state_dir, const char *host)
 {
-    char ca[PATH_MAX], cert[PATH_MAX], key[PATH_MAX];
+    cert_files_t f;
     if (!state_dir || !*state_dir)
         return tm_error_set(TM_E_CONFIG, "TLS needs a state folder for its certificate");
     TM_TRY(dir_make(state_dir));
-    if ((size_t)snprintf(ca, sizeof ca, "%s/ca.pem", state_dir) >= sizeof ca ||
-        (size_t)snprintf(cert, sizeof cert, "%s/cert.pem", state_dir) >= sizeof cert ||
-        (size_t)snprintf(key, sizeof key, "%s/key.pem", state_dir) >= sizeof key)
-        return tm_error_set(-ENAMETOOLONG, "state folder %s: the path is too long", state_dir);
-    if (access(ca, R_OK) != 0 || access(cert, R_OK) != 0 || access(key, R_OK) != 0) {
+    TM_TRY(files_name(&f, state_dir, ""));
+    if (!files_exist(&f)) {
         const char *const names[] = {"localhost", "127.0.0.1", "::1", host};
         bool usual = strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0;
-        const tm_selfsigned_cfg_t made = {.ca_file = ca,
-                                          .cert_file = cert,
-                                          .key_file = key,
+        const tm_selfsigned_cfg_t made = {.ca_file = f.ca,
+                                          .cert_file = f.cert,
+                                          .key_file = f.key,
                                           .names = names,
                                           .name_cnt = usual ? 3 : 4};
         TM_TRY(tm_selfsigned_make(&made));
-        TM_LOG_I("venue", "made a CA and a certificate: clients trust %s", ca);
+        TM_LOG_I("venue", "made a CA and a certificate: clients trust %s", f.ca);
     }
-    const tm_tls_ctx_cfg_t cfg = {.server = true, .cert_file = cert, .key_file = key};
-    return tm_tls_ctx_open(out, &cfg);
+    return server_ctx(out, &f);
+}
+
+/* Adds the certificate in one file to the bundle in another. */
+static int bundle_add(const char *bundle, const char *ca)
+{
+    char text[8192];
+    FILE *from = fopen(ca, "re"), *to = fopen(bundle, "ae");
+    size_t sz = from ? fread(text, 1, sizeof text, from) : 0;
+    bool ok = sz > 0 && sz < sizeof text && to && fwrite(text, 1, sz, to) == sz;
+    if (from) fclose(from);
+    if (to && fclose(to) != 0) ok = false;
+    return ok ? 0 : tm_error_set(-EIO, "cannot add %s to %s", ca, bundle);
+}
+
+int tm_venue_tls_bad(tm_tls_ctx_t **out, const char *state_dir, tm_venue_bad_cert_t how)
+{
+    static const char *const prefixes[] = {"bad-name-", "bad-expired-", "bad-authority-"};
+    static const char *const elsewhere[] = {"elsewhere.example"};
+    cert_files_t good, f;
+    TM_TRY(files_name(&good, state_dir, ""));
+    TM_TRY(files_name(&f, state_dir, prefixes[how]));
+    if (!files_exist(&f)) {
+        const tm_selfsigned_cfg_t made = {.ca_file = f.ca,
+                                          .cert_file = f.cert,
+                                          .key_file = f.key,
+                                          .names = how == TM_VENUE_BAD_NAME ? elsewhere : NULL,
+                                          .name_cnt = how == TM_VENUE_BAD_NAME ? 1 : 0,
+                                          .end_s = how == TM_VENUE_BAD_EXPIRED ? -24 * 3600 : 0};
+        TM_TRY(tm_selfsigned_make(&made));
+        if (how != TM_VENUE_BAD_AUTHORITY) TM_TRY(bundle_add(good.ca, f.ca));
+    }
+    return server_ctx(out, &f);
 }

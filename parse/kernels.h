@@ -24,6 +24,8 @@ typedef struct tm_scan {
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 
+struct tm_shape;
+struct tm_shapes;
 struct tm_stencil;
 struct tm_stencils;
 struct tm_stencil_taken;
@@ -38,6 +40,12 @@ typedef struct tm_kernels {
        Writes up to TM_NUMERAL_CNT_MAX magnitudes; converted ones are below 1e16. */
     uint32_t (*numerals)(const uint8_t *bytes, const tm_numerals_t *numerals, uint64_t *magnitudes);
 
+    /* What a message's shape is found by, and the shape it has, its numbers stored over a copy of
+       the shape's image in `result`; NULL where it has none (parse/shape.h). */
+    uint64_t (*shape_key)(const uint8_t *bytes, uint32_t sz);
+    const struct tm_shape *(*shape_take)(const struct tm_shapes *shapes, const uint8_t *bytes,
+                                         uint32_t sz, void *result);
+
     /* All of the fast path in one (parse/stencil.h); NULL where the set has none. */
     const struct tm_stencil *(*take)(const struct tm_stencils *stencils, const uint8_t *bytes,
                                      uint32_t sz, int64_t recv_ns, struct tm_stencil_taken *out);
@@ -50,7 +58,13 @@ const tm_kernels_t *tm_kernels_get(tm_isa_t isa);
 uint32_t tm_quotes_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_scalar(const uint8_t *bytes, const tm_numerals_t *numerals,
                             uint64_t *magnitudes);
+uint64_t tm_shape_key_scalar(const uint8_t *bytes, uint32_t sz);
+const struct tm_shape *tm_shape_take_scalar(const struct tm_shapes *shapes, const uint8_t *bytes,
+                                            uint32_t sz, void *result);
 #ifdef __x86_64__
+uint64_t tm_shape_key_avx2(const uint8_t *bytes, uint32_t sz);
+const struct tm_shape *tm_shape_take_avx2(const struct tm_shapes *shapes, const uint8_t *bytes,
+                                          uint32_t sz, void *result);
 uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_avx2(const uint8_t *bytes, const tm_numerals_t *numerals,
                           uint64_t *magnitudes);

@@ -226,7 +226,7 @@ bool tm_layouts_may_learn(tm_layouts_t *layouts)
 int32_t tm_layouts_learn(tm_layouts_t *layouts, const tm_walk_t *walk, const uint16_t *at,
                          const tm_kind_t *kind, const tm_members_t *members)
 {
-    if (walk->scalar_cnt > TM_WALK_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return -1;
+    if (walk->scalar_cnt > TM_LAYOUT_SCALAR_MAX || walk->at_cnt > TM_LAYOUT_QUOTE_MAX) return -1;
     tm_layout_t made;
     if (!learn(&made, walk, at, kind, members)) return -1;
     uint32_t idx = slot_take(layouts, walk->at_cnt);

@@ -5,6 +5,7 @@
 #include "parse/dead_letter.h"
 #include "parse/event.h"
 #include "parse/layout.h"
+#include "parse/shape.h"
 #include "parse/stencil.h"
 #include "parse/venues/binance.h"
 
@@ -16,10 +17,11 @@ struct tm_parser {
     tm_dialect_t dialect;
     tm_layouts_t layouts;
     tm_stencils_t stencils;
+    tm_shapes_t shapes;
     tm_symbol_cache_t symbols;
     tm_dead_letters_t *letters;
-    bool any_order_only, stencils_on;
-    tm_counter_t *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
+    bool any_order_only, stencils_on, shapes_on;
+    tm_counter_t *shape, *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
     tm_walk_t walk;
     tm_members_t members, payload;
     const tm_kind_t
@@ -29,6 +31,7 @@ struct tm_parser {
 
 static void counters_open(tm_parser_t *p, tm_counter_set_t *set)
 {
+    p->shape = tm_counter_get(set, "parse_shape");
     p->fast = tm_counter_get(set, "parse_fast");
     p->any_order = tm_counter_get(set, "parse_any_order");
     p->dead = tm_counter_get(set, "dead_letters");
@@ -45,11 +48,13 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     memset(p, 0, sizeof *p);
     p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
     p->any_order_only = cfg->any_order_only;
+    p->shapes_on = !p->any_order_only && !cfg->no_shapes;
     p->stencils_on = p->kernels->take && !p->any_order_only;
     tm_symbol_cache_init(&p->symbols, cfg->symbols);
     int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
+    if (!err) err = tm_shapes_open(&p->shapes, sizeof(tm_market_row_t));
     if (err) {
-        free(p);
+        tm_parser_close(p);
         return tm_error_context(err, "parser");
     }
     tm_dialect_init(&p->dialect, tm_venue_binance());
@@ -61,6 +66,7 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
 void tm_parser_close(tm_parser_t *parser)
 {
     if (!parser) return;
+    tm_shapes_close(&parser->shapes);
     tm_dead_letters_close(parser->letters);
     free(parser);
 }
@@ -208,6 +214,92 @@ static void learn(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
 
+/* What the value of a declared field does in a shape. False for what shapes do not know. */
+static bool field_part(tm_shape_part_t *part, const uint8_t *bytes, const tm_venue_field_t *field)
+{
+    uint8_t first = bytes[part->value.from];
+    part->off = field->off;
+    part->factor = 1;
+    part->use = TM_SHAPE_NUMBER;
+    switch (field->form) {
+    case TM_FORM_DECIMAL:
+        part->scale = TM_NUMERAL_SCALE;
+        return true;
+    case TM_FORM_TIME:
+        /* Of 14 digits and less it is in ms; so its size tells the unit, where it has no leading
+           zero. */
+        part->factor = part->value.to - part->value.from <= 14 ? TM_NS_PER_MS : TM_NS_PER_US;
+        return first >= '1' && first <= '9' && part->value.type == TM_VALUE_NUMBER;
+    case TM_FORM_ID:
+        return first != '-';
+    case TM_FORM_SYMBOL:
+        part->use = TM_SHAPE_TEXT;
+        return true;
+    case TM_FORM_BUYER_MAKER:
+        part->use = TM_SHAPE_FIXED;
+        return true;
+    }
+    return false;
+}
+
+/* All scalars of the walked message, those of declared fields last and in the order of the fields,
+   as the other paths store them. Returns how many; 0 where it does not suit. */
+static uint32_t shape_parts(const tm_parser_t *p, const tm_kind_t *kind, const tm_market_row_t *row,
+                            tm_shape_part_t parts[TM_WALK_SCALAR_MAX])
+{
+    const tm_walk_t *w = &p->walk;
+    const tm_members_t *members = only_members(p);
+    const tm_value_t *tag = &members->at[p->dialect.tag_key];
+    bool tagged = members->present >> p->dialect.tag_key & 1;
+    /* A symbol that is no field of the event was told by other text around it. */
+    bool told = kind->symbol_key == TM_KEY_NONE && row->row.symbol != TM_SYMBOL_NONE;
+    uint64_t declared = 0; /* scalars that are fields */
+    uint32_t cnt = 0, tail = w->scalar_cnt;
+    if (w->scalar_cnt > TM_WALK_SCALAR_MAX) return 0;
+    for (uint32_t f = kind->field_cnt; f-- > 0;) {
+        uint32_t key = kind->field_key[f], i = 0;
+        if (!(members->present >> key & 1) || members->at[key].type == TM_VALUE_NULL) continue;
+        while (i < w->scalar_cnt && w->scalars[i].from != members->at[key].from) i++;
+        if (i == w->scalar_cnt || (declared >> i & 1)) return 0;
+        declared |= 1ull << i;
+        parts[--tail] = (tm_shape_part_t){.value = w->scalars[i]};
+        if (!field_part(&parts[tail], w->bytes, &kind->decl->fields[f])) return 0;
+    }
+    for (uint32_t i = 0; i < w->scalar_cnt; i++) {
+        if (declared >> i & 1) continue;
+        bool fixed = told || (tagged && w->scalars[i].from == tag->from);
+        parts[cnt++] = (tm_shape_part_t){.value = w->scalars[i],
+                                         .use = fixed ? TM_SHAPE_FIXED : TM_SHAPE_FREE};
+    }
+    return w->scalar_cnt;
+}
+
+/* Makes a shape of a message that has given `row`, its one event being of `kind`. */
+static void learn_shape(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t *kind,
+                        const tm_market_row_t *row)
+{
+    tm_walk_t *w = &p->walk;
+    tm_shape_part_t parts[TM_WALK_SCALAR_MAX];
+    tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
+    w->noting = true;
+    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->members, &p->payload)) return;
+    uint32_t cnt = shape_parts(p, kind, row, parts);
+    if (cnt == 0) return;
+    const tm_shape_message_t message = {.key = p->kernels->shape_key(frame->data, frame->sz),
+                                        .bytes = frame->data,
+                                        .sz = frame->sz,
+                                        .part_cnt = cnt,
+                                        .parts = parts,
+                                        .image = row};
+    tm_shape_t *s = tm_shapes_learn(&p->shapes, &message);
+    if (!s) return;
+    s->owner = kind;
+    s->note = 1;
+    for (uint32_t i = 0; i < cnt; i++)
+        if (parts[i].use == TM_SHAPE_NUMBER && parts[i].off == offsetof(tm_row_t, event_ns))
+            s->note = 0;
+}
+
 static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
                           uint32_t cap)
 {
@@ -228,9 +320,9 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     return o.row_cnt;
 }
 
-static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind)
+static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind, tm_counter_t *path)
 {
-    tm_counter_add(p->fast, 1);
+    tm_counter_add(path, 1);
     tm_counter_add(p->kinds[kind->idx], 1);
     return kind->decl->schema_id != 0;
 }
@@ -262,7 +354,10 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
         if (!scan.odd && !p->any_order_only) {
             tm_layout_match_t match;
             const tm_layout_t *l = tm_layouts_match(&p->layouts, bytes, p->at, cnt, &match);
-            if (l && take(p, frame, l, &match, rows)) return taken(p, l->kind);
+            if (l && take(p, frame, l, &match, rows)) {
+                p->only_kind = l->kind;
+                return taken(p, l->kind, p->fast);
+            }
         }
     }
     tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
@@ -275,14 +370,49 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
     return row_cnt;
 }
 
+/* The paths that know the message's form. NULL where it has to take another one. */
+static inline const tm_kind_t *take_shape(tm_parser_t *p, const tm_frame_t *frame,
+                                          tm_market_row_t *row)
+{
+    const tm_shape_t *s = p->kernels->shape_take(&p->shapes, frame->data, frame->sz, row);
+    if (TM_UNLIKELY(!s)) return NULL;
+    row->row.recv_ns = frame->recv_ns;
+    if (s->note) row->row.event_ns = frame->recv_ns;
+    p->shapes.found_cnt++;
+    if (s->text_cnt == 0) return s->owner;
+    row->row.symbol = tm_symbol_cache_get(&p->symbols, frame->data + s->texts[0].from,
+                                          s->texts[0].sz);
+    return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->owner;
+}
+
+static uint32_t parse_slowly(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
+                             uint32_t cap, bool learning)
+{
+    const tm_kind_t *kind = NULL;
+    uint32_t row_cnt;
+    if (p->stencils_on && frame->sz <= TM_STENCIL_SZ_MAX && cap > 0)
+        kind = take_stencil(p, frame, rows);
+    if (kind) {
+        row_cnt = taken(p, kind, p->fast);
+    } else {
+        row_cnt = parse(p, frame, rows, cap);
+        kind = p->only_kind;
+    }
+    if (learning && kind && row_cnt == (kind->decl->schema_id != 0) &&
+        tm_shapes_may_learn(&p->shapes))
+        learn_shape(p, frame, kind, rows);
+    return row_cnt;
+}
+
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
                          uint32_t cap)
 {
-    if (TM_LIKELY(frame->sz <= TM_STENCIL_SZ_MAX && cap > 0 && parser->stencils_on)) {
-        const tm_kind_t *kind = take_stencil(parser, frame, rows);
-        if (TM_LIKELY(kind != NULL)) return taken(parser, kind);
+    bool shapes = parser->shapes_on && cap > 0 && tm_shapes_wanted(&parser->shapes, frame->sz);
+    if (TM_LIKELY(shapes)) {
+        const tm_kind_t *kind = take_shape(parser, frame, rows);
+        if (TM_LIKELY(kind != NULL)) return taken(parser, kind, parser->shape);
     }
-    return parse(parser, frame, rows, cap);
+    return parse_slowly(parser, frame, rows, cap, shapes);
 }
 
 int tm_parser_dead_letters_write(const tm_parser_t *parser, FILE *out)

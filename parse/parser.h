@@ -5,7 +5,8 @@
    Errors   a malformed or unknown message is an event: it yields 0 rows, a counter named after its
             reason and a dead letter. Nothing stops the feed
    Counters dead_letters = bad_<reason> for each of parse/reason.h + unknown; parsed_<kind> and
-            ignored_<kind> as the venue declares them; parse_fast, parse_any_order: which path
+            ignored_<kind> as the venue declares them; parse_shape, parse_fast, parse_any_order:
+            which path took the message (shape.h; stencil.h and layout.h; walk.h)
    Messages of Binance so far (parse/venues/binance.h). A message is checked in full, RFC 8259,
             whichever path takes it; numbers are exact or an error
    Limits   TM_PARSER_ROW_MAX rows a frame; messages with more are cut into several calls' worth by
@@ -30,7 +31,8 @@ typedef struct tm_parser_cfg {
     uint32_t dead_letter_max;   /* messages kept for inspection; 0 = 256 */
     /* For tests and measurements: */
     const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
-    bool any_order_only;              /* never takes the fast path */
+    bool any_order_only;              /* never takes a fast path */
+    bool no_shapes;                   /* takes the fast path of any sizes, not that of same sizes */
 } tm_parser_cfg_t;
 
 int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg) TM_MUST_CHECK;

@@ -64,6 +64,35 @@ static inline uint32_t tm_swar_mask(uint64_t high_bits)
     return (uint32_t)((high_bits >> 7) * 0x0102040810204080ull >> 56);
 }
 
+/* Eight ASCII digits, the first in the lowest lane, to their value: pairs, then fours, then all. */
+static inline uint32_t tm_swar_eight(uint64_t w)
+{
+    w = (w & TM_SWAR_EACH(0x0f)) * (10 * 256 + 1) >> 8;
+    w = (w & 0x00ff00ff00ff00ffull) * (100 * 65536 + 1) >> 16;
+    return (uint32_t)((w & 0x0000ffff0000ffffull) * (10000 * (1ull << 32) + 1) >> 32);
+}
+
+/* The text of `cnt` (1..8) digits at p, pushed up so that leading lanes are '0'. */
+static inline uint64_t tm_swar_leading(const uint8_t *p, uint32_t cnt)
+{
+    uint64_t zeros = TM_SWAR_EACH('0');
+    if (cnt >= 8) return tm_swar_load(p);
+    return tm_swar_load(p) << (8 * (8 - cnt)) | (zeros & tm_swar_low(8 - cnt));
+}
+
+/* Which of the 16 bytes at p are quotes, as a mask. */
+static inline uint32_t tm_swar_quotes16(const uint8_t *p)
+{
+#ifdef __SSE2__
+    __m128i x = _mm_loadu_si128((const __m128i *)p);
+    return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(x, _mm_set1_epi8('"')));
+#else
+    uint64_t each = TM_SWAR_EACH('"');
+    return tm_swar_mask(tm_swar_zero(tm_swar_load(p) ^ each)) |
+           tm_swar_mask(tm_swar_zero(tm_swar_load(p + 8) ^ each)) << 8;
+#endif
+}
+
 /* Which of the 16 bytes at p are ASCII digits, as a mask. */
 static inline uint32_t tm_swar_digits16(const uint8_t *p)
 {

@@ -15,7 +15,7 @@
 #include "parse/dialect.h"
 #include "parse/kernels.h"
 
-enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 24 };
+enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 48 };
 
 typedef enum tm_value_type {
     TM_VALUE_NULL,

@@ -30,7 +30,7 @@ static uint32_t home_idx(uint32_t tag, uint32_t homes)
     return ((tag & 0xffff) * homes) >> 16;
 }
 
-/* Puts a pair into the first free place in reach of its home. */
+/* Puts a pair into the first free place in reach of its home, in a page that was touched. */
 static bool pair_put(tm_keyed_bucket_t *home, uint32_t tag, uint32_t ref)
 {
     for (uint32_t i = 0; i < TM_KEYED_REACH; i++) {
@@ -117,6 +117,7 @@ static bool only_grow(tm_keyed_table_t *table)
 {
     tm_keyed_bucket_t old[TM_KEYED_BUCKETS / 2];
     tm_keyed_bucket_t *now = tm_page_ptr(table->arena, table->only);
+    tm_page_touch(table->arena, table->only);
     uint32_t old_buckets = table->buckets;
     memcpy(old, now, old_buckets * sizeof *now);
     while (table->buckets < TM_KEYED_BUCKETS) {
@@ -129,8 +130,10 @@ static bool only_grow(tm_keyed_table_t *table)
     return false;
 }
 
+/* To be written, or about to be. */
 static uint32_t *dir_word(const tm_keyed_table_t *table, uint32_t no)
 {
+    tm_page_touch(table->arena, table->dir[no / DIR_WORDS]);
     uint32_t *words = tm_page_ptr(table->arena, table->dir[no / DIR_WORDS]);
     return &words[no % DIR_WORDS];
 }
@@ -170,6 +173,7 @@ static bool segment_split(tm_keyed_table_t *table, uint32_t tag)
     tm_keyed_bucket_t *low = tm_page_ptr(table->arena, word >> 8);
     tm_keyed_bucket_t *high = tm_page_ptr(table->arena, page);
     memcpy(old, low, sizeof old);
+    tm_page_touch(table->arena, word >> 8);
     spread_t s = {old, TM_KEYED_BUCKETS, low, high, 1u << (31 - depth), homes_of(table)};
     TM_CHECK(spread_run(&s), "keyed table: a split lost its place");
 
@@ -219,12 +223,17 @@ static tm_ref_t entry_push(tm_keyed_table_t *table)
         if (tm_page_push(table->arena, &table->entry_pages) == TM_PAGE_NONE) return 0;
         table->fill = 0;
     }
+    tm_page_touch(table->arena, table->entry_pages.head);
     uint32_t off = table->fill * table->entry_sz;
     return tm_page_ref(table->entry_pages.head) + (off >> TM_REF_SHIFT);
 }
 
 static void entry_page_pop(tm_keyed_table_t *table)
 {
+    if (table->sweep_page == table->entry_pages.head) {
+        table->sweep_page = tm_page_below(table->arena, table->sweep_page);
+        table->sweep_left = table->sweep_page == TM_PAGE_NONE ? 0 : table->page_entries;
+    }
     tm_page_pop(table->arena, &table->entry_pages);
     table->fill = table->entry_pages.cnt ? table->page_entries : 0;
 }
@@ -237,7 +246,10 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
     if (table->buckets == 0 && !index_start(table)) return NULL;
     tm_ref_t ref = entry_push(table);
     if (ref == 0) return NULL;
-    while (!pair_put(tm_keyed_home(table, tag), tag, ref)) {
+    for (;;) {
+        tm_keyed_bucket_t *home = tm_keyed_home(table, tag);
+        tm_ptr_touch(table->arena, home);
+        if (pair_put(home, tag, ref)) break;
         if (index_grow(table, tag)) continue;
         if (table->fill == 0) entry_page_pop(table);
         return NULL;
@@ -258,6 +270,7 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
     TM_CHECK(b && tm_ref_ptr(table->arena, b->refs[way]) == entry, "keyed table: not its entry");
     /* A bucket that was full may have sent others on, so a search must not end in it now. */
     tm_ref_t ref = b->refs[way];
+    tm_ptr_touch(table->arena, b);
     b->refs[way] = tm_keyed_match(b->refs, REF_EMPTY) ? REF_EMPTY : REF_ERASED;
 
     uint8_t *page = tm_page_ptr(table->arena, table->entry_pages.head);
@@ -266,6 +279,8 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
         uint64_t last_key = tm_keyed_key(last);
         b = pair_find(table, last_key, tm_keyed_tag(last_key), &way);
         TM_CHECK(b != NULL, "keyed table: last entry has no place");
+        tm_ptr_touch(table->arena, b);
+        tm_ref_touch(table->arena, ref);
         b->refs[way] = ref;
         memcpy(entry, last, table->entry_sz);
     }
@@ -293,5 +308,22 @@ uint32_t tm_keyed_next(const tm_keyed_table_t *table, tm_keyed_cursor_t *cursor,
     cursor->left -= n;
     uint8_t *page = tm_page_ptr(table->arena, cursor->page);
     *entries = page + (size_t)cursor->left * table->entry_sz;
+    return n;
+}
+
+uint32_t tm_keyed_sweep(tm_keyed_table_t *table, uint32_t max, void **entries)
+{
+    if (table->cnt == 0) return 0;
+    if (table->sweep_left == 0) {
+        uint32_t below = tm_page_below(table->arena, table->sweep_page);
+        table->sweep_page = below != TM_PAGE_NONE ? below : table->entry_pages.head;
+        table->sweep_left = table->page_entries;
+    }
+    bool newest = table->sweep_page == table->entry_pages.head;
+    if (newest && table->sweep_left > table->fill) table->sweep_left = table->fill;
+    uint32_t n = table->sweep_left < max ? table->sweep_left : max;
+    table->sweep_left -= n;
+    uint8_t *page = tm_page_ptr(table->arena, table->sweep_page);
+    *entries = page + (size_t)table->sweep_left * table->entry_sz;
     return n;
 }

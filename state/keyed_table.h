@@ -57,6 +57,7 @@ typedef struct tm_keyed_table {
     uint32_t only;    /* its page */
     uint32_t dir[TM_KEYED_DIR_PAGES]; /* pages of words: segment page << 8 | its own depth */
     tm_page_list_t entry_pages, segment_pages, dir_pages;
+    uint32_t sweep_page, sweep_left; /* where a sweep is, and entries of the page not yet given */
 } tm_keyed_table_t;
 
 /* A position of a scan. */
@@ -76,11 +77,17 @@ void tm_keyed_clear(tm_keyed_table_t *table);
 void *tm_keyed_find(const tm_keyed_table_t *table, uint64_t key, uint32_t tag);
 
 /* The entry of a key, added where it is new: *added says so, and the caller then fills all but the
-   first 8 bytes, which hold the key. NULL = no room. */
+   first 8 bytes, which hold the key. NULL = no room. Its page counts as touched where it is new;
+   a caller that changes an old entry touches it before. */
 void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *added);
 
 /* Removes the entry, which `key` must have; the last entry of the table takes its place. */
 void tm_keyed_erase(tm_keyed_table_t *table, void *entry);
+
+/* The next run of up to `max` adjacent entries of an endless sweep, from *entries upwards; returns
+   their number, 0 where the table is empty. Between calls anything may be added or erased; an entry
+   that stays is met at least once a round. The entries of a run may be erased from the top down. */
+uint32_t tm_keyed_sweep(tm_keyed_table_t *table, uint32_t max, void **entries);
 
 /* Newest entries first. During a scan nothing may be added; the entries of the run given last may
    be erased, from the top down. */

@@ -2,11 +2,25 @@
 
 #include "base/check.h"
 
-/* The table of links lies behind the pages, so that these keep the block's alignment. */
+enum { LINKS_A_PAGE = TM_PAGE_SZ / sizeof(uint32_t) };
+
+/* Pages for the links of all pages, their own included (a few too many, for simplicity). */
+static size_t link_pages_of(uint32_t page_cnt)
+{
+    return ((size_t)page_cnt + 1) / (LINKS_A_PAGE - 1) + 1;
+}
+
+static size_t total_of(uint32_t page_cnt)
+{
+    return (size_t)page_cnt + 1 + link_pages_of(page_cnt); /* page 0 stays unused */
+}
+
+/* The links lie behind the pages, so that these keep the block's alignment; the tags, which are no
+   state, behind the links. */
 size_t tm_page_arena_footprint(uint32_t page_cnt)
 {
-    if (page_cnt == 0 || page_cnt >= TM_PAGE_CNT_MAX) return 0;
-    size_t all = (size_t)page_cnt + 1; /* page 0 stays unused */
+    if (page_cnt == 0 || total_of(page_cnt) >= TM_PAGE_CNT_MAX) return 0;
+    size_t all = total_of(page_cnt);
     return (all << TM_PAGE_SHIFT) + tm_align_up(all * sizeof(uint32_t), TM_CACHE_LINE);
 }
 
@@ -16,9 +30,24 @@ void tm_page_arena_init(tm_page_arena_t *arena, void *mem, uint32_t page_cnt)
     TM_CHECK((uintptr_t)mem % TM_CACHE_LINE == 0, "page arena memory");
     *arena = (tm_page_arena_t){.base = mem, .page_cnt = page_cnt, .fresh = 1};
     arena->next = (uint32_t *)(void *)(arena->base + (((size_t)page_cnt + 1) << TM_PAGE_SHIFT));
+    size_t all = total_of(page_cnt);
+    arena->tags = (_Atomic uint32_t *)(void *)(arena->base + (all << TM_PAGE_SHIFT));
+    for (size_t i = 0; i < all; i++)
+        atomic_store_explicit(&arena->tags[i], 0, memory_order_relaxed); /* no other thread yet */
 }
 
-uint32_t tm_page_push(tm_page_arena_t *arena, tm_page_list_t *list)
+uint32_t tm_page_arena_total(const tm_page_arena_t *arena)
+{
+    return (uint32_t)total_of(arena->page_cnt);
+}
+
+static void link_set(tm_page_arena_t *arena, uint32_t page, uint32_t below)
+{
+    tm_ptr_touch(arena, &arena->next[page]);
+    arena->next[page] = below;
+}
+
+uint32_t tm_page_take(tm_page_arena_t *arena)
 {
     /* Pages handed back come first: they are warm in the caches and the TLB. */
     uint32_t page = arena->free_head;
@@ -28,11 +57,25 @@ uint32_t tm_page_push(tm_page_arena_t *arena, tm_page_list_t *list)
         page = arena->fresh++;
     else
         return TM_PAGE_NONE;
+    if (++arena->used_cnt > arena->used_max) arena->used_max = arena->used_cnt;
+    tm_page_touch(arena, page);
+    return page;
+}
 
-    arena->next[page] = list->head;
+void tm_page_give(tm_page_arena_t *arena, uint32_t page)
+{
+    link_set(arena, page, arena->free_head);
+    arena->free_head = page;
+    arena->used_cnt--;
+}
+
+uint32_t tm_page_push(tm_page_arena_t *arena, tm_page_list_t *list)
+{
+    uint32_t page = tm_page_take(arena);
+    if (page == TM_PAGE_NONE) return TM_PAGE_NONE;
+    link_set(arena, page, list->head);
     if (list->cnt++ == 0) list->tail = page;
     list->head = page;
-    if (++arena->used_cnt > arena->used_max) arena->used_max = arena->used_cnt;
     return page;
 }
 
@@ -42,16 +85,19 @@ void tm_page_pop(tm_page_arena_t *arena, tm_page_list_t *list)
     uint32_t page = list->head;
     list->head = arena->next[page];
     if (--list->cnt == 0) *list = (tm_page_list_t){0};
-    arena->next[page] = arena->free_head;
-    arena->free_head = page;
-    arena->used_cnt--;
+    tm_page_give(arena, page);
 }
 
 void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list)
 {
     if (list->cnt == 0) return;
-    arena->next[list->tail] = arena->free_head;
+    link_set(arena, list->tail, arena->free_head);
     arena->free_head = list->head;
     arena->used_cnt -= list->cnt;
     *list = (tm_page_list_t){0};
+}
+
+void tm_page_touch_first(tm_page_arena_t *arena, uint32_t page)
+{
+    atomic_store_explicit(&arena->tags[page], arena->epoch, memory_order_relaxed); /* own value */
 }

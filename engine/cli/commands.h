@@ -6,6 +6,8 @@
 
 int tm_command_venue(int argc, char **argv);
 int tm_command_inspect(int argc, char **argv);
+int tm_command_capture(int argc, char **argv);
+int tm_command_replay(int argc, char **argv);
 int tm_command_journal(int argc, char **argv);
 
 #endif

@@ -1,7 +1,8 @@
 /* The way in of journal_text.h: what a line of a capture says. */
 #include "base/error.h"
+#include "base/stamp.h"
 #include "engine/cli/journal_text.h"
-#include "engine/cli/stamp.h"
+#include "net/capture_line.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,59 +19,15 @@ static void payload_set(tm_journal_said_t *said, const char *p, const char *end)
     said->payload_sz = (size_t)(end - p);
 }
 
-/* ---- lines, tardis ------------------------------------------------------------------------------
-   */
-
-static int take_lines(tm_journal_said_t *said, const char *p, size_t sz)
+static int take_capture(tm_journal_said_t *said, tm_capture_form_t form, const char *p, size_t sz)
 {
-    const size_t n = tm_stamp_digit_cnt(p, sz);
-    if ((n != 19 && n != 16) || n + 1 >= sz || p[n] != ' ')
-        return bad("\"<receive time: 19 digits of ns or 16 of us> <message>\"");
-    const int64_t v = tm_stamp_digits(p, n);
-    if (v < 0 || (n == 16 && v > INT64_MAX / 1000)) return bad("a time before 2262");
-    said->recv_ns = n == 16 ? v * 1000 : v;
-    payload_set(said, p + n + 1, p + sz);
-    return 0;
-}
-
-static int take_tardis(tm_journal_said_t *said, const char *p, size_t sz)
-{
-    const size_t n = tm_stamp_iso(p, sz, &said->recv_ns);
-    if (n < 20 || n + 1 >= sz || p[n] != ' ')
-        return bad("\"2024-08-08T23:54:14.0247230Z <message>\"");
-    payload_set(said, p + n + 1, p + sz);
-    return 0;
-}
-
-/* ---- cryptofeed ---------------------------------------------------------------------------------
-   */
-
-static int take_cryptofeed(tm_journal_said_t *said, const char *p, size_t sz)
-{
-    static const char want[] = "\"<seconds>: <message>\", \"<url> <- <seconds>: <message>\" or "
-                               "\"<url> <-> <seconds>\"";
-    const char *end = p + sz;
-    if (sz && (*p < '0' || *p > '9')) {
-        const char *blank = memchr(p, ' ', sz);
-        if (!blank) return bad(want);
-        said->url = p;
-        said->url_sz = (size_t)(blank - p);
-        const size_t left = (size_t)(end - blank);
-        if (left > 5 && memcmp(blank, " <-> ", 5) == 0) {
-            p = blank + 5;
-            if (tm_stamp_seconds(p, (size_t)(end - p), &said->recv_ns) != (size_t)(end - p))
-                return bad(want);
-            said->kind = TM_JOURNAL_CONNECT;
-            payload_set(said, said->url, blank);
-            return 0;
-        }
-        if (left < 5 || memcmp(blank, " <- ", 4) != 0) return bad(want);
-        said->flags = TM_JOURNAL_SENT;
-        p = blank + 4;
-    }
-    const size_t n = tm_stamp_seconds(p, (size_t)(end - p), &said->recv_ns);
-    if (n == 0 || end - p < (ptrdiff_t)n + 3 || p[n] != ':' || p[n + 1] != ' ') return bad(want);
-    payload_set(said, p + n + 2, end);
+    tm_capture_line_t line;
+    TM_TRY(tm_capture_line_take(&line, form, p, sz));
+    if (line.kind == TM_CAPTURE_CONNECT) said->kind = TM_JOURNAL_CONNECT;
+    if (line.kind == TM_CAPTURE_SENT) said->flags = TM_JOURNAL_SENT;
+    said->recv_ns = line.recv_ns;
+    said->payload = line.payload;
+    said->payload_sz = line.payload_sz;
     return 0;
 }
 
@@ -277,15 +234,16 @@ int tm_journal_text_take(tm_journal_said_t *said, tm_journal_form_t form, const 
     *said = (tm_journal_said_t){.kind = TM_JOURNAL_TEXT};
     switch (form) {
     case TM_JOURNAL_FORM_LINES:
-        return take_lines(said, line, sz);
+        return take_capture(said, TM_CAPTURE_LINES, line, sz);
     case TM_JOURNAL_FORM_CRYPTOFEED:
-        return take_cryptofeed(said, line, sz);
+        return take_capture(said, TM_CAPTURE_CRYPTOFEED, line, sz);
     case TM_JOURNAL_FORM_TARDIS:
-        return take_tardis(said, line, sz);
+        return take_capture(said, TM_CAPTURE_TARDIS, line, sz);
     case TM_JOURNAL_FORM_JSON:
         return take_json(said, line, sz, scratch);
     case TM_JOURNAL_FORM_AUTO:
     case TM_JOURNAL_FORM_RAW:
+    case TM_JOURNAL_FORM_PARQUET:
         break;
     }
     return bad("a form with receive times");

@@ -1,8 +1,8 @@
 /* tidemark journal ls and verify. */
 #include "base/error.h"
 #include "base/log.h"
+#include "base/stamp.h"
 #include "engine/cli/journal_verbs.h"
-#include "engine/cli/stamp.h"
 #include "engine/job/flags.h"
 #include "state/journal_event.h"
 #include "state/journal_reader.h"

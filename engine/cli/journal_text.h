@@ -8,6 +8,7 @@
             json       one object a line with everything the journal knows; the only form that keeps
                        events and binary messages
             raw        the message alone (export only)
+            parquet    a file, not lines: known here by its name only
    Units    *_ns: Unix time, exact in every form (no floating point on the way)
    Memory   the caller's buffers
    Errors   TM_E_SYNTAX with a text that says what was expected; the caller adds file and line
@@ -23,10 +24,11 @@ typedef enum tm_journal_form {
     TM_JOURNAL_FORM_CRYPTOFEED,
     TM_JOURNAL_FORM_TARDIS,
     TM_JOURNAL_FORM_JSON,
-    TM_JOURNAL_FORM_RAW
+    TM_JOURNAL_FORM_RAW,
+    TM_JOURNAL_FORM_PARQUET, /* no lines: state/frame_parquet.h */
 } tm_journal_form_t;
 
-/* "lines", "cryptofeed", "tardis", "json", "raw"; TM_E_CONFIG with a text otherwise. */
+/* "lines", "cryptofeed", "tardis", "json", "raw", "parquet"; TM_E_CONFIG with a text otherwise. */
 int tm_journal_form_parse(const char *name, tm_journal_form_t *form) TM_MUST_CHECK;
 const char *tm_journal_form_name(tm_journal_form_t form);
 
@@ -45,14 +47,12 @@ typedef struct tm_journal_line {
 int tm_journal_text_put(tm_journal_line_t *line, tm_journal_form_t form,
                         const tm_journal_view_t *view, const char *url) TM_MUST_CHECK;
 
-/* What a line says. url and payload point into the line, or into `scratch` (json). */
+/* What a line says. payload points into the line, or into `scratch` (json). */
 typedef struct tm_journal_said {
     uint8_t kind, flags;
     uint16_t stream;
     uint32_t conn_idx;
     int64_t recv_ns;
-    const char *url; /* cryptofeed: of lines that name one; NULL = none */
-    size_t url_sz;
     const uint8_t *payload;
     size_t payload_sz;
 } tm_journal_said_t;

@@ -1,5 +1,5 @@
 /* tidemark - the program around the library: a simulated exchange, a reader of part files,
-   tools for captures. */
+   a recorder, tools for what it wrote. */
 #include "base/types.h"
 #include "engine/cli/commands.h"
 
@@ -17,6 +17,8 @@ static const verb_t verbs[] = {
      "run a simulated exchange on loopback, from a generator or a capture"},
     {"inspect", tm_command_inspect,
      "show what part files hold: schema, encodings, statistics, rows"},
+    {"capture", tm_command_capture, "record a live feed into a journal"},
+    {"replay", tm_command_replay, "print a recording at its own pace, faster, or by range"},
     {"journal", tm_command_journal, "list, verify, print, export, import and pack captures"},
 };
 

@@ -31,6 +31,8 @@ typedef enum venue_flag {
     FLAG_MESSAGES,
     FLAG_DURATION,
     FLAG_WAIT_CLIENTS,
+    FLAG_FAULTS,
+    FLAG_DEFLATE,
     FLAG_HELP,
 } venue_flag_t;
 
@@ -44,7 +46,7 @@ static const tm_flag_t flags[] = {
     [FLAG_REPLAY] = {"replay", "FILE", "serve a captured feed instead of a generated one"},
     [FLAG_SPEED] = {"speed", "max|Nx", "pace of the capture; max = as clients drain (default: 1x)"},
     [FLAG_SNAPSHOTS] = {"snapshots", NULL, "send lines that name no stream to every client"},
-    [FLAG_SEED] = {"seed", "N", "seed of the generated market (default: 1)"},
+    [FLAG_SEED] = {"seed", "N", "seed of the generated market and of the faults (default: 1)"},
     [FLAG_SYMBOLS] = {"symbols", "N", "symbols of the generated market (default: 8)"},
     [FLAG_RATE] = {"rate", "N",
                    "generated messages a second; 0 = as clients drain (default: 2000)"},
@@ -53,6 +55,10 @@ static const tm_flag_t flags[] = {
     [FLAG_MESSAGES] = {"messages", "N", "end after N generated messages"},
     [FLAG_DURATION] = {"duration", "TIME", "end the generated feed after this long"},
     [FLAG_WAIT_CLIENTS] = {"wait-clients", "N", "start once N clients have subscribed"},
+    [FLAG_FAULTS] = {"faults", "FILE|random",
+                     "misbehave as the script says, or as the seed makes one up; docs/faults.md"},
+    [FLAG_DEFLATE] = {"deflate", "LEVEL",
+                      "compress for clients that offer it, 1 to 9; 0 = never (default: 1)"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
 };
 
@@ -71,7 +77,8 @@ static void help(FILE *out)
     fprintf(out,
             "usage: tidemark venue [OPTION...]\n\n"
             "A simulated exchange that speaks Binance's stream protocol: /ws/<stream>,\n"
-            "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings. Clients trust DIR/ca.pem.\n\n");
+            "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings. Clients trust DIR/ca.pem.\n"
+            "It misbehaves as a script says: docs/faults.md.\n\n");
     tm_flags_help(out, flags, TM_ARRAY_CNT(flags));
 }
 
@@ -91,9 +98,18 @@ static int count_parse(const char *name, const char *text, uint64_t max, uint32_
     return 0;
 }
 
+/* What the options say. */
+typedef struct command {
+    tm_venue_cfg_t venue; /* first */
+    tm_deflate_cfg_t deflate;
+    const char *faults;
+    tm_fault_plan_t *plan;
+} command_t;
+
 static int flag_take(void *ctx, uint32_t idx, const char *arg)
 {
-    tm_venue_cfg_t *cfg = ctx;
+    command_t *command = ctx;
+    tm_venue_cfg_t *cfg = &command->venue;
     tm_venue_generator_cfg_t *g = &cfg->source.generator;
     uint64_t v;
     switch ((venue_flag_t)idx) {
@@ -134,10 +150,41 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         return tm_duration_parse(arg, &g->duration_ns);
     case FLAG_WAIT_CLIENTS:
         return count_parse("wait-clients", arg, TM_VENUE_CLIENT_MAX, &cfg->wait_client_cnt);
+    case FLAG_FAULTS:
+        command->faults = arg;
+        return 0;
+    case FLAG_DEFLATE:
+        TM_TRY(tm_number_parse("deflate", arg, 0, 9, &v));
+        command->deflate.level = (uint8_t)v;
+        return 0;
     case FLAG_HELP:
         help(stdout);
         return 1;
     }
+    return 0;
+}
+
+/* A script that was made up is shown as one: it can be kept, changed and given as a file. */
+static void faults_show(const tm_fault_plan_t *plan)
+{
+    char line[TM_FAULT_LINE_MAX];
+    printf("misbehaving by %u rules, seed %" PRIu64 "\n", plan->rule_cnt, plan->seed);
+    for (uint32_t i = 0; i < plan->rule_cnt; i++)
+        printf("  %s\n", tm_fault_rule_show(&plan->rules[i], line));
+}
+
+static int faults_take(command_t *command)
+{
+    uint64_t seed = command->venue.source.generator.seed;
+    if (command->deflate.level > 0) command->venue.deflate = &command->deflate;
+    if (!command->faults) return 0;
+    if (strcmp(command->faults, "random") == 0) {
+        command->plan = tm_fault_plan_random(seed);
+        if (!command->plan) return tm_error_set(-ENOMEM, "out of memory");
+    } else {
+        TM_TRY(tm_fault_plan_load(&command->plan, command->faults, seed));
+    }
+    command->venue.faults = command->plan;
     return 0;
 }
 
@@ -152,6 +199,7 @@ static void on_listen(void *ctx, const tm_venue_ports_t *ports)
         printf("serving %s\n", cfg->source.capture);
     else
         printf("serving a generated market, seed %" PRIu64 "\n", cfg->source.generator.seed);
+    if (cfg->faults) faults_show(cfg->faults);
     fflush(stdout);
 }
 
@@ -163,35 +211,39 @@ static int complain(int status)
 
 int tm_command_venue(int argc, char **argv)
 {
-    tm_venue_cfg_t cfg = {
-        .tls_port = PORT_TLS,
-        .plain_port = PORT_PLAIN,
-        .state_dir = "venue-tls",
-        .source = {.speed = 1, .generator = {.seed = 1, .rate = RATE_DEFAULT}},
-        .on_listen = on_listen,
-        .ctx = &cfg,
+    command_t command = {
+        .venue = {.tls_port = PORT_TLS,
+                  .plain_port = PORT_PLAIN,
+                  .state_dir = "venue-tls",
+                  .source = {.speed = 1, .generator = {.seed = 1, .rate = RATE_DEFAULT}},
+                  .on_listen = on_listen},
+        .deflate = {.level = 1},
     };
-    int first = tm_flags_parse(flags, TM_ARRAY_CNT(flags), argc, argv, flag_take, &cfg);
+    tm_venue_cfg_t *cfg = &command.venue;
+    cfg->ctx = cfg;
+    int first = tm_flags_parse(flags, TM_ARRAY_CNT(flags), argc, argv, flag_take, &command);
     if (first < 0) return complain(2);
     if (first == 0) return 0;
     if (first < argc) {
         (void)tm_error_set(TM_E_CONFIG, "'%s' is not an option; see --help", argv[first]);
         return complain(2);
     }
+    if (faults_take(&command) < 0) return complain(2);
     tm_clock_init();
     const struct sigaction sa = {.sa_handler = on_signal};
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
-    cfg.counters = tm_counter_set_new("venue");
-    if (!cfg.counters) {
+    cfg->counters = tm_counter_set_new("venue");
+    if (!cfg->counters) {
         (void)tm_error_set(-ENOMEM, "out of memory");
         return complain(1);
     }
-    int err = tm_venue_run(&cfg, &stop);
+    int err = tm_venue_run(cfg, &stop);
+    free(command.plan);
     if (err < 0) return complain(1);
     printf("served %" PRIu64 " messages of %" PRIu64 " to %" PRIu64 " clients\n",
            tm_counter_sum("sent"), tm_counter_sum("messages"), tm_counter_sum("clients"));
-    tm_counter_set_free(cfg.counters);
+    tm_counter_set_free(cfg->counters);
     return 0;
 }

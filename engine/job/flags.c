@@ -48,8 +48,8 @@ int tm_duration_parse(const char *text, int64_t *out_ns)
     static const struct {
         const char *suffix;
         double ns;
-    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6},  {"s", 1e9},
-                 {"", 1e9}, {"m", 60e9}, {"h", 3600e9}};
+    } units[] = {{"ns", 1}, {"us", 1e3}, {"ms", 1e6},   {"s", 1e9},
+                 {"", 1e9}, {"m", 60e9}, {"h", 3600e9}, {"d", 86400e9}};
     char *end;
     double value = strtod(text, &end);
     if (end != text && isfinite(value) && value >= 0) {
@@ -84,4 +84,17 @@ int tm_number_parse(const char *what, const char *text, uint64_t min, uint64_t m
                             text, min, max);
     *out = v;
     return 0;
+}
+
+int tm_size_parse(const char *what, const char *text, uint64_t *out_sz)
+{
+    static const char units[] = "KMG";
+    char *end;
+    const double v = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (end != text && unit && end[1] == '\0' && v > 0 && v < 1e6) {
+        *out_sz = (uint64_t)(v * (double)(UINT64_C(1024) << 10 * (unit - units)));
+        if (*out_sz >= 1024) return 0;
+    }
+    return tm_error_set(TM_E_CONFIG, "--%s '%s': a size is written 64K, 256M or 4G", what, text);
 }

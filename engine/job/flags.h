@@ -29,7 +29,7 @@ int tm_flags_parse(const tm_flag_t *flags, uint32_t flag_cnt, int argc, char **a
 
 void tm_flags_help(FILE *out, const tm_flag_t *flags, uint32_t flag_cnt);
 
-/* "15s", "500ms", "2m", "1h", "10us", "7ns", or a bare number of seconds. */
+/* "15s", "500ms", "2m", "1h", "7d", "10us", "7ns", or a bare number of seconds. */
 int tm_duration_parse(const char *text, int64_t *out_ns) TM_MUST_CHECK;
 
 /* "max" = 0, "1x", "10x". */
@@ -38,5 +38,8 @@ int tm_speed_parse(const char *text, double *out_speed) TM_MUST_CHECK;
 /* A whole number from min to max; `what` names the flag. */
 int tm_number_parse(const char *what, const char *text, uint64_t min, uint64_t max,
                     uint64_t *out) TM_MUST_CHECK;
+
+/* "64K", "256M", "4G": at least 1K. `what` names the flag. */
+int tm_size_parse(const char *what, const char *text, uint64_t *out_sz) TM_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 /* engine/job/graph.h - the job as its builder described it: operators, their schemas, their inputs.
-   Flow     tidemark.h builders -> [graph] -> plan (places, stages, exchanges) -> topology -> runtime
+   Flow     tidemark.h builders -> [graph] -> plan (places, stages, exchanges) -> topology
    Nodes    real ones run: sources, operators, sinks. The others only say how rows travel: key_by,
             broadcast, union, side output. What a kind of node is made of stands in its table of
             functions (tm_node_ops_t): the engine knows no kind by name

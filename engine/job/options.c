@@ -2,6 +2,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/stamp.h"
 #include "engine/job/flags.h"
 
 #include <stdlib.h>
@@ -23,6 +24,8 @@ typedef enum option_id {
     OPT_IDLE_TIMEOUT,
     OPT_REPLAY,
     OPT_SPEED,
+    OPT_FROM,
+    OPT_TO,
     OPT_JOURNAL,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
@@ -45,7 +48,7 @@ typedef enum option_id {
 static const tm_flag_t table[] = {
     [OPT_CONNECT] = {"connect", "URL", "live feed, wss:// or ws://; may be given several times"},
     [OPT_STREAM] = {"stream", "NAME",
-                    "subscribe to this stream as well (btcusdt@trade); repeatable"},
+                    "subscribe to btcusdt@trade as well; of a replay: take only it, or btcusdt@*"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
@@ -55,6 +58,8 @@ static const tm_flag_t table[] = {
                           "cut a live feed that is silent so long; 0 = never (default: 60s)"},
     [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
+    [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
+    [OPT_TO] = {"to", "TIME", "end a replay before the first message received at or after TIME"},
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
@@ -82,7 +87,9 @@ void tm_options_help(FILE *out, const char *program)
 {
     fprintf(out,
             "usage: %s (--connect URL | --replay FILE) [--out DIR] [options]\n\n"
-            "Times are 500ms, 1s, 2m, 1h. Cores are numbers and ranges: 0,2-3.\n\n",
+            "Times are 500ms, 1s, 2m, 1h; of --from and --to 2024-08-08T23:54:14.5Z (or a front\n"
+            "part of it), 19 digits of nanoseconds, or @<Unix seconds>. Cores are numbers and\n"
+            "ranges: 0,2-3.\n\n",
             program);
     tm_flags_help(out, table, TM_ARRAY_CNT(table));
 }
@@ -159,6 +166,12 @@ static int duration_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
+static int stamp_option(const char *name, const char *text, int64_t *out_ns)
+{
+    int err = tm_stamp_parse(text, out_ns);
+    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -189,6 +202,10 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return 0;
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
+    case OPT_FROM:
+        return stamp_option("from", arg, &o->replay_from_ns);
+    case OPT_TO:
+        return stamp_option("to", arg, &o->replay_to_ns);
     case OPT_ROLL_INTERVAL:
         return duration_option("roll-interval", arg, &o->roll_interval_ns);
     case OPT_WATERMARK_BOUND:
@@ -249,5 +266,9 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         return tm_error_set(TM_E_CONFIG, "'%s' is not an option; see --help", argv[first]);
     if (opts->connect_cnt > 0 && opts->replay_cnt > 0)
         return tm_error_set(TM_E_CONFIG, "--connect and --replay exclude each other");
+    if (opts->replay_cnt == 0 && (opts->replay_from_ns || opts->replay_to_ns))
+        return tm_error_set(TM_E_CONFIG, "--from and --to choose from a recording: give --replay");
+    if (opts->replay_to_ns && opts->replay_to_ns <= opts->replay_from_ns)
+        return tm_error_set(TM_E_CONFIG, "--to must be later than --from");
     return 0;
 }

@@ -37,9 +37,10 @@ typedef struct tm_options {
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */
     double speed;
-    int64_t watermark_bound_ns; /* -1 = what the job says */
-    int64_t duration_ns;        /* 0 = until the input ends */
-    int64_t roll_interval_ns;   /* 0 = what the job says */
+    int64_t replay_from_ns, replay_to_ns; /* Unix receive time; 0 = from the start, to the end */
+    int64_t watermark_bound_ns;           /* -1 = what the job says */
+    int64_t duration_ns;                  /* 0 = until the input ends */
+    int64_t roll_interval_ns;             /* 0 = what the job says */
     tm_idle_kind_t idle;
     uint32_t ring_depth;      /* rows, a power of two */
     uint64_t state_memory_sz; /* bytes of keyed state a worker */

@@ -6,10 +6,10 @@
             each
    Chains   operators that follow each other in one place without an exchange call each other
             directly
-   Exchange rows that change the thread: to the worker of their key, to every worker, to worker 0, or
-            to the workers in turn. Readers of one key_by share one exchange: rows travel once
-   Stages   0 is the source; an exchange leads into the stage after that of its producer; an operator
-            is in the latest stage that its rows come from. A thread that waits for room in an
+   Exchange rows that change the thread: to the worker of their key, to every worker, to worker 0,
+            or to the workers in turn. Readers of one key_by share one exchange: rows travel once
+   Stages   0 is the source; an exchange leads into the stage after that of its producer; an
+            operator is in the latest stage that its rows come from. A thread that waits for room in an
             exchange of stage s goes on with what arrives for stages s and above, so the one that
             waits for the highest stage always gets room: exchanges cannot deadlock. What runs
             meanwhile has a higher stage than anything that waits, so no operator meets itself

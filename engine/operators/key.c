@@ -78,7 +78,7 @@ void tm_key_clear(tm_key_t *key)
     if (key->form == TM_KEY_WIDE && key->wide.arena) tm_keyed_clear(&key->wide);
 }
 
-static void bytes_gather(const tm_key_t *key, const void *row, uint8_t *bytes)
+void tm_key_bytes(const tm_key_t *key, const void *row, uint8_t *bytes)
 {
     for (uint32_t i = 0; i < key->field_cnt; i++)
         memcpy(bytes + key->fields[i].at, (const uint8_t *)row + key->fields[i].off,
@@ -88,7 +88,7 @@ static void bytes_gather(const tm_key_t *key, const void *row, uint8_t *bytes)
 uint64_t tm_key_load_packed(const tm_key_t *key, const void *row)
 {
     uint64_t value = 0;
-    bytes_gather(key, row, (uint8_t *)&value);
+    tm_key_bytes(key, row, (uint8_t *)&value);
     return value;
 }
 
@@ -109,14 +109,14 @@ static uint64_t bytes_hash(const uint8_t *bytes, uint32_t sz)
 uint32_t tm_key_hash_wide(const tm_key_t *key, const void *row)
 {
     uint8_t bytes[TM_KEY_SZ_MAX];
-    bytes_gather(key, row, bytes);
+    tm_key_bytes(key, row, bytes);
     return (uint32_t)(bytes_hash(bytes, key->sz) >> 32);
 }
 
 bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value)
 {
     uint8_t bytes[TM_KEY_SZ_MAX];
-    bytes_gather(key, row, bytes);
+    tm_key_bytes(key, row, bytes);
     for (uint64_t no = bytes_hash(bytes, key->sz);; no++) {
         bool added;
         uint8_t *entry = tm_keyed_get(&key->wide, no, tm_keyed_tag(no), &added);

@@ -58,6 +58,9 @@ void tm_key_clear(tm_key_t *key);
 /* Writes the key's fields into an output row whose header is filled already. */
 void tm_key_write(const tm_key_t *key, uint64_t value, void *row);
 
+/* The bytes of all fields, key->sz of them. */
+void tm_key_bytes(const tm_key_t *key, const void *row, uint8_t *bytes);
+
 bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value);
 uint64_t tm_key_load_packed(const tm_key_t *key, const void *row);
 uint32_t tm_key_hash_wide(const tm_key_t *key, const void *row);

@@ -10,8 +10,8 @@
             firing is a sequential scan and dropping it returns its pages as a whole. How slices
             become sliding windows at a cost that does not hang on their number: window_pane.c
    Output   the key's fields, window_start, window_end, then the aggregates in the order given.
-            event_ns of the row is end - 1; symbol is the key where the key is a symbol; recv_ns that of the last
-            row seen
+            event_ns of the row is end - 1; symbol is the key where the key is a symbol; recv_ns
+            that of the last row seen
    Units    *_ns: event time; the arithmetic holds for any unit
    Memory   tm_window_footprint bytes and pages of the arena: an entry (8 + accumulators, rounded
             up) and about 13 bytes of index a (key, slice)

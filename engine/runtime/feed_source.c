@@ -5,13 +5,11 @@
 #include "base/clock.h"
 #include "base/symbol.h"
 #include "engine/job/nodes.h"
-#include "engine/runtime/idle.h"
-#include "engine/runtime/journal_source.h"
+#include "engine/runtime/recorder.h"
+#include "engine/runtime/recording.h"
 #include "engine/runtime/row_source.h"
 #include "net/feed.h"
-#include "net/replay.h"
 #include "parse/parser.h"
-#include "state/journal_writer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -33,7 +31,7 @@ typedef struct target {
 struct tm_frame_reader {
     tm_frame_reader_cfg_t cfg;
     tm_parser_t *parser;
-    tm_journal_writer_t *journal; /* NULL = frames are not recorded; not owned */
+    tm_recorder_t *recorder; /* NULL = frames are not recorded */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_counter_t *rows_in, *rows_other;
@@ -100,19 +98,6 @@ static void frame_take(feed_source_t *f, const tm_frame_t *frame)
     for (uint32_t i = 0; i < row_cnt; i++) row_take(f, &r->rows[i]);
 }
 
-/* Records a frame before its rows count, waiting where the file thread is behind. */
-static int frame_record(const tm_frame_reader_t *r, const tm_frame_t *frame)
-{
-    int64_t seq = tm_journal_append_frame(r->journal, frame);
-    if (TM_LIKELY(seq >= 0)) return 0;
-    tm_idle_t idle = {.kind = r->cfg.idle};
-    while (seq == -EAGAIN && !atomic_load_explicit(r->cfg.abort, memory_order_acquire)) { /* A1 */
-        tm_idle_round(&idle, 0);
-        seq = tm_journal_append_frame(r->journal, frame);
-    }
-    return seq < 0 ? (int)seq : 0;
-}
-
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     feed_source_t *f = (feed_source_t *)src;
@@ -121,7 +106,7 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
     if (n <= 0) return n;
     tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
     for (int i = 0; i < n && err == 0; i++) {
-        if (r->journal) err = frame_record(r, &r->frames[i]);
+        if (r->recorder) err = tm_recorder_frame(r->recorder, &r->frames[i]);
         if (err == 0) frame_take(f, &r->frames[i]);
     }
     flush(f);
@@ -145,6 +130,8 @@ static int live_open(feed_source_t *f)
         .retry_max = o->retry_max,
         .idle_ns = o->idle_timeout_ns,
         .reconnect_on_close = o->reconnect_on_close,
+        .on_link = f->reader->recorder ? tm_recorder_link : NULL,
+        .on_link_ctx = f->reader->recorder,
     };
     return tm_feed_open(&f->source, &cfg);
 }
@@ -154,15 +141,16 @@ static int source_open(tm_row_source_t *src)
     feed_source_t *f = (feed_source_t *)src;
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     if (!f->path) return live_open(f);
-    double speed = c->topo->job->opts.speed;
-    if (tm_journal_source_is(f->path)) {
-        const tm_journal_source_cfg_t journal = {
-            .path = f->path, .speed = speed, .counters = c->counters};
-        return tm_journal_source_open(&f->source, &journal);
-    }
-    const tm_replay_cfg_t capture = {
-        .path = f->path, .speed = speed, .conn_idx = f->replay_idx, .counters = c->counters};
-    return tm_replay_open(&f->source, &capture);
+    const tm_options_t *o = &c->topo->job->opts;
+    const tm_recording_cfg_t cfg = {.path = f->path,
+                                    .speed = o->speed,
+                                    .conn_idx = f->replay_idx,
+                                    .from_ns = o->replay_from_ns,
+                                    .to_ns = o->replay_to_ns,
+                                    .streams = o->streams,
+                                    .stream_cnt = o->stream_cnt,
+                                    .counters = c->counters};
+    return tm_recording_open(&f->source, &cfg);
 }
 
 static void source_close(tm_row_source_t *src)
@@ -301,12 +289,17 @@ void tm_frame_reader_close(tm_frame_reader_t *reader)
     if (!reader) return;
     for (uint32_t t = 0; t < reader->target_cnt; t++) free(reader->targets[t].rows);
     if (reader->parser) tm_parser_close(reader->parser);
+    tm_recorder_close(reader->recorder);
     free(reader);
 }
 
-void tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal)
+int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal)
 {
-    reader->journal = journal;
+    const tm_recorder_cfg_t cfg = {.journal = journal,
+                                   .idle = reader->cfg.idle,
+                                   .live = reader->cfg.topo->job->opts.replay_cnt == 0,
+                                   .abort = reader->cfg.abort};
+    return tm_recorder_open(&reader->recorder, &cfg);
 }
 
 int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out)

@@ -30,9 +30,9 @@ tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest)
     return &ingest->thread;
 }
 
-void tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
+int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
 {
-    if (ingest->reader) tm_frame_reader_record(ingest->reader, journal);
+    return ingest->reader ? tm_frame_reader_record(ingest->reader, journal) : 0;
 }
 
 /* ---- the end of sources ---------------------------------------------------------------------- */

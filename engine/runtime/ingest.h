@@ -34,9 +34,10 @@ void tm_ingest_close(tm_ingest_t *ingest);
 
 tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest);
 
-/* Before the thread starts: appends every frame to the journal before its rows are sent. The ingest
-   thread becomes the journal's receive thread; the caller owns the journal. */
-void tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal);
+/* Before the thread starts: every frame goes into the journal before its rows are sent
+   (engine/runtime/recorder.h). The ingest thread becomes the journal's receive thread; the caller
+   owns the journal. */
+int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal) TM_MUST_CHECK;
 
 /* Writes the kept dead letters as JSON lines; after the thread has ended. */
 int tm_ingest_dead_letters_write(const tm_ingest_t *ingest, FILE *out) TM_MUST_CHECK;

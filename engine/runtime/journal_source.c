@@ -1,8 +1,10 @@
 #include "engine/runtime/journal_source.h"
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "net/stream_filter.h"
 #include "state/journal_format.h"
 #include "state/journal_reader.h"
 
@@ -14,18 +16,22 @@
 #include <time.h>
 #include <unistd.h>
 
-/* A sleep ends this much early and the rest is spun: the timer's own error is about as large. */
-enum { SPIN_NS = 60 * 1000 };
+enum {
+    SPIN_NS = 120 * 1000, /* a sleep may end this late, so the rest is spun */
+    SLEEP_NS_MAX = 50 * TM_NS_PER_MS,
+};
 
 typedef struct journal_source {
     tm_source_t source;
     tm_journal_reader_t *reader;
+    tm_stream_filter_t filter;
     double ns_per_ns;      /* real time per recorded time: 1 / speed; 0 = as fast as taken */
     int64_t first_recv_ns; /* of the first frame */
     int64_t start_ns;      /* mono, when it was given; 0 = not yet */
     tm_journal_view_t views[TM_JOURNAL_SOURCE_BURST];
     uint32_t view_cnt, view_idx; /* read, and given */
     tm_counter_t *frames, *frame_bytes, *damage;
+    tm_counter_t unread[3]; /* counts where the caller gave no set */
 } journal_source_t;
 
 static void on_damage(void *ctx, const tm_journal_damage_t *damage)
@@ -37,6 +43,7 @@ static void on_damage(void *ctx, const tm_journal_damage_t *damage)
     TM_LOG_W("journal", "%s; going on behind it", text);
 }
 
+/* Where a record belongs in the original schedule, mono time. */
 static int64_t view_due_ns(journal_source_t *s, const tm_journal_view_t *view, int64_t now_ns)
 {
     if (s->ns_per_ns == 0) return now_ns;
@@ -44,73 +51,101 @@ static int64_t view_due_ns(journal_source_t *s, const tm_journal_view_t *view, i
         s->start_ns = now_ns;
         s->first_recv_ns = view->frame.recv_ns;
     }
-    return s->start_ns + (int64_t)((double)(view->frame.recv_ns - s->first_recv_ns) * s->ns_per_ns);
+    double delta_ns = (double)(view->frame.recv_ns - s->first_recv_ns) * s->ns_per_ns;
+    if (delta_ns > 1e18) delta_ns = 1e18; /* thirty years: a broken stamp, not a schedule */
+    if (delta_ns < -1e18) delta_ns = -1e18;
+    return s->start_ns + (int64_t)delta_ns;
 }
 
-/* Gives what is read and due. Where nothing is, *due_ns says when the next frame will be. */
-static uint32_t views_give(journal_source_t *s, tm_frame_t *frames, uint32_t cap, int64_t *due_ns)
+/* Gives what is read and due. Where the next one is not, *due_ns says when it will be. */
+static uint32_t views_give(journal_source_t *s, tm_frame_t *frames, uint32_t cap, int64_t now_ns,
+                           int64_t *due_ns)
 {
-    int64_t now_ns = tm_clock_mono_ns();
     uint32_t n = 0;
-    for (; n < cap && s->view_idx < s->view_cnt; n++, s->view_idx++) {
+    uint64_t bytes = 0;
+    for (; n < cap && s->view_idx < s->view_cnt; s->view_idx++) {
         const tm_journal_view_t *view = &s->views[s->view_idx];
+        if (!tm_stream_filter_takes(&s->filter, view->frame.data, view->frame.sz)) continue;
         *due_ns = view_due_ns(s, view, now_ns);
         if (*due_ns > now_ns) break;
         frames[n] = view->frame;
-        frames[n].ingress_ns = *due_ns;
-        tm_counter_add(s->frame_bytes, view->frame.sz);
+        frames[n++].ingress_ns = *due_ns;
+        bytes += view->frame.sz;
     }
     tm_counter_add(s->frames, n);
+    tm_counter_add(s->frame_bytes, bytes);
     return n;
 }
 
-static void wait_until(int64_t until_ns)
+/* Reads on where all that was read is given. 0 or how the source ends. */
+static int views_read(journal_source_t *s)
 {
-    int64_t left_ns = until_ns - tm_clock_mono_ns() - SPIN_NS;
-    if (left_ns > 0) {
-        const struct timespec nap = {left_ns / TM_NS_PER_S, left_ns % TM_NS_PER_S};
-        nanosleep(&nap, NULL);
+    if (s->view_idx < s->view_cnt) return 0;
+    int n = tm_journal_reader_read(s->reader, s->views, TM_JOURNAL_SOURCE_BURST);
+    if (n <= 0) return n < 0 ? n : TM_E_CLOSED;
+    s->view_cnt = (uint32_t)n;
+    s->view_idx = 0;
+    return 0;
+}
+
+/* Sleeps where the time is long and spins at its end. Returns false where a signal came. */
+static bool wait_until(int64_t until_ns)
+{
+    for (;;) {
+        int64_t left_ns = until_ns - tm_clock_mono_ns();
+        if (left_ns <= 0) return true;
+        if (left_ns <= SPIN_NS) {
+            tm_cpu_relax();
+            continue;
+        }
+        int64_t sleep_ns = left_ns - SPIN_NS < SLEEP_NS_MAX ? left_ns - SPIN_NS : SLEEP_NS_MAX;
+        if (nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL) != 0) return false;
     }
 }
 
 static int source_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int64_t wait_ns)
 {
     journal_source_t *s = (journal_source_t *)source;
-    if (s->view_idx == s->view_cnt) {
-        int n = tm_journal_reader_read(s->reader, s->views, TM_JOURNAL_SOURCE_BURST);
-        if (n < 0) return n;
-        if (n == 0) return TM_E_CLOSED;
-        s->view_cnt = (uint32_t)n;
-        s->view_idx = 0;
+    int64_t now_ns = tm_clock_mono_ns();
+    const int64_t end_ns = wait_ns > INT64_MAX - now_ns ? INT64_MAX : now_ns + wait_ns;
+    if (cap == 0) return 0;
+    for (;;) {
+        int64_t due_ns = 0;
+        TM_TRY(views_read(s));
+        uint32_t n = views_give(s, frames, cap, now_ns, &due_ns);
+        if (n > 0) return (int)n;
+        if (s->view_idx == s->view_cnt) continue; /* none of them was wanted */
+        if (now_ns >= end_ns || !wait_until(due_ns < end_ns ? due_ns : end_ns)) return 0;
+        now_ns = tm_clock_mono_ns();
     }
-    int64_t due_ns = 0;
-    uint32_t given = views_give(s, frames, cap, &due_ns);
-    if (given > 0 || wait_ns <= 0) return (int)given;
-    int64_t end_ns = tm_clock_mono_ns() + wait_ns;
-    wait_until(due_ns < end_ns ? due_ns : end_ns);
-    return (int)views_give(s, frames, cap, &due_ns);
 }
 
 static void source_close(tm_source_t *source)
 {
     journal_source_t *s = (journal_source_t *)source;
     if (s->reader) tm_journal_reader_close(s->reader);
+    tm_stream_filter_fini(&s->filter);
     free(s);
 }
 
 static const tm_source_ops_t ops = {source_poll, source_close};
 
-int tm_journal_source_open(tm_source_t **out, const tm_journal_source_cfg_t *cfg)
+int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {
     journal_source_t *s = calloc(1, sizeof *s);
     if (!s) return tm_error_set(-ENOMEM, "journal %s: out of memory", cfg->path);
     s->source.ops = &ops;
     s->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
-    s->frames = tm_counter_get(cfg->counters, "frames");
-    s->frame_bytes = tm_counter_get(cfg->counters, "frame_bytes");
-    s->damage = tm_counter_get(cfg->counters, "journal_damage");
-    const tm_journal_reader_cfg_t reader = {
-        .path = cfg->path, .messages = true, .on_damage = on_damage, .on_damage_ctx = s};
+    s->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &s->unread[0];
+    s->frame_bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &s->unread[1];
+    s->damage = cfg->counters ? tm_counter_get(cfg->counters, "journal_damage") : &s->unread[2];
+    tm_stream_filter_init(&s->filter, cfg->streams, cfg->stream_cnt);
+    const tm_journal_reader_cfg_t reader = {.path = cfg->path,
+                                            .from_ns = cfg->from_ns,
+                                            .to_ns = cfg->to_ns,
+                                            .messages = true,
+                                            .on_damage = on_damage,
+                                            .on_damage_ctx = s};
     int err = tm_journal_reader_open(&s->reader, &reader);
     if (err < 0) {
         free(s);

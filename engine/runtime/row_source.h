@@ -50,7 +50,10 @@ typedef struct tm_frame_reader_cfg {
 
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg) TM_MUST_CHECK;
 void tm_frame_reader_close(tm_frame_reader_t *reader);
-void tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal);
+
+/* Before the thread starts: every frame goes into the journal before its rows count. */
+int tm_frame_reader_record(tm_frame_reader_t *reader,
+                           struct tm_journal_writer *journal) TM_MUST_CHECK;
 int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out) TM_MUST_CHECK;
 
 /* The feeds of the reader's thread. partitions: [node] masks, to which theirs are added from

@@ -148,7 +148,7 @@ static int journals_open(tm_runtime_t *rt)
         int err = tm_journal_writer_open(&journal, &cfg, &recovery);
         if (err < 0) return tm_error_context(err, "--journal");
         tm_file_thread_record(rt->file, journal);
-        tm_ingest_record(rt->ingests[i], journal);
+        TM_TRY(tm_ingest_record(rt->ingests[i], journal));
     }
     return 0;
 }

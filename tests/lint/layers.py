@@ -3,9 +3,10 @@
 
 net, parse and state never see each other; none of them, nor base, starts a thread. Includes in
 quotes are relative to the root of the tree and exist; headers do not include each other in circles;
-basenames are unique, so that a name in a log or a comment means one file. tidemark.h and its parts
-in engine/tidemark/ are installed: they see each other, by paths that hold there too, and those
-contracts of base that are installed with them. Example jobs see nothing of the engine but it.
+basenames are unique, so that a name in a log or a comment means one file. tidemark.h is
+installed with its parts, which stand beside it (tidemark_*.h) and include each other by bare name,
+the C library and those contracts of base that are installed with them; example jobs see nothing of
+the engine but it.
 """
 
 import re
@@ -24,12 +25,15 @@ SEES = {
     "tests": {"base", "net", "parse", "state", "engine", "bench", "tests"},
 }
 PUBLIC = Path("engine/tidemark.h")
-PUBLIC_PARTS = Path("engine/tidemark")
 PUBLIC_SEES = {"base/types.h", "base/row.h", "base/schema.h"}
 NO_THREADS = {"base", "net", "parse", "state"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)
 THREAD_START = re.compile(r"\b(pthread_create|thrd_create|clone3?|fork|vfork|posix_spawnp?)\s*\(")
+
+
+def is_public(path):
+    return path.parent == PUBLIC.parent and re.fullmatch(r"tidemark(_\w+)?\.h", path.name)
 
 
 def line_of(text, pos):
@@ -38,11 +42,11 @@ def line_of(text, pos):
 
 def check_include(found, path, line, target):
     folder = path.parts[0]
-    if path == PUBLIC or path.parent == PUBLIC_PARTS:
+    if is_public(path):
         part = path.parent / target
-        if target not in PUBLIC_SEES and part.parent != PUBLIC_PARTS:
-            found.add(path, line, "layer", "the public header sees its parts and what is installed"
-                      f" of base: {', '.join(sorted(PUBLIC_SEES))}")
+        if target not in PUBLIC_SEES and not (is_public(part) and (tree.ROOT / part).exists()):
+            found.add(path, line, "layer", "a public header includes its like, the C library and "
+                      + ", ".join(sorted(PUBLIC_SEES)))
         return
     if not (tree.ROOT / target).exists():
         near = (path.parent / target)

@@ -27,8 +27,9 @@ def symbols(library, *options):
 def main():
     build = Path(sys.argv[1])
     found = tree.Findings("prefix")
-    public = [tree.ROOT / "engine/tidemark.h", *(tree.ROOT / "engine/tidemark").glob("*.h")]
-    declared = {name for path in public for name in re.findall(r"\btm_\w+", path.read_text())}
+    declared = set()
+    for public in (tree.ROOT / "engine").glob("tidemark*.h"):
+        declared |= set(re.findall(r"\btm_\w+", public.read_text()))
     for name in sorted(set(symbols(build / "libtidemark.so", "--dynamic"))):
         if name.split("@")[0] not in declared:
             found.add("engine/tidemark.h", 1, "export",

@@ -12,7 +12,7 @@
 
 #include <stdio.h>
 
-enum { RIG_CNT = 6, RIG_ROW_MAX = 64 };
+enum { RIG_CNT = 9, RIG_LAYOUTS = 6, RIG_ROW_MAX = 64 };
 
 typedef struct rig {
     tm_symbols_t *symbols[RIG_CNT];
@@ -22,7 +22,8 @@ typedef struct rig {
     alignas(64) tm_market_row_t rows[RIG_CNT][RIG_ROW_MAX];
 } rig_t;
 
-/* Parsers 0..2 are the default ones of avx512, avx2 and scalar; 3..5 are any-order only. */
+/* Parsers 0..2 are the default ones of avx512, avx2 and scalar; 3..5 are any-order only; 6..8 have
+   layouts but no shapes. */
 static inline void rig_open(rig_t *r)
 {
     exact_open(&r->exact);
@@ -32,7 +33,8 @@ static inline void rig_open(rig_t *r)
         tm_parser_cfg_t cfg = {.symbols = r->symbols[i],
                                .counters = r->counters[i],
                                .kernels = tm_kernels_get((tm_isa_t)(TM_ISA_AVX512 - i % 3)),
-                               .any_order_only = i >= 3};
+                               .any_order_only = i >= 3 && i < RIG_LAYOUTS,
+                               .no_shapes = i >= RIG_LAYOUTS};
         tm_assert(tm_parser_open(&r->parsers[i], &cfg) == 0);
     }
 }

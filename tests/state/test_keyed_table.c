@@ -290,3 +290,38 @@ Test(keyed_table, keys_of_one_tag_are_told_apart_until_there_is_no_room_in_reach
         tm_assert(((entry_t *)tm_keyed_find(&t, i, 0xdeadbeef))->key == i);
     arena_end();
 }
+
+Test(keyed_table, sweeps_reach_every_entry_that_stays_while_others_come_and_go)
+{
+    enum { STAY = 3000 };
+    static uint32_t seen[STAY];
+    arena_start(2000);
+    tm_keyed_table_t t;
+    tm_keyed_init(&t, &arena, ENTRY_SZ);
+    uint64_t seed = 3;
+    bool added;
+    /* Those that stay lie among those that go. */
+    for (uint64_t i = 0; i < 4 * STAY; i++) get(&t, i % 4 ? (i << 32) : i / 4, &added);
+    for (uint32_t round = 0; round < 40000; round++) {
+        void *run;
+        uint64_t other = (rng_next(&seed) % (4 * STAY)) << 32;
+        entry_t *e = other ? find(&t, other) : NULL;
+        if (e)
+            tm_keyed_erase(&t, e);
+        else if (other && round < 20000)
+            get(&t, other, &added);
+        uint32_t n = tm_keyed_sweep(&t, 7, &run);
+        tm_assert(n >= 1 && n <= 7);
+        entry_t *entries = run;
+        for (uint32_t i = n; i-- > 0;) {
+            if (entries[i].key < STAY)
+                seen[entries[i].key]++;
+            else if (round % 3 == 0)
+                tm_keyed_erase(&t, &entries[i]);
+        }
+    }
+    for (uint32_t i = 0; i < STAY; i++) tm_assert(seen[i] >= 2);
+    tm_keyed_clear(&t);
+    tm_assert_eq(tm_keyed_sweep(&t, 7, &(void *){NULL}), 0u);
+    arena_end();
+}

@@ -1,8 +1,6 @@
-/* engine/tidemark/core.h - the words that every part of the public interface uses. Included by
-   tidemark.h.
-   Units    *_ns: nanoseconds */
-#ifndef TIDEMARK_CORE_H
-#define TIDEMARK_CORE_H
+/* tidemark_types.h - words that all parts of the public interface share; a part of tidemark.h. */
+#ifndef TIDEMARK_TYPES_H
+#define TIDEMARK_TYPES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -21,5 +19,8 @@ enum { TM_JOB_NODE_MAX = 64, TM_JOB_AGG_MAX = 32 };
 
 typedef struct tm_job tm_job_t;       /* a graph under construction; owned by tm_main */
 typedef struct tm_stream tm_stream_t; /* the output of one operator; owned by the job */
+
+/* The exchange's clock, which watermarks tell, or the wall clock. */
+typedef enum tm_time_domain { TM_EVENT_TIME, TM_PROCESSING_TIME } tm_time_domain_t;
 
 #endif

@@ -1,5 +1,5 @@
-/* engine/tidemark/flow.h - streams of typed rows: schemas from C structs, sources in memory, map, filter,
-   flat_map, union, connect, exchanges, side outputs, sinks in C. Included by tidemark.h.
+/* tidemark_flow.h - streams of typed rows: schemas from C structs, sources in memory, map, filter,
+   flat_map, union, connect, exchanges, side outputs, sinks in C; a part of tidemark.h.
 
    A row is a C struct that starts with tm_row_t (base/row.h) and has no pointers. A table of its
    fields makes it a schema:
@@ -25,7 +25,7 @@
 
 #include "base/row.h"
 #include "base/schema.h"
-#include "core.h"
+#include "tidemark_types.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,4 +1,4 @@
-#include "engine/cli/stamp.h"
+#include "base/stamp.h"
 
 #include "base/error.h"
 

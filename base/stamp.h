@@ -1,11 +1,11 @@
-/* engine/cli/stamp.h - times as text, exact to the nanosecond: no floating point on the way.
+/* base/stamp.h - times as text, exact to the nanosecond: no floating point on the way.
    Flow     lines of captures, command lines -> [stamp] -> Unix ns, and back
    Units    *_ns: Unix time, UTC
    Errors   readers return the bytes taken, 0 where the text is something else; parse: TM_E_CONFIG
    Threads  no state
-   Limits   1970 to 2261 (int64 ns).  Tests tests/engine/test_journal_text.c */
-#ifndef TM_ENGINE_STAMP_H
-#define TM_ENGINE_STAMP_H
+   Limits   1970 to 2261 (int64 ns).  Tests tests/base/test_stamp.c */
+#ifndef TM_BASE_STAMP_H
+#define TM_BASE_STAMP_H
 
 #include "base/types.h"
 
