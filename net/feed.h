@@ -23,6 +23,7 @@
 #include "base/counter.h"
 #include "net/retry.h"
 #include "net/source.h"
+#include "net/transport.h"
 
 enum { TM_FEED_CONN_MAX = 64, TM_FEED_STREAM_MAX = 1024 };
 
@@ -56,6 +57,7 @@ typedef struct tm_feed_cfg {
     int64_t retry_first_ns, retry_cap_ns; /* 0 = 1 s, 60 s */
     uint64_t seed;                        /* of the jitter; 0 = any */
     int64_t idle_ns;           /* a connection that brings no byte for so long is cut; 0 = never */
+    const tm_transport_t *transport; /* proxy, deflate, sockets; not owned; NULL = the usual */
     bool reconnect_on_close;   /* also where the peer closes with 1000 */
     tm_feed_link_fn_t on_link; /* called from open and poll; NULL = nobody asks */
     void *on_link_ctx;

@@ -30,6 +30,7 @@ static int conn_start(tm_feed_t *f, uint32_t idx)
                          .url = &s->url,
                          .tls_ctx = f->tls_ctx,
                          .frame_sz_max = f->cfg.frame_sz_max,
+                         .transport = f->cfg.transport,
                          .send_max = TM_BINANCE_SEND_MAX,
                          .send_span_ns = TM_BINANCE_SEND_SPAN_MS * TM_NS_PER_MS};
     for (int i = 0; i < TM_CONN_STREAM; i++)
