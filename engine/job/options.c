@@ -19,6 +19,9 @@ typedef enum option_id {
     OPT_CONNECT,
     OPT_STREAM,
     OPT_CA_FILE,
+    OPT_PROXY,
+    OPT_DEFLATE,
+    OPT_TCP,
     OPT_RETRIES,
     OPT_ON_CLOSE,
     OPT_IDLE_TIMEOUT,
@@ -51,6 +54,12 @@ static const tm_flag_t table[] = {
     [OPT_STREAM] = {"stream", "NAME",
                     "subscribe to btcusdt@trade as well; of a replay: take only it, or btcusdt@*"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
+    [OPT_PROXY] = {"proxy", "URL",
+                   "reach live feeds through http://[user:password@]host[:port] (CONNECT)"},
+    [OPT_DEFLATE] = {"deflate", "HOW",
+                     "compression of live feeds: off, takeover or no-takeover (default: off)"},
+    [OPT_TCP] = {"tcp", "LIST",
+                 "of live sockets: delay, quickack, busy-poll=MICROSECONDS, rcvbuf=SIZE"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
     [OPT_ON_CLOSE] = {"on-close", "HOW",
@@ -194,6 +203,12 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
         return text_option(&o->ca_file, arg);
+    case OPT_PROXY:
+        return tm_transport_take_proxy(&o->transport, arg);
+    case OPT_DEFLATE:
+        return tm_transport_take_deflate(&o->transport, arg);
+    case OPT_TCP:
+        return tm_transport_take_tcp(&o->transport, arg);
     case OPT_JOURNAL:
         return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:

@@ -8,6 +8,7 @@
 #define TM_ENGINE_OPTIONS_H
 
 #include "base/types.h"
+#include "engine/job/transport_options.h"
 
 #include <stdio.h>
 
@@ -27,9 +28,10 @@ typedef struct tm_options {
     const char *replays[TM_OPTION_LIST_MAX];
     uint32_t connect_cnt, stream_cnt, replay_cnt;
     const char *ca_file;
-    uint32_t retry_max;      /* of a live connection, in a row; UINT32_MAX = for ever */
-    int64_t idle_timeout_ns; /* of a live connection; 0 = off */
-    bool reconnect_on_close; /* also after an orderly close */
+    tm_transport_options_t transport; /* of live connections */
+    uint32_t retry_max;               /* of a live connection, in a row; UINT32_MAX = for ever */
+    int64_t idle_timeout_ns;          /* of a live connection; 0 = off */
+    bool reconnect_on_close;          /* also after an orderly close */
     const char *out_dir;
     const char *dead_letter_file;
     const char *dead_letter_dir; /* NULL = no journal of them */

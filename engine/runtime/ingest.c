@@ -31,7 +31,8 @@ struct tm_ingest {
     tm_thread_t thread;
     tm_ingest_cfg_t cfg;
     uint32_t worker_cnt;
-    uint16_t schema_id; /* of the rows the job wants */
+    tm_transport_t transport; /* of live connections */
+    uint16_t schema_id;       /* of the rows the job wants */
     tm_parser_t *parser;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
     tm_recorder_t *recorder;   /* NULL = frames are not recorded */
@@ -173,6 +174,7 @@ static int feed_open(tm_ingest_t *in)
     uint32_t url_cnt = 0;
     for (uint32_t i = in->cfg.ingest_idx; i < o->connect_cnt; i += t->ingest_cnt)
         urls[url_cnt++] = o->connects[i];
+    in->transport = tm_transport_of(&o->transport);
     if (o->connect_cnt == 0) urls[url_cnt++] = node->feed.url;
     const tm_feed_cfg_t cfg = {
         .urls = urls,
@@ -180,6 +182,7 @@ static int feed_open(tm_ingest_t *in)
         .streams = in->cfg.ingest_idx == 0 ? o->streams : NULL,
         .stream_cnt = in->cfg.ingest_idx == 0 ? o->stream_cnt : 0,
         .ca_file = o->ca_file,
+        .transport = &in->transport,
         .stop = in->cfg.stop,
         .counters = in->thread.counters,
         .retry_max = o->retry_max,
