@@ -191,6 +191,12 @@ static int text_option(const char **option, const char *arg)
     return 0;
 }
 
+static int transport_option(tm_transport_options_t *o, uint32_t id, const char *arg)
+{
+    if (id == OPT_PROXY) return tm_transport_take_proxy(o, arg);
+    return id == OPT_TCP ? tm_transport_take_tcp(o, arg) : tm_transport_take_deflate(o, arg);
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -204,11 +210,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_CA_FILE:
         return text_option(&o->ca_file, arg);
     case OPT_PROXY:
-        return tm_transport_take_proxy(&o->transport, arg);
     case OPT_DEFLATE:
-        return tm_transport_take_deflate(&o->transport, arg);
     case OPT_TCP:
-        return tm_transport_take_tcp(&o->transport, arg);
+        return transport_option(&o->transport, id, arg);
     case OPT_JOURNAL:
         return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:
