@@ -121,8 +121,51 @@ static bool record(const char *name)
     return corpus.cnt > 0;
 }
 
+/* Bids and asks around a price, twenty levels each. */
+static int generate_levels(char *to, size_t room, uint64_t cents, bool bids)
+{
+    int n = 0;
+    for (uint32_t i = 0; i < 20; i++) {
+        cents = bids ? cents - draw(300) : cents + draw(300);
+        uint64_t lots = draw(4) ? draw(1000000) : 0;
+        n += snprintf(to + n, room - (size_t)n, "%s[\"%llu.%02llu000000\",\"%llu.%05llu000\"]",
+                      i ? "," : "", cents / 100ull, cents % 100ull, lots / 100000ull,
+                      lots % 100000ull);
+    }
+    return n;
+}
+
+/* Changes of a book, as @depth@100ms sends them. */
+static void generate_depth(void)
+{
+    corpus.used_sz = corpus.cnt = 0;
+    uint64_t id = 50093239189, ms = 1723161255343;
+    for (uint32_t i = 0; i < GENERATED_CNT / 4; i++) {
+        char text[4096];
+        uint64_t cents = 6000000 + draw(500000);
+        ms += 100;
+        int n = snprintf(
+            text, sizeof text,
+            "{\"e\":\"depthUpdate\",\"E\":%llu,\"s\":\"BTCUSDT\",\"U\":%llu,\"u\":%llu,"
+            "\"b\":[",
+            ms + 0ull, id + 1ull, id + 40ull);
+        n += generate_levels(text + n, sizeof text - (size_t)n, cents, true);
+        n += snprintf(text + n, sizeof text - (size_t)n, "],\"a\":[");
+        n += generate_levels(text + n, sizeof text - (size_t)n, cents + 1, false);
+        n += snprintf(text + n, sizeof text - (size_t)n, "]}");
+        id += 40;
+        add(text, (size_t)n);
+    }
+}
+
 static uint64_t row_sum(const tm_market_row_t *r)
 {
+    if (r->row.schema_id == TM_SCHEMA_ID_LEVEL)
+        return ((uint64_t)r->level.price_e8 + (uint64_t)r->level.qty_e8) * r->level.side;
+    if (r->row.schema_id == TM_SCHEMA_ID_DEPTH)
+        return r->row.symbol + r->depth.first_id + r->depth.last_id +
+               (r->row.event_ns == 1 ? 0 : (uint64_t)r->row.event_ns);
+    if (r->row.schema_id > TM_SCHEMA_ID_LEVEL) return 0; /* rare, and not in these feeds */
     if (r->row.schema_id == TM_SCHEMA_ID_TRADE) {
         const tm_trade_t *t = &r->trade;
         return (uint64_t)t->publish_ns + t->row.symbol + t->trade_id + (uint64_t)t->price_e8 +
@@ -155,7 +198,8 @@ static double run_ours(void *ctx)
         sum = 0;
         for (uint32_t i = 0; i < c->cnt; i++) {
             uint32_t n = tm_parser_frame(s->parser, &c->frames[i], rows, TM_PARSER_ROW_MAX);
-            for (uint32_t r = 0; r < n; r++) sum += row_sum(&rows[r]);
+            for (uint32_t r = 0; r < n; r += tm_market_lines(rows[r].row.schema_id))
+                sum += row_sum(&rows[r]);
         }
     }
     s->sum = sum;
@@ -249,7 +293,8 @@ static void run_case(tm_bench_t *bench, const char *name)
 
 int main(int argc, char **argv)
 {
-    static const char *const forms[] = {"trade", "bookTicker", "wrapped trade", "usdm bookTicker"};
+    static const char *const forms[] = {"trade", "bookTicker", "wrapped trade", "usdm bookTicker",
+                                        "depth 20+20"};
     static const char *const files[] = {"spot_btcusdt_20240808.gz", "usdm_btcusdt_20240808.gz",
                                         "cm_btcusd_perp_20240808.gz"};
     tm_bench_t *bench = tm_bench_open("parse", argc, argv);
@@ -257,7 +302,10 @@ int main(int argc, char **argv)
     TM_CHECK(corpus.text, "no memory for the messages");
     for (uint32_t i = 0; i < TM_ARRAY_CNT(forms); i++) {
         if (!tm_bench_wants(bench, forms[i])) continue;
-        generate(forms[i]);
+        if (strcmp(forms[i], "depth 20+20") == 0)
+            generate_depth();
+        else
+            generate(forms[i]);
         run_case(bench, forms[i]);
     }
     for (uint32_t i = 0; i < TM_ARRAY_CNT(files); i++)

@@ -74,6 +74,37 @@ uint64_t quote(ondemand::object &o, bool timed)
     return sum;
 }
 
+uint64_t levels(ondemand::array array, uint64_t side)
+{
+    uint64_t sum = 0;
+    for (ondemand::array level : array)
+        for (std::string_view text : level) sum += uint64_t(decimal_e8(text)) * side;
+    return sum;
+}
+
+uint64_t depth(ondemand::object &o)
+{
+    uint64_t sum = o.find_field_unordered("E").get_uint64().value() * 1000000, matched;
+    if (o.find_field_unordered("T").get_uint64().get(matched) == SUCCESS) sum = matched * 1000000;
+    sum += symbol(o.find_field_unordered("s").get_string().value());
+    sum += o.find_field_unordered("U").get_uint64().value();
+    sum += o.find_field_unordered("u").get_uint64().value();
+    sum += levels(o.find_field_unordered("b").get_array().value(), 1);
+    return sum + levels(o.find_field_unordered("a").get_array().value(), 2);
+}
+
+/* The answer to a request for a whole book. */
+uint64_t book(ondemand::object &o, uint64_t last_id)
+{
+    uint64_t sum = last_id, matched;
+    std::string_view name;
+    if (o.find_field_unordered("T").get_uint64().get(matched) == SUCCESS) sum += matched * 1000000;
+    sum += o.find_field_unordered("symbol").get_string().get(name) == SUCCESS ? symbol(name)
+                                                                              : UINT32_MAX;
+    sum += levels(o.find_field_unordered("bids").get_array().value(), 1);
+    return sum + levels(o.find_field_unordered("asks").get_array().value(), 2);
+}
+
 } // namespace
 
 const char *tm_peer_simdjson_name(void)
@@ -104,10 +135,12 @@ uint64_t tm_peer_simdjson(const char *message, size_t sz, size_t capacity)
     std::string_view kind;
     if (o.find_field_unordered("e").get_string().get(kind) != SUCCESS) {
         uint64_t snapshot;
-        if (o.find_field_unordered("lastUpdateId").get_uint64().get(snapshot) == SUCCESS) return 0;
+        if (o.find_field_unordered("lastUpdateId").get_uint64().get(snapshot) == SUCCESS)
+            return book(o, snapshot);
         return quote(o, false);
     }
     if (kind == "trade") return trade(o);
     if (kind == "bookTicker") return quote(o, true);
+    if (kind == "depthUpdate") return depth(o);
     return 0;
 }
