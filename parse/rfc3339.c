@@ -29,7 +29,7 @@ static uint32_t month_days(uint32_t year, uint32_t month)
 {
     static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month - 1] + (month == 2 && leap);
+    return days[month - 1] + (uint32_t)(month == 2 && leap);
 }
 
 /* Days since 1970-01-01. Years start in March here, so that the leap day is their last. */

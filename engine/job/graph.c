@@ -146,11 +146,9 @@ tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
     node->window.spec = *window;
     aggs_copy(node, aggs, agg_cnt);
     const tm_window_cfg_t cfg = {
-        .window = *window,
+        .what = {.window = *window, .aggs = node->window.aggs, .agg_cnt = agg_cnt},
         .in = &keyed->schema,
         .key_fields = {key->schema.fields[key->key_by.field_idx].name},
-        .aggs = node->window.aggs,
-        .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,
         .out_id = (uint16_t)(TM_SCHEMA_ID_USER + node->node_idx),
     };

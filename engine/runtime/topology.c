@@ -80,7 +80,8 @@ int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job)
 
 static const char *window_kind_name(tm_window_kind_t kind)
 {
-    static const char *const names[] = {"tumbling", "sliding", "cumulative"};
+    static const char *const names[] = {"tumbling", "sliding", "cumulative", "session", "global",
+                                        "count"};
     return names[kind];
 }
 
