@@ -444,6 +444,7 @@ Test(venues, faulty_books_are_dead_letters)
 {
     static const char *const wrongs[][2] = {
         {"[[\"1\",\"2\"],[\"3\"]]", "bad_missing"},
+        {"[[\"1\",\"2\"],[],[\"3\",\"4\"]]", "bad_missing"},
         {"[[\"1\",\"2\"],[\"3\",\"x\"]]", "bad_number"},
         {"[[\"1\",\"2\"],[\"3\",null]]", "bad_type"},
         {"[[\"1\",\"2\"],[\"3\",[]]]", "bad_type"},

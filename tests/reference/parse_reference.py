@@ -66,7 +66,7 @@ def scaled(value, scale, low, high):
 
 
 def e8(value):
-    return scaled(value, 8, -(1 << 63), (1 << 63) - 1)
+    return scaled(value, 8, 1 - 10**18, 10**18 - 1)  # DECIMAL(18, 8)
 
 
 def unsigned(value):
