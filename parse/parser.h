@@ -18,8 +18,7 @@
 #include "base/frame.h"
 #include "base/market.h"
 #include "base/symbol.h"
-
-#include <stdio.h>
+#include "parse/dead_letter.h"
 
 /* A whole book of the largest venue is some 50,000 levels. */
 enum { TM_PARSER_ROW_MAX = 1 << 17 };
@@ -31,7 +30,9 @@ typedef struct tm_parser_cfg {
     tm_counter_set_t *counters;   /* of the ingest thread; not owned */
     const struct tm_venue *venue; /* parse/venues/venues.h; NULL = Binance */
     bool no_books; /* batches of book levels are checked for their form, counted and left */
-    uint32_t dead_letter_max; /* messages kept for inspection; 0 = 256 */
+    uint32_t dead_letter_max;          /* messages kept for inspection; 0 = 256 */
+    tm_dead_letter_fn *on_dead_letter; /* called with each, beside it being kept; may be NULL */
+    void *on_dead_letter_ctx;
     /* For tests and measurements: */
     const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
     bool any_order_only;              /* never takes a fast path */
@@ -43,8 +44,8 @@ void tm_parser_close(tm_parser_t *parser);
 
 /* Parses one message. Writes its rows, one after another, each of tm_market_lines() cache lines,
    and returns how many lines they take: 0 for messages that carry none (kinds nobody declared a row
-   for, dead letters). One that needs more than `cap` is a dead letter; TM_PARSER_ROW_MAX is the most
-   that is used. rows must be 64-byte aligned. */
+   for, dead letters). One that needs more than `cap` is a dead letter; TM_PARSER_ROW_MAX is the
+   most that is used. rows must be 64-byte aligned. */
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
                          uint32_t cap);
 

@@ -30,6 +30,7 @@ typedef enum option_id {
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
+    OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
     OPT_DURATION,
     OPT_INGEST_CORES,
@@ -66,6 +67,9 @@ static const tm_flag_t table[] = {
                            "finish a part file when it is this old (default: 60s)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
+    [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
+                                 "keep them in a journal, as they come: reason, place, message; "
+                                 "the newest 64 MiB"},
     [OPT_WATERMARK_BOUND] = {"watermark-bound", "TIME",
                              "how much rows may be out of order (default: 1s)"},
     [OPT_DURATION] = {"duration", "TIME", "stop, in order, after this long"},
@@ -172,6 +176,12 @@ static int stamp_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
+static int text_option(const char **option, const char *arg)
+{
+    *option = arg;
+    return 0;
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -183,11 +193,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
-        o->ca_file = arg;
-        return 0;
+        return text_option(&o->ca_file, arg);
     case OPT_JOURNAL:
-        o->journal_dir = arg;
-        return 0;
+        return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -195,11 +203,11 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_IDLE_TIMEOUT:
         return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
     case OPT_OUT:
-        o->out_dir = arg;
-        return 0;
+        return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
-        o->dead_letter_file = arg;
-        return 0;
+        return text_option(&o->dead_letter_file, arg);
+    case OPT_DEAD_LETTER_JOURNAL:
+        return text_option(&o->dead_letter_dir, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:

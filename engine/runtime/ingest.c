@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/operators/watermark.h"
+#include "engine/runtime/dead_journal.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/recording.h"
@@ -32,13 +33,14 @@ struct tm_ingest {
     uint32_t worker_cnt;
     uint16_t schema_id; /* of the rows the job wants */
     tm_parser_t *parser;
-    tm_recorder_t *recorder; /* NULL = frames are not recorded */
+    tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
+    tm_recorder_t *recorder;   /* NULL = frames are not recorded */
     input_t inputs[TM_OPTION_LIST_MAX];
     uint32_t input_cnt;
     tm_valve_t *valve;                       /* over the inputs */
     int64_t mark_ns[TM_TOPOLOGY_WORKER_MAX]; /* ingress time last sent to each worker */
     tm_idle_t idle;
-    tm_counter_t *rows_in, *rows_other, *ring_full, *event_ns_max;
+    tm_counter_t *rows_in, *rows_other, *ring_full, *event_ns_max, *dead_lost;
     tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frame_buf[FRAME_BURST];
 };
@@ -55,6 +57,17 @@ int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
                                    .live = ingest->cfg.topo->job->opts.replay_cnt == 0,
                                    .abort = ingest->cfg.abort};
     return tm_recorder_open(&ingest->recorder, &cfg);
+}
+
+void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal)
+{
+    ingest->dead = journal;
+}
+
+static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
+{
+    tm_ingest_t *in = ctx;
+    if (in->dead) tm_dead_journal_put(in->dead, letter, in->dead_lost);
 }
 
 /* ---- sending --------------------------------------------------------------------------------- */
@@ -273,11 +286,15 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
     in->rows_other = tm_counter_get(in->thread.counters, "rows_other");
     in->ring_full = tm_counter_get(in->thread.counters, "ring_full");
     in->event_ns_max = tm_counter_get(in->thread.counters, "event_ns_max");
+    in->dead_lost = tm_counter_get(in->thread.counters, "dead_letters_lost");
     in->rows = aligned_alloc(TM_CACHE_LINE, sizeof in->rows[0] * TM_PARSER_ROW_MAX);
     if (!in->rows) return tm_error_set(-ENOMEM, "ingest: out of memory");
     bool books = in->schema_id == TM_SCHEMA_ID_DEPTH || in->schema_id == TM_SCHEMA_ID_LEVEL;
-    const tm_parser_cfg_t parser = {
-        .symbols = cfg->symbols, .counters = in->thread.counters, .no_books = !books};
+    const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
+                                    .counters = in->thread.counters,
+                                    .no_books = !books,
+                                    .on_dead_letter = on_dead_letter,
+                                    .on_dead_letter_ctx = in};
     return tm_parser_open(&in->parser, &parser);
 }
 
