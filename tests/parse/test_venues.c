@@ -439,7 +439,9 @@ Test(venues, each_is_found_by_its_name)
     for (uint32_t i = 0; tm_venue_at(i); i++)
         tm_assert(tm_venue_find(tm_venue_at(i)->name) == tm_venue_at(i));
     tm_assert(tm_venue_find("kraken") == tm_venue_kraken());
+    tm_assert(tm_venue_find("binance-usdm") == tm_venue_binance());
     tm_assert(tm_venue_find("nobody") == NULL);
+    tm_assert(tm_venue_find("bin") == NULL);
 }
 
 /* What is wrong with books is told, and gives no rows at all. */
