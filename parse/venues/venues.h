@@ -19,8 +19,8 @@ const tm_venue_t *tm_venue_coinbase(void);
 const tm_venue_t *tm_venue_kraken(void);
 const tm_venue_t *tm_venue_okx(void);
 
-/* The venue of a name, "binance"; "binance-usdm" is a part of it. NULL where there is none. Index 0.. walks all of them, NULL ends
-   the list. */
+/* The venue of a name, "binance"; "binance-usdm" is a part of it. NULL where there is none.
+   Index 0.. walks all of them, NULL ends the list. */
 const tm_venue_t *tm_venue_find(const char *name);
 const tm_venue_t *tm_venue_at(uint32_t idx);
 
