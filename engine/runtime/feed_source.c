@@ -12,8 +12,8 @@
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/recording.h"
 #include "engine/runtime/row_source.h"
-#include "net/exchange.h"
 #include "net/feed.h"
+#include "net/feed_venue.h"
 #include "net/url.h"
 #include "parse/parser.h"
 #include "parse/venues/venues.h"
@@ -349,7 +349,7 @@ static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
 }
 
 /* Whose messages these are: the venue that was named, or that of the first address. */
-static const tm_venue_t *venue_of(const tm_frame_reader_t *r)
+static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
 {
     const tm_options_t *o = &r->cfg.topo->job->opts;
     const char *address = NULL;
@@ -367,7 +367,7 @@ static const tm_venue_t *venue_of(const tm_frame_reader_t *r)
     /* Of several that carry the same, the first. */
     snprintf(first, sizeof first, "%.*s", (int)strcspn(address, ","), address);
     if (tm_url_parse(&url, first) < 0) return tm_venue_binance();
-    return tm_venue_find(tm_exchange_of_host(url.host)->name);
+    return tm_venue_find(tm_feed_venue_of_host(url.host)->name);
 }
 
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)

@@ -1,4 +1,5 @@
 #include "parse/venues/venues.h"
+#include "parse/dialect.h"
 
 const tm_venue_t *tm_venue_at(uint32_t idx)
 {

@@ -20,7 +20,7 @@ typedef struct bed {
 
 static bed_t bed;
 
-static void bed_open(const tm_venue_t *venue, tm_book_cfg_t book_cfg)
+static void bed_open(const struct tm_venue *venue, tm_book_cfg_t book_cfg)
 {
     bed = (bed_t){.counters = tm_counter_set_new("capture"), .book_cfg = book_cfg};
     bed.rows = aligned_alloc(TM_CACHE_LINE, TM_PARSER_ROW_MAX * sizeof bed.rows[0]);

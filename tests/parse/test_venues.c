@@ -1,5 +1,6 @@
 /* One message of every kind in the forms that the venues document today, and what it gives. */
 #include "base/schema.h"
+#include "parse/dialect.h"
 #include "parse/venues/venues.h"
 #include "tests/parse/messages.h"
 #include "tests/parse/parse_rig.h"
