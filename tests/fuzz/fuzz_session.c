@@ -1,14 +1,15 @@
 /* What an exchange says beside its data: answers, complaints, heartbeats, notices. Input: which
    exchange, then messages, a line each; the first ones meet a session that has asked. */
 #include "base/error.h"
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
 
-static const tm_exchange_t *const exchanges[] = {
-    &tm_exchange_binance, &tm_exchange_binance_usdm, &tm_exchange_binance_coinm, &tm_exchange_bybit,
-    &tm_exchange_okx,     &tm_exchange_coinbase,     &tm_exchange_kraken};
+static const tm_feed_venue_t *const exchanges[] = {
+    &tm_feed_venue_binance, &tm_feed_venue_binance_usdm, &tm_feed_venue_binance_coinm,
+    &tm_feed_venue_bybit,   &tm_feed_venue_okx,          &tm_feed_venue_coinbase,
+    &tm_feed_venue_kraken};
 
 static void ask(tm_session_t *s)
 {
@@ -41,7 +42,7 @@ static bool hear(tm_session_t *s, const char *text, size_t sz)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
 {
     static const char *const streams[] = {"btcusdt@trade", "orderbook.50:BTCUSDT"};
-    const tm_exchange_t *x = exchanges[tm_fuzz_byte(&data, &sz) % TM_ARRAY_CNT(exchanges)];
+    const tm_feed_venue_t *x = exchanges[tm_fuzz_byte(&data, &sz) % TM_ARRAY_CNT(exchanges)];
     tm_session_t *s;
     TM_MUST(tm_session_open(&s, x->session, streams, TM_ARRAY_CNT(streams)) == 0);
     ask(s);
