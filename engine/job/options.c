@@ -218,6 +218,15 @@ static int transport_option(tm_transport_options_t *o, uint32_t id, const char *
     return id == OPT_TCP ? tm_transport_take_tcp(o, arg) : tm_transport_take_deflate(o, arg);
 }
 
+/* The times of live connections. */
+static int feed_time(tm_options_t *o, uint32_t id, const char *arg)
+{
+    if (id == OPT_IDLE_TIMEOUT) return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
+    if (id == OPT_RETRY_DELAY) return duration_option("retry-delay", arg, &o->retry_delay_ns);
+    if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
+    return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -241,15 +250,12 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_ON_CLOSE:
         return on_close_parse(arg, &o->reconnect_on_close);
     case OPT_IDLE_TIMEOUT:
-        return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
     case OPT_RETRY_DELAY:
-        return duration_option("retry-delay", arg, &o->retry_delay_ns);
+    case OPT_STREAM_TIMEOUT:
+    case OPT_ROTATE:
+        return feed_time(o, id, arg);
     case OPT_VENUE:
         return text_option(&o->venue, arg);
-    case OPT_STREAM_TIMEOUT:
-        return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
-    case OPT_ROTATE:
-        return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
