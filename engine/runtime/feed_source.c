@@ -57,6 +57,7 @@ typedef struct feed_source {
     uint32_t replay_idx;
     const char *urls[TM_OPTION_LIST_MAX];
     uint32_t url_cnt;
+    tm_transport_t transport;   /* of live connections */
     uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
     tm_source_t *source;
@@ -188,6 +189,7 @@ static int live_open(feed_source_t *f)
 {
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
+    f->transport = tm_transport_of(&o->transport);
     const tm_feed_cfg_t cfg = {
         .urls = f->urls,
         .url_cnt = f->url_cnt,
@@ -195,6 +197,7 @@ static int live_open(feed_source_t *f)
         .streams = c->ingest_idx == 0 ? o->streams : NULL,
         .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
         .ca_file = o->ca_file,
+        .transport = &f->transport,
         .stop = c->stop,
         .counters = c->counters,
         .retry_max = o->retry_max,
