@@ -81,22 +81,13 @@ static int help(void)
     return 1;
 }
 
-/* A limit is a size where it ends in K, M or G, else a time. */
-static int limit_parse(const char *name, const char *text, uint64_t *sz, int64_t *ns)
-{
-    const char last = text[0] ? text[strlen(text) - 1] : '\0';
-    if (last == 'K' || last == 'M' || last == 'G') return tm_size_parse(name, text, sz);
-    const int err = tm_duration_parse(text, ns);
-    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
-}
-
 static int sync_parse(const char *text, tm_journal_writer_cfg_t *journal)
 {
     if (strcmp(text, "each") == 0) {
         journal->sync_each = true;
         return 0;
     }
-    return limit_parse("sync", text, &journal->sync_sz, &journal->sync_interval_ns);
+    return tm_limit_parse("sync", text, &journal->sync_sz, &journal->sync_interval_ns);
 }
 
 static int list_add(const char **list, uint32_t *cnt, uint32_t max, const char *name,
@@ -159,9 +150,9 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         snprintf(j->label, sizeof j->label, "%s", arg);
         return 0;
     case FLAG_ROTATE:
-        return limit_parse("rotate", arg, &journal->roll_sz, &journal->roll_age_ns);
+        return tm_limit_parse("rotate", arg, &journal->roll_sz, &journal->roll_age_ns);
     case FLAG_KEEP:
-        return limit_parse("keep", arg, &journal->retain_sz, &journal->retain_age_ns);
+        return tm_limit_parse("keep", arg, &journal->retain_sz, &journal->retain_age_ns);
     case FLAG_SYNC:
         return sync_parse(arg, journal);
     case FLAG_BUFFER:

@@ -27,6 +27,7 @@ typedef enum option_id {
     OPT_FROM,
     OPT_TO,
     OPT_JOURNAL,
+    OPT_JOURNAL_KEEP,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
@@ -61,6 +62,8 @@ static const tm_flag_t table[] = {
     [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
     [OPT_TO] = {"to", "TIME", "end a replay before the first message received at or after TIME"},
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
+    [OPT_JOURNAL_KEEP] = {"journal-keep", "LIMIT",
+                          "remove its oldest segments above this size (500G) or age (7d)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
@@ -188,6 +191,8 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_JOURNAL:
         o->journal_dir = arg;
         return 0;
+    case OPT_JOURNAL_KEEP:
+        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:

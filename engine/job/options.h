@@ -32,7 +32,9 @@ typedef struct tm_options {
     bool reconnect_on_close; /* also after an orderly close */
     const char *out_dir;
     const char *dead_letter_file;
-    const char *journal_dir; /* NULL = frames are not recorded */
+    const char *journal_dir;  /* NULL = frames are not recorded */
+    uint64_t journal_keep_sz; /* of each journal; 0 = no limit */
+    int64_t journal_keep_ns;
     uint32_t ingest_cores[TM_OPTION_CORE_MAX];
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */

@@ -116,6 +116,8 @@ static int journals_open(tm_runtime_t *rt)
         const tm_journal_writer_cfg_t cfg = {
             .dir = path,
             .label = tm_job_find(rt->job, TM_NODE_FEED)->name,
+            .retain_sz = rt->job->opts.journal_keep_sz,
+            .retain_age_ns = rt->job->opts.journal_keep_ns,
             .receive_counters = tm_ingest_thread(rt->ingests[i])->counters,
             .file_counters = rt->file->thread.counters,
         };
