@@ -283,7 +283,8 @@ def a_paced_replay_keeps_to_the_schedule_whatever_its_reader_does(folder):
 
 @test
 def mistakes_on_the_command_line_end_with_status_2_and_a_remedy(folder):
-    for verb, words in (("capture", []), ("capture", [folder]), ("capture", ["--connect", "wss://x"]),
+    for verb, words in (("capture", []), ("capture", [folder]),
+                        ("capture", ["--connect", "wss://x"]),
                         ("capture", ["--connect", "ftp://x", folder / "j"]),
                         ("capture", ["--keep", "much", folder]), ("replay", []),
                         ("replay", ["--speed", "0", "x"]), ("replay", ["--from", "noon", "x"])):
