@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "base/symbol.h"
-#include "engine/runtime/recording.h"
+#include "engine/runtime/recorded.h"
 #include "net/replay.h"
 #include "parse/parser.h"
 #include "state/journal_reader.h"

@@ -6,7 +6,6 @@
 #include "engine/cli/capture_run.h"
 #include "engine/cli/commands.h"
 #include "engine/job/flags.h"
-#include "net/url.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -18,6 +17,7 @@ enum { RETRIES_MAX = 1000000 };
 typedef enum capture_flag {
     FLAG_CONNECT,
     FLAG_STREAM,
+    FLAG_VENUE,
     FLAG_CA_FILE,
     FLAG_RETRIES,
     FLAG_ON_CLOSE,
@@ -36,16 +36,20 @@ typedef enum capture_flag {
 } capture_flag_t;
 
 static const tm_flag_t flags[] = {
-    [FLAG_CONNECT] = {"connect", "URL", "feed, wss:// or ws://; repeatable, one connection each"},
+    [FLAG_CONNECT] = {"connect", "URL[,URL]",
+                      "feed, wss:// or ws://, and a second address of it; repeatable"},
     [FLAG_STREAM] = {"stream", "NAME",
                      "subscribe to this stream as well, on the first connection; repeatable"},
+    [FLAG_VENUE] = {"venue", "NAME",
+                    "how to talk to the exchange (default: by the host of the address)"},
     [FLAG_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [FLAG_RETRIES] = {"retries", "N",
                       "attempts in a row to open a connection again (default: 0 = for ever)"},
     [FLAG_ON_CLOSE] = {"on-close", "HOW",
                        "reconnect or end when the exchange closes with 1000 (default: reconnect)"},
-    [FLAG_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
-                           "cut a connection that is silent so long; 0 = never (default: 60s)"},
+    [FLAG_IDLE_TIMEOUT] =
+        {"idle-timeout", "TIME",
+         "cut a connection that is silent so long; 0 = never (default: as the venue suggests)"},
     [FLAG_DURATION] = {"duration", "TIME", "stop this long after the first message"},
     [FLAG_MESSAGES] = {"messages", "N", "stop after N messages"},
     [FLAG_LABEL] = {"label", "TEXT", "name put into the segments (default: the first URL's host)"},
@@ -133,6 +137,9 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         return list_add(j->urls, &feed->url_cnt, TM_FEED_CONN_MAX, "connect", arg);
     case FLAG_STREAM:
         return list_add(j->streams, &feed->stream_cnt, TM_FEED_STREAM_MAX, "stream", arg);
+    case FLAG_VENUE:
+        feed->venue = arg;
+        return 0;
     case FLAG_CA_FILE:
         feed->ca_file = arg;
         return 0;
@@ -190,10 +197,10 @@ static void label_default(job_t *j)
 /* A bad address is a mistake of the command line, to hear of before anything is made. */
 static int urls_check(const job_t *j)
 {
-    tm_url_t url;
     for (uint32_t i = 0; i < j->cfg.feed.url_cnt; i++)
-        if (tm_url_parse(&url, j->urls[i]) < 0)
-            return tm_error_set(TM_E_CONFIG, "--connect: %s", tm_error_text());
+        if (strncmp(j->urls[i], "wss://", 6) != 0 && strncmp(j->urls[i], "ws://", 5) != 0)
+            return tm_error_set(TM_E_CONFIG, "--connect '%.200s': begin it with wss:// or ws://",
+                                j->urls[i]);
     return 0;
 }
 
@@ -265,7 +272,7 @@ int tm_command_capture(int argc, char **argv)
     j.cfg.feed = (tm_feed_cfg_t){.urls = j.urls,
                                  .streams = j.streams,
                                  .retry_max = TM_RETRY_FOREVER,
-                                 .idle_ns = 60 * TM_NS_PER_S,
+                                 .idle_ns = TM_FEED_IDLE_VENUE,
                                  .reconnect_on_close = true};
     j.cfg.journal.on_damage = damage_print;
     int first = tm_flags_parse(flags, TM_ARRAY_CNT(flags), argc, argv, flag_take, &j);

@@ -83,7 +83,7 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
             "  cryptofeed  <seconds>: <message>, and its connect and subscribe lines\n"
             "  tardis      2024-08-08T23:54:14.0247230Z <message>\n"
             "  json        what export --format json writes\n"
-            "  parquet     columns recv_time and message, or all that export --format parquet writes\n\n");
+            "  parquet     columns recv_time and message, or all that export writes\n\n");
         tm_flags_help(stdout, flags, TM_ARRAY_CNT(flags));
         return 1;
     }

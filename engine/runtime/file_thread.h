@@ -30,7 +30,7 @@ typedef struct tm_file_thread {
     const _Atomic bool *abort;
     tm_sink_port_t ports[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];
     uint32_t port_cnt;
-    tm_journal_writer_t *journals[TM_TOPOLOGY_INGEST_MAX]; /* owned */
+    tm_journal_writer_t *journals[2 * TM_TOPOLOGY_INGEST_MAX]; /* owned */
     uint32_t journal_cnt;
     tm_counter_t *rows_out;
     tm_idle_t idle;

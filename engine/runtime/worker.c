@@ -140,8 +140,11 @@ static void control_take(tm_worker_t *w, uint32_t input_idx, const tm_row_t *row
     case TM_ROW_END:
         input->ended = true;
         break;
-    case TM_ROW_BARRIER:
     case TM_ROW_GAP:
+    case TM_ROW_FEED:
+        for (uint32_t i = 0; i < w->root.op_cnt; i++) tm_operator_control(w->root.ops[i], row);
+        break;
+    case TM_ROW_BARRIER:
     case TM_ROW_INSERT:
     case TM_ROW_UPDATE_BEFORE:
     case TM_ROW_UPDATE_AFTER:
@@ -226,11 +229,11 @@ static tm_window_cfg_t window_cfg(tm_worker_t *w, const struct tm_stream *node)
     const tm_job_t *job = node->job;
     const struct tm_stream *key = tm_job_upstream(job, node, TM_NODE_KEY_BY);
     return (tm_window_cfg_t){
-        .window = node->window.spec,
+        .what = {.window = node->window.spec,
+                 .aggs = node->window.aggs,
+                 .agg_cnt = node->window.agg_cnt},
         .in = &job->nodes[node->in_idx].schema,
         .key_fields = {key->schema.fields[key->key_by.field_idx].name},
-        .aggs = node->window.aggs,
-        .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,
         .out_id = node->schema.id,
         .out = {.rows = fanout_rows,
