@@ -49,7 +49,7 @@ static const tm_flag_t flags[] = {
                        "reconnect or end when the exchange closes with 1000 (default: reconnect)"},
     [FLAG_IDLE_TIMEOUT] =
         {"idle-timeout", "TIME",
-         "cut a connection that is silent so long; 0 = never (default: as the venue suggests)"},
+         "cut a connection that is silent so long; 0 = never (default: by venue)"},
     [FLAG_DURATION] = {"duration", "TIME", "stop this long after the first message"},
     [FLAG_MESSAGES] = {"messages", "N", "stop after N messages"},
     [FLAG_LABEL] = {"label", "TEXT", "name put into the segments (default: the first URL's host)"},
@@ -58,7 +58,7 @@ static const tm_flag_t flags[] = {
     [FLAG_KEEP] = {"keep", "LIMIT",
                    "remove the oldest segments above this size (500G) or age (7d); repeatable"},
     [FLAG_SYNC] = {"sync", "WHEN",
-                   "fsync after a time, a size or each write: 100ms, 4M, each (default: 100ms)"},
+                   "fsync after a time, a size, each write: 100ms, 4M, each (default: 100ms)"},
     [FLAG_BUFFER] = {"buffer", "SIZE", "memory between wire and disk, a power of 2 (default: 64M)"},
     [FLAG_CORES] = {"cores", "LIST", "cores of the receiving and the writing thread: 2,3"},
     [FLAG_JSON] = {"json", NULL, "print the summary as one JSON object"},

@@ -297,7 +297,7 @@ def mistakes_on_the_command_line_end_with_status_2_and_a_remedy(folder):
     for verb in ("capture", "replay"):
         done = run(TIDEMARK, verb, "--help")
         expect_equal(done.code, 0, f"{verb} --help")
-        expect(all(len(line) <= 105 for line in done.stdout.splitlines()), f"{verb} --help fits")
+        expect(all(len(line) <= 100 for line in done.stdout.splitlines()), f"{verb} --help fits")
 
 
 if __name__ == "__main__":
