@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -222,4 +223,15 @@ void tm_archive_close(tm_archive_t *a)
     free(a->in);
     free(a->path);
     free(a);
+}
+
+uint64_t tm_archive_done_sz(const tm_archive_t *a)
+{
+    return a->in_off;
+}
+
+uint64_t tm_archive_file_sz(const tm_archive_t *a)
+{
+    struct stat st;
+    return fstat(a->fd, &st) == 0 && S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
 }

@@ -26,6 +26,10 @@ void tm_archive_close(tm_archive_t *archive);
    do not mean the end. */
 int64_t tm_archive_read(tm_archive_t *archive, uint8_t *buf, size_t cap) TM_MUST_CHECK;
 
+/* For progress: bytes of the file read so far, and in all (0 where that is not known). */
+uint64_t tm_archive_done_sz(const tm_archive_t *archive);
+uint64_t tm_archive_file_sz(const tm_archive_t *archive);
+
 /* "plain", "gzip" or "xz". */
 const char *tm_archive_form(const tm_archive_t *archive);
 

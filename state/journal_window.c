@@ -9,7 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WINDOW_SZ = 512 << 10, SECTOR_SZ = 4096, FILLER = 0xdb };
+enum {
+    WINDOW_SZ = 512 << 10,
+    AHEAD_SZ = 2 << 20, /* on their way from the disk behind the window: a paced replay must not
+                           wait for it when a record is due */
+    SECTOR_SZ = 4096,
+    FILLER = 0xdb
+};
 
 int tm_journal_window_open(tm_journal_window_t *w, int fd, const char *path, uint64_t file_sz)
 {
@@ -96,6 +102,8 @@ static int fill_plain(tm_journal_window_t *w, uint64_t off, uint64_t need)
     }
     if (n < 0) return (int)n;
     w->sz = keep + (uint64_t)n;
+    if (w->off + w->sz < w->end_off) /* a hint: may fail */
+        posix_fadvise(w->fd, (off_t)(w->off + w->sz), AHEAD_SZ, POSIX_FADV_WILLNEED);
     if ((uint64_t)n < more) w->end_off = off + w->sz; /* the file was cut while it was read */
     return 0;
 }

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "base/symbol.h"
-#include "engine/runtime/recording.h"
+#include "engine/runtime/recorded.h"
 #include "net/replay.h"
 #include "parse/parser.h"
 #include "state/journal_reader.h"
@@ -15,8 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-enum { FRAME_MAX = 1 << 18, COPY_CNT = 8, BURST = 256 };
+enum { FRAME_MAX = 1 << 18, COPY_CNT = 8, BURST = 256, SPIN_NS = 120 * 1000 };
 
 static const char capture_name[] = "captures/spot_btcusdt_20240808.gz";
 
@@ -114,18 +116,41 @@ static void pacing_run(replay_work_t *k, const char *path, double speed, int64_t
     tm_source_close(source);
 }
 
+/* The same schedule by the bare means, a sleep and a spin: what this machine allows just now. */
+static void pacing_bare(replay_work_t *k, double speed, int64_t span_ns)
+{
+    uint32_t i = k->frame_cnt / 4;
+    const int64_t from_ns = k->frames[i].recv_ns, start_ns = tm_clock_mono_ns();
+    tm_histogram_init(&k->late);
+    for (; i < k->frame_cnt && k->frames[i].recv_ns < from_ns + span_ns; i++) {
+        const int64_t due_ns = start_ns +
+                               (int64_t)((double)(k->frames[i].recv_ns - from_ns) / speed);
+        int64_t now_ns = tm_clock_mono_ns();
+        while (now_ns < due_ns) {
+            const int64_t sleep_ns = due_ns - now_ns - SPIN_NS;
+            if (sleep_ns > 0) nanosleep(&(struct timespec){.tv_nsec = sleep_ns}, NULL);
+            now_ns = tm_clock_mono_ns();
+        }
+        tm_histogram_record(&k->late, now_ns - due_ns, 1);
+    }
+}
+
 static void pacing_report(tm_bench_t *bench, replay_work_t *k)
 {
+    static const char *const whats[] = {"journal", "capture", "bare loop"};
     static const struct {
         const char *name;
         double speed;
         int64_t span_ns;
     } runs[] = {{"1x", 1, 3 * TM_NS_PER_S}, {"10x", 10, 30 * TM_NS_PER_S}};
-    for (int form = 0; form < 2; form++) {
+    for (int form = 0; form < 3; form++) {
         for (size_t i = 0; i < TM_ARRAY_CNT(runs); i++) {
             char name[80];
-            const char *what = form == 0 ? "journal" : "capture";
-            pacing_run(k, form == 0 ? k->dir : k->capture, runs[i].speed, runs[i].span_ns);
+            const char *what = whats[form];
+            if (form == 2)
+                pacing_bare(k, runs[i].speed, runs[i].span_ns);
+            else
+                pacing_run(k, form == 0 ? k->dir : k->capture, runs[i].speed, runs[i].span_ns);
             const double p50 = (double)tm_histogram_quantile(&k->late, 0.5) / 1e3;
             const double p999 = (double)tm_histogram_quantile(&k->late, 0.999) / 1e3;
             snprintf(name, sizeof name, "pacing error p50, %s at %s", what, runs[i].name);
@@ -203,6 +228,8 @@ void tm_bench_replay(tm_bench_t *bench, const char *dir, void (*clear)(const cha
     if (pacing) {
         clear(dir);
         journal_fill(&k, 1);
+        sync(); /* and a pause: what the disk still does interrupts the core that is measured */
+        nanosleep(&(struct timespec){.tv_nsec = 500 * 1000 * 1000}, NULL);
         pacing_report(bench, &k);
     }
     clear(dir);

@@ -6,7 +6,6 @@
 #include "engine/cli/capture_run.h"
 #include "engine/cli/commands.h"
 #include "engine/job/flags.h"
-#include "net/url.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -18,6 +17,7 @@ enum { RETRIES_MAX = 1000000 };
 typedef enum capture_flag {
     FLAG_CONNECT,
     FLAG_STREAM,
+    FLAG_VENUE,
     FLAG_CA_FILE,
     FLAG_RETRIES,
     FLAG_ON_CLOSE,
@@ -36,16 +36,20 @@ typedef enum capture_flag {
 } capture_flag_t;
 
 static const tm_flag_t flags[] = {
-    [FLAG_CONNECT] = {"connect", "URL", "feed, wss:// or ws://; repeatable, one connection each"},
+    [FLAG_CONNECT] = {"connect", "URL[,URL]",
+                      "feed, wss:// or ws://, and a second address of it; repeatable"},
     [FLAG_STREAM] = {"stream", "NAME",
                      "subscribe to this stream as well, on the first connection; repeatable"},
+    [FLAG_VENUE] = {"venue", "NAME",
+                    "how to talk to the exchange (default: by the host of the address)"},
     [FLAG_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [FLAG_RETRIES] = {"retries", "N",
                       "attempts in a row to open a connection again (default: 0 = for ever)"},
     [FLAG_ON_CLOSE] = {"on-close", "HOW",
                        "reconnect or end when the exchange closes with 1000 (default: reconnect)"},
-    [FLAG_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
-                           "cut a connection that is silent so long; 0 = never (default: 60s)"},
+    [FLAG_IDLE_TIMEOUT] =
+        {"idle-timeout", "TIME",
+         "cut a connection that is silent so long; 0 = never (default: by venue)"},
     [FLAG_DURATION] = {"duration", "TIME", "stop this long after the first message"},
     [FLAG_MESSAGES] = {"messages", "N", "stop after N messages"},
     [FLAG_LABEL] = {"label", "TEXT", "name put into the segments (default: the first URL's host)"},
@@ -54,7 +58,7 @@ static const tm_flag_t flags[] = {
     [FLAG_KEEP] = {"keep", "LIMIT",
                    "remove the oldest segments above this size (500G) or age (7d); repeatable"},
     [FLAG_SYNC] = {"sync", "WHEN",
-                   "fsync after a time, a size or each write: 100ms, 4M, each (default: 100ms)"},
+                   "fsync after a time, a size, each write: 100ms, 4M, each (default: 100ms)"},
     [FLAG_BUFFER] = {"buffer", "SIZE", "memory between wire and disk, a power of 2 (default: 64M)"},
     [FLAG_CORES] = {"cores", "LIST", "cores of the receiving and the writing thread: 2,3"},
     [FLAG_JSON] = {"json", NULL, "print the summary as one JSON object"},
@@ -81,22 +85,13 @@ static int help(void)
     return 1;
 }
 
-/* A limit is a size where it ends in K, M or G, else a time. */
-static int limit_parse(const char *name, const char *text, uint64_t *sz, int64_t *ns)
-{
-    const char last = text[0] ? text[strlen(text) - 1] : '\0';
-    if (last == 'K' || last == 'M' || last == 'G') return tm_size_parse(name, text, sz);
-    const int err = tm_duration_parse(text, ns);
-    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
-}
-
 static int sync_parse(const char *text, tm_journal_writer_cfg_t *journal)
 {
     if (strcmp(text, "each") == 0) {
         journal->sync_each = true;
         return 0;
     }
-    return limit_parse("sync", text, &journal->sync_sz, &journal->sync_interval_ns);
+    return tm_limit_parse("sync", text, &journal->sync_sz, &journal->sync_interval_ns);
 }
 
 static int list_add(const char **list, uint32_t *cnt, uint32_t max, const char *name,
@@ -142,6 +137,9 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         return list_add(j->urls, &feed->url_cnt, TM_FEED_CONN_MAX, "connect", arg);
     case FLAG_STREAM:
         return list_add(j->streams, &feed->stream_cnt, TM_FEED_STREAM_MAX, "stream", arg);
+    case FLAG_VENUE:
+        feed->venue = arg;
+        return 0;
     case FLAG_CA_FILE:
         feed->ca_file = arg;
         return 0;
@@ -159,9 +157,9 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         snprintf(j->label, sizeof j->label, "%s", arg);
         return 0;
     case FLAG_ROTATE:
-        return limit_parse("rotate", arg, &journal->roll_sz, &journal->roll_age_ns);
+        return tm_limit_parse("rotate", arg, &journal->roll_sz, &journal->roll_age_ns);
     case FLAG_KEEP:
-        return limit_parse("keep", arg, &journal->retain_sz, &journal->retain_age_ns);
+        return tm_limit_parse("keep", arg, &journal->retain_sz, &journal->retain_age_ns);
     case FLAG_SYNC:
         return sync_parse(arg, journal);
     case FLAG_BUFFER:
@@ -199,10 +197,10 @@ static void label_default(job_t *j)
 /* A bad address is a mistake of the command line, to hear of before anything is made. */
 static int urls_check(const job_t *j)
 {
-    tm_url_t url;
     for (uint32_t i = 0; i < j->cfg.feed.url_cnt; i++)
-        if (tm_url_parse(&url, j->urls[i]) < 0)
-            return tm_error_set(TM_E_CONFIG, "--connect: %s", tm_error_text());
+        if (strncmp(j->urls[i], "wss://", 6) != 0 && strncmp(j->urls[i], "ws://", 5) != 0)
+            return tm_error_set(TM_E_CONFIG, "--connect '%.200s': begin it with wss:// or ws://",
+                                j->urls[i]);
     return 0;
 }
 
@@ -274,7 +272,7 @@ int tm_command_capture(int argc, char **argv)
     j.cfg.feed = (tm_feed_cfg_t){.urls = j.urls,
                                  .streams = j.streams,
                                  .retry_max = TM_RETRY_FOREVER,
-                                 .idle_ns = 60 * TM_NS_PER_S,
+                                 .idle_ns = TM_FEED_IDLE_VENUE,
                                  .reconnect_on_close = true};
     j.cfg.journal.on_damage = damage_print;
     int first = tm_flags_parse(flags, TM_ARRAY_CNT(flags), argc, argv, flag_take, &j);

@@ -34,9 +34,10 @@ typedef struct capture {
     tm_recorder_t *recorder;
     tm_counter_set_t *file_counters;
     tm_counter_t *messages, *bytes;
-    _Atomic uint32_t up_cnt;  /* connections that stream */
-    _Atomic int64_t first_ns; /* mono, of the first message; 0 = none yet */
-    _Atomic int64_t last_ns;  /* of the last burst */
+    _Atomic uint32_t up_cnt;   /* connections that stream */
+    _Atomic int64_t first_ns;  /* mono, of the first message; 0 = none yet */
+    _Atomic uint64_t next_seq; /* behind the last record handed to the journal */
+    _Atomic int64_t last_ns;   /* of the last burst */
     _Atomic bool abort;
     tm_frame_t frames[FRAME_BURST];
 } capture_t;
@@ -84,6 +85,8 @@ static int burst_record(capture_t *c, tm_source_t *source)
         tm_counter_add(c->bytes, c->frames[i].sz);
     }
     tm_counter_add(c->messages, (uint64_t)n);
+    atomic_store_explicit(&c->next_seq, tm_journal_next_seq(c->journal),
+                          memory_order_relaxed);                      /* statistics only */
     atomic_store_explicit(&c->last_ns, now_ns, memory_order_relaxed); /* statistics only */
     return max && done + (uint64_t)n == max ? TM_E_CLOSED : n;
 }
@@ -127,7 +130,9 @@ static void live_show(capture_t *c, live_t *live, int64_t now_ns)
     if (c->cfg->quiet || now_ns - live->shown_ns < (terminal ? LIVE_NS : LOG_NS)) return;
     const double s = (double)(now_ns - live->shown_ns) / 1e9;
     const uint64_t cnt = tm_counter_read(c->messages), sz = tm_counter_read(c->bytes);
-    const uint64_t unsafe = tm_journal_next_seq(c->journal) - tm_journal_durable_seq(c->journal);
+    const uint64_t durable = tm_journal_durable_seq(c->journal);
+    const uint64_t next = atomic_load_explicit(&c->next_seq, memory_order_relaxed); /* a gauge */
+    const uint64_t unsafe = next > durable ? next - durable : 0;
     char text[240];
     snprintf(text, sizeof text,
              "%.0f messages/s  %.1f MB/s | %" PRIu64 " messages, %.1f MB | %" PRIu64

@@ -83,7 +83,7 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
             "  cryptofeed  <seconds>: <message>, and its connect and subscribe lines\n"
             "  tardis      2024-08-08T23:54:14.0247230Z <message>\n"
             "  json        what export --format json writes\n"
-            "  parquet     columns recv_time and message, or all that export --format parquet writes\n\n");
+            "  parquet     columns recv_time and message, or all that export writes\n\n");
         tm_flags_help(stdout, flags, TM_ARRAY_CNT(flags));
         return 1;
     }
@@ -168,10 +168,10 @@ static int input_run(job_t *j, input_t *in)
             return tm_error_set((int)n, "%s", why);
         }
         in->sz += (size_t)n;
-        j->done_sz += (uint64_t)n;
         TM_TRY(lines_import(j, in, n == 0));
         TM_TRY(tm_journal_flush_work(j->w));
-        tm_journal_progress_show(&j->progress, j->done_sz, 0, j->record_cnt);
+        tm_journal_progress_show(&j->progress, tm_archive_done_sz(in->archive),
+                                 tm_archive_file_sz(in->archive), j->record_cnt);
         if (n == 0) return 0;
     }
 }

@@ -98,3 +98,11 @@ int tm_size_parse(const char *what, const char *text, uint64_t *out_sz)
     }
     return tm_error_set(TM_E_CONFIG, "--%s '%s': a size is written 64K, 256M or 4G", what, text);
 }
+
+int tm_limit_parse(const char *what, const char *text, uint64_t *out_sz, int64_t *out_ns)
+{
+    const char last = text[0] ? text[strlen(text) - 1] : '\0';
+    if (last == 'K' || last == 'M' || last == 'G') return tm_size_parse(what, text, out_sz);
+    const int err = tm_duration_parse(text, out_ns);
+    return err < 0 ? tm_error_context(err, "--%s", what) : 0;
+}

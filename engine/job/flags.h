@@ -42,4 +42,8 @@ int tm_number_parse(const char *what, const char *text, uint64_t min, uint64_t m
 /* "64K", "256M", "4G": at least 1K. `what` names the flag. */
 int tm_size_parse(const char *what, const char *text, uint64_t *out_sz) TM_MUST_CHECK;
 
+/* A limit that is a size where it ends in K, M or G, else a time; sets that one. */
+int tm_limit_parse(const char *what, const char *text, uint64_t *out_sz,
+                   int64_t *out_ns) TM_MUST_CHECK;
+
 #endif

@@ -34,6 +34,7 @@ typedef enum option_id {
     OPT_FROM,
     OPT_TO,
     OPT_JOURNAL,
+    OPT_JOURNAL_KEEP,
     OPT_OUT,
     OPT_ROLL_INTERVAL,
     OPT_DEAD_LETTERS,
@@ -86,6 +87,8 @@ static const tm_flag_t table[] = {
     [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
     [OPT_TO] = {"to", "TIME", "end a replay before the first message received at or after TIME"},
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
+    [OPT_JOURNAL_KEEP] = {"journal-keep", "LIMIT",
+                          "remove its oldest segments above this size (500G) or age (7d)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
@@ -200,10 +203,10 @@ static int flag_set(bool *out)
     return 0;
 }
 
-static int stamp_option(const char *name, const char *text, int64_t *out_ns)
+static int stamp_option(tm_options_t *o, bool from, const char *text)
 {
-    int err = tm_stamp_parse(text, out_ns);
-    return err < 0 ? tm_error_context(err, "--%s", name) : 0;
+    int err = tm_stamp_parse(text, from ? &o->replay_from_ns : &o->replay_to_ns);
+    return err < 0 ? tm_error_context(err, from ? "--from" : "--to") : 0;
 }
 
 static int text_option(const char **option, const char *arg)
@@ -245,6 +248,8 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return transport_option(&o->transport, id, arg);
     case OPT_JOURNAL:
         return text_option(&o->journal_dir, arg);
+    case OPT_JOURNAL_KEEP:
+        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
@@ -265,9 +270,8 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:
-        return stamp_option("from", arg, &o->replay_from_ns);
     case OPT_TO:
-        return stamp_option("to", arg, &o->replay_to_ns);
+        return stamp_option(o, id == OPT_FROM, arg);
     case OPT_ROLL_INTERVAL:
         return duration_option("roll-interval", arg, &o->roll_interval_ns);
     case OPT_WATERMARK_BOUND:
@@ -291,8 +295,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_QUIET:
         return flag_set(&o->quiet);
     case OPT_HELP:
-        tm_options_help(stdout, o->program);
-        return 1;
+        return tm_options_help(stdout, o->program), 1;
     case OPT_VERSION:
         return printf("tidemark %s\n", TM_VERSION) > 0;
     }

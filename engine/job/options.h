@@ -40,6 +40,8 @@ typedef struct tm_options {
     const char *dead_letter_file;
     const char *dead_letter_dir; /* NULL = no journal of them */
     const char *journal_dir;     /* NULL = frames are not recorded */
+    uint64_t journal_keep_sz;    /* of each journal; 0 = no limit */
+    int64_t journal_keep_ns;
     uint32_t ingest_cores[TM_OPTION_CORE_MAX];
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */

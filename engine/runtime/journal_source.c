@@ -112,6 +112,7 @@ static int source_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
     for (;;) {
         int64_t due_ns = 0;
         TM_TRY(views_read(s));
+        if (s->start_ns == 0) now_ns = tm_clock_mono_ns(); /* finding the start is not lateness */
         uint32_t n = views_give(s, frames, cap, now_ns, &due_ns);
         if (n > 0) return (int)n;
         if (s->view_idx == s->view_cnt) continue; /* none of them was wanted */

@@ -1,6 +1,6 @@
 /* engine/runtime/journal_source.h - a recorded journal as a source of frames, in its recorded pace.
    Flow     journal (state) -> [journal source] -> parser; stands where a feed or a capture stands
-   Pacing   as engine/runtime/recording.h
+   Pacing   as engine/runtime/recorded.h
    Memory   one window of the journal and TM_JOURNAL_SOURCE_BURST records
    Threads  one ingest thread
    Errors   open: TM_E_MISSING where there is no journal; damage is logged with file and offset,
@@ -9,7 +9,7 @@
 #ifndef TM_ENGINE_JOURNAL_SOURCE_H
 #define TM_ENGINE_JOURNAL_SOURCE_H
 
-#include "engine/runtime/recording.h"
+#include "engine/runtime/recorded.h"
 
 enum { TM_JOURNAL_SOURCE_BURST = 256 };
 

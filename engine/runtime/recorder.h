@@ -45,7 +45,8 @@ void tm_recorder_close(tm_recorder_t *r);
 
 int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame) TM_MUST_CHECK;
 
-/* A connection began or ceased to stream: on_link of a feed. Its errors come with the next frame. */
+/* A connection began or ceased to stream: on_link of a feed.
+   Its errors come with the next frame. */
 void tm_recorder_link(void *recorder, const tm_feed_link_t *link);
 
 #endif

@@ -155,6 +155,8 @@ static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
     tm_journal_writer_t *journal;
     tm_journal_recovery_t recovery;
     if (o->journal_dir) {
+        cfg.retain_sz = o->journal_keep_sz;
+        cfg.retain_age_ns = o->journal_keep_ns;
         TM_TRY(journal_path(rt, ingest_idx, "--journal", o->journal_dir, path));
         int err = tm_journal_writer_open(&journal, &cfg, &recovery);
         if (err < 0) return tm_error_context(err, "--journal");
@@ -163,6 +165,7 @@ static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
     }
     if (o->dead_letter_dir) {
         cfg.receive_counters = cfg.file_counters = NULL; /* those tell of the frames' journal */
+        cfg.retain_age_ns = 0;
         TM_TRY(journal_path(rt, ingest_idx, "--dead-letter-journal", o->dead_letter_dir, path));
         TM_TRY(tm_dead_journal_open(&journal, &cfg));
         tm_file_thread_record(rt->file, journal);

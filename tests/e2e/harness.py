@@ -265,7 +265,8 @@ def venue(folder, *options):
     tls = Path(folder) / "tls"
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [str(TIDEMARK), "venue", "--port", "0", "--tls-dir", str(tls), *map(str, options)],
+            [str(TIDEMARK), "venue", "--port", "0", "--plain-port", "0", "--tls-dir", str(tls),
+             *map(str, options)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
 
     def listening():

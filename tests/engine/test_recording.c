@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/runtime/recorded.h"
 #include "engine/runtime/recorder.h"
-#include "engine/runtime/recording.h"
 #include "state/journal_reader.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"

@@ -1,4 +1,4 @@
-#include "engine/runtime/recording.h"
+#include "engine/runtime/recorded.h"
 
 #include "engine/runtime/journal_source.h"
 #include "net/replay.h"

@@ -1,4 +1,4 @@
-/* engine/runtime/recording.h - whatever was recorded as a source of frames: a journal, or a text
+/* engine/runtime/recorded.h - whatever was recorded as a source of frames: a journal, or a text
    capture.
    Flow     path -> [recording] -> journal_source.c | net/replay.c -> ingest, tidemark replay
    Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the
@@ -11,8 +11,8 @@
    Threads  one ingest thread
    Errors   those of net/replay.h and journal_source.h
    Tests    tests/engine/test_recording.c, tests/e2e/three_ways.py */
-#ifndef TM_ENGINE_RECORDING_H
-#define TM_ENGINE_RECORDING_H
+#ifndef TM_ENGINE_RECORDED_H
+#define TM_ENGINE_RECORDED_H
 
 #include "base/counter.h"
 #include "net/source.h"
