@@ -3,9 +3,10 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/cli/capture.h"
+#include "engine/cli/capture_run.h"
 #include "engine/cli/commands.h"
 #include "engine/job/flags.h"
+#include "net/url.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -52,10 +53,8 @@ static const tm_flag_t flags[] = {
                      "begin a new segment at this size (256M) or age (1h); repeatable"},
     [FLAG_KEEP] = {"keep", "LIMIT",
                    "remove the oldest segments above this size (500G) or age (7d); repeatable"},
-    [FLAG_SYNC] =
-        {"sync", "WHEN",
-         "fsync after a time (100ms), so many bytes (4M) or each write (each); repeatable "
-         "(default: 100ms)"},
+    [FLAG_SYNC] = {"sync", "WHEN",
+                   "fsync after a time, a size or each write: 100ms, 4M, each (default: 100ms)"},
     [FLAG_BUFFER] = {"buffer", "SIZE", "memory between wire and disk, a power of 2 (default: 64M)"},
     [FLAG_CORES] = {"cores", "LIST", "cores of the receiving and the writing thread: 2,3"},
     [FLAG_JSON] = {"json", NULL, "print the summary as one JSON object"},
@@ -197,6 +196,16 @@ static void label_default(job_t *j)
         host);
 }
 
+/* A bad address is a mistake of the command line, to hear of before anything is made. */
+static int urls_check(const job_t *j)
+{
+    tm_url_t url;
+    for (uint32_t i = 0; i < j->cfg.feed.url_cnt; i++)
+        if (tm_url_parse(&url, j->urls[i]) < 0)
+            return tm_error_set(TM_E_CONFIG, "--connect: %s", tm_error_text());
+    return 0;
+}
+
 static void damage_print(void *ctx, const tm_journal_damage_t *d)
 {
     (void)ctx;
@@ -274,6 +283,7 @@ int tm_command_capture(int argc, char **argv)
         first = tm_error_set(TM_E_CONFIG, "where from? give --connect URL; see --help");
     if (first > 0 && argc - first != 1)
         first = tm_error_set(TM_E_CONFIG, "into which JOURNAL? see --help");
+    if (first > 0 && urls_check(&j) < 0) first = TM_E_CONFIG;
     if (first < 0) {
         fprintf(stderr, "tidemark capture: %s\n", tm_error_text());
         return 2;

@@ -6,6 +6,9 @@
 #include "engine/cli/journal_verbs.h"
 #include "engine/cli/line_out.h"
 #include "engine/job/flags.h"
+#include "net/stream_filter.h"
+#include "net/utf8.h"
+#include "state/frame_parquet.h"
 #include "state/journal_reader.h"
 
 #include <errno.h>
@@ -32,14 +35,15 @@ typedef enum export_flag {
 
 static const tm_flag_t flags[] = {
     [FLAG_FORMAT] = {"format", "NAME",
-                     "lines, cryptofeed, tardis, json or raw (cat: json; export: lines)"},
+                     "lines, cryptofeed, tardis, json, raw or parquet (cat: json; export: lines)"},
     [FLAG_OUT] = {"out", "FILE",
                   "write there; gzip where the name ends in .gz (default: standard output)"},
     [FLAG_FROM] = {"from", "TIME", "start at the first record received at or after TIME"},
     [FLAG_TO] = {"to", "TIME", "end before the first record received at or after TIME"},
     [FLAG_FROM_SEQ] = {"from-seq", "N", "start at sequence N"},
     [FLAG_CONN] = {"conn", "N", "only this connection"},
-    [FLAG_STREAM] = {"stream", "N", "only this stream"},
+    [FLAG_STREAM] = {"stream", "N|NAME",
+                     "only this stream: its number, btcusdt@trade or btcusdt@*"},
     [FLAG_LIMIT] = {"limit", "N", "end after N records"},
     [FLAG_STRICT] = {"strict", NULL, "end at the first damage instead of reading past it"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
@@ -50,8 +54,11 @@ typedef struct job {
     tm_journal_form_t form;
     tm_journal_reader_cfg_t cfg;
     const char *out_path;
+    const char *stream_name; /* only messages of this one; NULL = all */
+    tm_stream_filter_t filter;
     uint64_t limit;
     tm_line_out_t out;
+    tm_frame_parquet_t *parquet; /* instead of out */
     tm_journal_line_t line;
     uint64_t record_cnt, left_out_cnt;
     char (*urls)[URL_SZ];
@@ -90,7 +97,10 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         j->cfg.conn_idx = (uint32_t)v;
         return 0;
     case FLAG_STREAM:
-        TM_TRY(tm_number_parse("stream", arg, 0, UINT16_MAX, &v));
+        if (tm_number_parse("stream", arg, 0, UINT16_MAX, &v) < 0) {
+            j->stream_name = arg;
+            return 0;
+        }
         j->cfg.by_stream = true;
         j->cfg.stream = (uint16_t)v;
         return 0;
@@ -115,6 +125,13 @@ static void damage_print(void *ctx, const tm_journal_damage_t *d)
 
 static int record_write(job_t *j, const tm_journal_view_t *v)
 {
+    if (j->parquet) {
+        const bool text = v->kind != TM_JOURNAL_BINARY && v->kind != TM_JOURNAL_DISCONNECT &&
+                          v->kind != TM_JOURNAL_GAP && v->kind != TM_JOURNAL_CLOCK_STEP;
+        j->record_cnt++;
+        return tm_frame_parquet_add(j->parquet, v,
+                                    text && tm_utf8_is_valid(v->frame.data, v->frame.sz));
+    }
     const uint32_t conn = v->frame.conn_idx < CONN_MAX ? v->frame.conn_idx : CONN_MAX - 1;
     if (v->kind == TM_JOURNAL_CONNECT)
         snprintf(j->urls[conn], URL_SZ, "%.*s",
@@ -131,13 +148,24 @@ static int record_write(job_t *j, const tm_journal_view_t *v)
     return tm_line_out_write(&j->out, j->line.text, j->line.sz);
 }
 
+static int out_open(job_t *j)
+{
+    if (j->form != TM_JOURNAL_FORM_PARQUET) return tm_line_out_open(&j->out, j->out_path);
+    return tm_frame_parquet_open(&j->parquet, j->out_path);
+}
+
+static int out_close(job_t *j, int code)
+{
+    return j->parquet ? tm_frame_parquet_close(j->parquet, code) : tm_line_out_close(&j->out, code);
+}
+
 static int run(job_t *j)
 {
     tm_journal_reader_t *r;
     tm_journal_view_t views[VIEW_CNT];
     tm_journal_progress_t progress;
     TM_TRY(tm_journal_reader_open(&r, &j->cfg));
-    int code = tm_line_out_open(&j->out, j->out_path), cnt = 0;
+    int code = out_open(j), cnt = 0;
     if (code < 0) {
         tm_journal_reader_close(r);
         return code;
@@ -146,7 +174,8 @@ static int run(job_t *j)
     while (code == 0 && j->record_cnt < j->limit &&
            (cnt = tm_journal_reader_read(r, views, VIEW_CNT)) > 0) {
         for (int i = 0; i < cnt && code == 0 && j->record_cnt < j->limit; i++)
-            code = record_write(j, &views[i]);
+            if (tm_stream_filter_takes(&j->filter, views[i].frame.data, views[i].frame.sz))
+                code = record_write(j, &views[i]);
         if (j->out_path)
             tm_journal_progress_show(&progress, tm_journal_reader_done_sz(r),
                                      tm_journal_reader_total_sz(r), j->record_cnt);
@@ -154,7 +183,7 @@ static int run(job_t *j)
     tm_journal_progress_end(&progress);
     if (code == 0 && cnt < 0) code = cnt;
     tm_journal_reader_close(r);
-    return tm_line_out_close(&j->out, code);
+    return out_close(j, code);
 }
 
 static int verb_run(const char *verb, tm_journal_form_t form, int argc, char **argv)
@@ -165,12 +194,17 @@ static int verb_run(const char *verb, tm_journal_form_t form, int argc, char **a
     if (first == 0) return 0;
     if (first > 0 && argc - first != 1)
         first = tm_error_set(TM_E_CONFIG, "one JOURNAL, please; see --help");
+    if (first > 0 && j.form == TM_JOURNAL_FORM_PARQUET && !j.out_path)
+        first = tm_error_set(TM_E_CONFIG,
+                             "--format parquet makes a file: give it a name with --out");
     if (first < 0) return tm_journal_verb_failed(verb, first);
     j.cfg.path = argv[first];
+    tm_stream_filter_init(&j.filter, &j.stream_name, j.stream_name != NULL);
     j.urls = calloc(CONN_MAX, sizeof *j.urls);
     const int code = j.urls ? run(&j) : tm_error_set(-ENOMEM, "no memory");
     free(j.urls);
     free(j.line.text);
+    tm_stream_filter_fini(&j.filter);
     if (code == -EPIPE) return 0; /* head(1) has seen enough */
     if (code < 0) return tm_journal_verb_failed(verb, code);
     if (j.left_out_cnt)

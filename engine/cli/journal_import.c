@@ -5,6 +5,7 @@
 #include "engine/cli/journal_verbs.h"
 #include "engine/job/flags.h"
 #include "net/archive.h"
+#include "state/frame_parquet.h"
 #include "state/journal_writer.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_SZ = 1 << 20, LINE_SZ_MAX = 64 << 20, CONN_MAX = 256 };
+enum { BLOCK_SZ = 1 << 20, LINE_SZ_MAX = 64 << 20, CONN_MAX = 256, ROWS_A_FLUSH = 4096 };
 
 typedef enum import_flag {
     FLAG_FORMAT,
@@ -26,7 +27,7 @@ typedef enum import_flag {
 
 static const tm_flag_t flags[] = {
     [FLAG_FORMAT] = {"format", "NAME",
-                     "lines, cryptofeed, tardis, json (default: by the first line)"},
+                     "lines, cryptofeed, tardis, json, parquet (default: by the first line)"},
     [FLAG_LABEL] = {"label", "TEXT", "name put into the segments"},
     [FLAG_CONN] = {"conn", "N", "connection of the first file, the next has N + 1 (default: 0)"},
     [FLAG_SEGMENT] = {"segment", "MIB", "size of a segment (default: 256)"},
@@ -46,6 +47,7 @@ typedef struct job {
 
 /* One file being read. */
 typedef struct input {
+    job_t *job;
     const char *path;
     tm_archive_t *archive;
     tm_journal_form_t form;
@@ -80,7 +82,8 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
             "  lines       <ns, 19 digits, or us, 16 digits> <message>      (hftbacktest)\n"
             "  cryptofeed  <seconds>: <message>, and its connect and subscribe lines\n"
             "  tardis      2024-08-08T23:54:14.0247230Z <message>\n"
-            "  json        what export --format json writes\n\n");
+            "  json        what export --format json writes\n"
+            "  parquet     columns recv_time and message, or all that export --format parquet writes\n\n");
         tm_flags_help(stdout, flags, TM_ARRAY_CNT(flags));
         return 1;
     }
@@ -173,9 +176,38 @@ static int input_run(job_t *j, input_t *in)
     }
 }
 
+/* A row of a Parquet file; the file's own connection numbers count from this file's. */
+static int row_import(void *ctx, const tm_journal_entry_t *entry)
+{
+    input_t *in = ctx;
+    job_t *j = in->job;
+    tm_journal_entry_t e = *entry;
+    e.conn_idx += in->conn_idx;
+    TM_TRY(entry_append(j, &e));
+    if (j->record_cnt % ROWS_A_FLUSH == 0) {
+        TM_TRY(tm_journal_flush_work(j->w));
+        tm_journal_progress_show(&j->progress, j->done_sz, 0, j->record_cnt);
+    }
+    j->done_sz += e.sz;
+    return 0;
+}
+
+static bool is_parquet(const char *path)
+{
+    char head[4];
+    FILE *f = fopen(path, "rb");
+    const bool is = f && fread(head, 1, sizeof head, f) == sizeof head &&
+                    memcmp(head, "PAR1", sizeof head) == 0;
+    if (f) fclose(f);
+    return is;
+}
+
 static int file_import(job_t *j, const char *path, uint32_t conn_idx)
 {
-    input_t in = {.path = path, .form = j->form, .conn_idx = conn_idx, .cap_sz = BLOCK_SZ};
+    input_t in = {
+        .job = j, .path = path, .form = j->form, .conn_idx = conn_idx, .cap_sz = BLOCK_SZ};
+    if (j->form == TM_JOURNAL_FORM_PARQUET || (j->form == TM_JOURNAL_FORM_AUTO && is_parquet(path)))
+        return tm_frame_parquet_read(path, row_import, &in);
     TM_TRY(tm_archive_open(&in.archive, path));
     in.buf = malloc(in.cap_sz);
     const int code = in.buf ? input_run(j, &in) : tm_error_set(-ENOMEM, "%s: no memory", path);

@@ -243,6 +243,7 @@ int tm_journal_text_take(tm_journal_said_t *said, tm_journal_form_t form, const 
         return take_json(said, line, sz, scratch);
     case TM_JOURNAL_FORM_AUTO:
     case TM_JOURNAL_FORM_RAW:
+    case TM_JOURNAL_FORM_PARQUET:
         break;
     }
     return bad("a form with receive times");

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const form_names[] = {"auto", "lines", "cryptofeed", "tardis", "json", "raw"};
+static const char *const form_names[] = {"auto", "lines", "cryptofeed", "tardis",
+                                         "json", "raw",   "parquet"};
 
 int tm_journal_form_parse(const char *name, tm_journal_form_t *form)
 {
@@ -19,8 +20,8 @@ int tm_journal_form_parse(const char *name, tm_journal_form_t *form)
         *form = (tm_journal_form_t)i;
         return 0;
     }
-    return tm_error_set(TM_E_CONFIG, "--format '%s': write lines, cryptofeed, tardis, json or raw",
-                        name);
+    return tm_error_set(
+        TM_E_CONFIG, "--format '%s': write lines, cryptofeed, tardis, json, raw or parquet", name);
 }
 
 const char *tm_journal_form_name(tm_journal_form_t form)

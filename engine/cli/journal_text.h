@@ -8,6 +8,7 @@
             json       one object a line with everything the journal knows; the only form that keeps
                        events and binary messages
             raw        the message alone (export only)
+            parquet    a file, not lines: known here by its name only
    Units    *_ns: Unix time, exact in every form (no floating point on the way)
    Memory   the caller's buffers
    Errors   TM_E_SYNTAX with a text that says what was expected; the caller adds file and line
@@ -23,10 +24,11 @@ typedef enum tm_journal_form {
     TM_JOURNAL_FORM_CRYPTOFEED,
     TM_JOURNAL_FORM_TARDIS,
     TM_JOURNAL_FORM_JSON,
-    TM_JOURNAL_FORM_RAW
+    TM_JOURNAL_FORM_RAW,
+    TM_JOURNAL_FORM_PARQUET, /* no lines: state/frame_parquet.h */
 } tm_journal_form_t;
 
-/* "lines", "cryptofeed", "tardis", "json", "raw"; TM_E_CONFIG with a text otherwise. */
+/* "lines", "cryptofeed", "tardis", "json", "raw", "parquet"; TM_E_CONFIG with a text otherwise. */
 int tm_journal_form_parse(const char *name, tm_journal_form_t *form) TM_MUST_CHECK;
 const char *tm_journal_form_name(tm_journal_form_t form);
 

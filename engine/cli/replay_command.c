@@ -266,6 +266,8 @@ int tm_command_replay(int argc, char **argv)
         code = tm_error_set(TM_E_CONFIG, "which RECORDING? see --help");
     if (code > 0 && argc - first > INPUT_MAX)
         code = tm_error_set(TM_E_CONFIG, "at most %d recordings", INPUT_MAX);
+    if (code > 0 && j.form == TM_JOURNAL_FORM_PARQUET)
+        code = tm_error_set(TM_E_CONFIG, "--format parquet: that is tidemark journal export");
     if (code > 0) {
         tm_clock_init();
         tm_histogram_init(&j.late);

@@ -48,8 +48,7 @@ typedef enum option_id {
 static const tm_flag_t table[] = {
     [OPT_CONNECT] = {"connect", "URL", "live feed, wss:// or ws://; may be given several times"},
     [OPT_STREAM] = {"stream", "NAME",
-                    "subscribe to this stream as well (btcusdt@trade); of a replay: take only "
-                    "this one, or btcusdt@*; repeatable"},
+                    "subscribe to btcusdt@trade as well; of a replay: take only it, or btcusdt@*"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},

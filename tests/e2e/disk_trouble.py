@@ -3,12 +3,12 @@
 
 import os
 import subprocess
-from contextlib import contextmanager
 
 import harness
 import synthetic
 from bars_reference import bars_of
-from harness import BARS, Skip, bars, expect, expect_equal, parts, read_bars, run, test
+from harness import (BARS, Skip, bars, expect, expect_equal, mounted, parts, read_bars, run,
+                     test)
 
 
 def capture(folder, **options):
@@ -47,23 +47,6 @@ def an_out_folder_without_permission_is_refused_by_name(folder):
     done = run(*without_privilege(), BARS, "--replay", capture(folder), "--out", locked / "out")
     expect_equal(done.code, 1, "exit status")
     expect(str(locked) in done.stderr and "ermission denied" in done.stderr, done.stderr)
-
-
-@contextmanager
-def mounted(place, options):
-    """A small tmpfs, where the machine permits mounts."""
-    place.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
-    except OSError as error:
-        raise Skip(f"mount: {error}") from None
-    if done.returncode != 0:
-        raise Skip(f"no mount is permitted here: {done.stderr.strip()}")
-    try:
-        yield place
-    finally:
-        subprocess.run(["umount", "-l", str(place)], check=True)
 
 
 @test

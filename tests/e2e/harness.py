@@ -237,6 +237,25 @@ def expect_bars(found, wanted):
         raise AssertionError(f"{len(wrong)} differences, first: " + "; ".join(wrong[:5]))
 
 
+# ---- Disks --------------------------------------------------------------------------------------
+
+@contextmanager
+def mounted(place, options):
+    """A small tmpfs, where the machine permits mounts."""
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise Skip(f"mount: {error}") from None
+    if done.returncode != 0:
+        raise Skip(f"no mount is permitted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
 # ---- The simulated exchange ----------------------------------------------------------------------
 
 @contextmanager

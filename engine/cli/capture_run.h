@@ -1,4 +1,4 @@
-/* engine/cli/capture.h - records live connections into a journal until told to stop.
+/* engine/cli/capture_run.h - records live connections into a journal until told to stop.
    Flow     feed -> receive thread -> journal's ring -> calling thread -> segment files
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   the journal's ring (64 MiB unless configured) and what the feed takes
@@ -10,8 +10,8 @@
             in the journal. A full disk is waited for: the ring fills, then TCP holds the peers;
             after a stop it is waited for no longer
    Tests    tests/e2e/capture.py */
-#ifndef TM_ENGINE_CAPTURE_H
-#define TM_ENGINE_CAPTURE_H
+#ifndef TM_ENGINE_CAPTURE_RUN_H
+#define TM_ENGINE_CAPTURE_RUN_H
 
 #include "engine/runtime/topology.h"
 #include "net/feed.h"

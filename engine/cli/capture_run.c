@@ -1,4 +1,4 @@
-#include "engine/cli/capture.h"
+#include "engine/cli/capture_run.h"
 
 #include "base/clock.h"
 #include "base/cpu.h"
