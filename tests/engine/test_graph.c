@@ -14,6 +14,7 @@ static tm_stream_t *keyed_trades(void)
     opts.out_dir = "out";
     opts.watermark_bound_ns = -1;
     opts.ring_depth = 1024;
+    tm_job_fini(&job);
     tm_job_init(&job, &opts);
     tm_stream_t *s = tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
     s = tm_watermarks(s, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
@@ -74,11 +75,13 @@ Test(graph, paths_must_end_in_a_sink_and_windows_need_watermarks_and_keys)
 
     const tm_window_spec_t w = tm_tumbling(TM_SECOND);
     (void)keyed_trades();
+    tm_job_fini(&job);
     tm_job_init(&job, &opts);
     tm_stream_t *s = tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
     tm_sink_parts(tm_window_aggregate(s, "bars", &w, count_only, 1), NULL);
     assert_refused("put key_by before it");
 
+    tm_job_fini(&job);
     tm_job_init(&job, &opts);
     s = tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
     tm_sink_parts(tm_window_aggregate(tm_key_by(s, "symbol"), "bars", &w, count_only, 1), NULL);
@@ -92,7 +95,8 @@ Test(route, every_worker_owns_a_fair_share_of_keys_and_groups_never_split)
         uint32_t owner[TM_KEY_GROUP_CNT];
         memset(owner, 0xff, sizeof owner);
         for (uint32_t key = 0; key < 100000; key++) {
-            uint32_t w = tm_route_worker(key, workers), g = tm_route_key_group(key);
+            uint32_t hash = tm_route_hash(key);
+            uint32_t w = tm_route_owner(hash, workers), g = tm_route_key_group(hash);
             tm_assert(w < workers);
             tm_assert(owner[g] == UINT32_MAX || owner[g] == w);
             owner[g] = w;
@@ -132,7 +136,7 @@ Test(graph, watermarks_are_made_once)
 {
     tm_stream_t *keyed = keyed_trades();
     const tm_watermark_spec_t other = {.bound_ns = TM_MINUTE};
-    (void)tm_watermarks(&job.nodes[0], &other);
+    (void)tm_watermarks(&job.nodes[1], &other);
     tm_sink_parts(keyed, NULL);
     assert_refused("watermarks");
 }
@@ -142,6 +146,7 @@ Test(graph, a_url_that_does_not_fit_is_refused_and_not_cut)
     static char url[1024];
     (void)keyed_trades();
     memset(url, 'x', sizeof url - 1);
+    tm_job_fini(&job);
     tm_job_init(&job, &opts);
     (void)tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE, .url = url});
     assert_refused("url");
