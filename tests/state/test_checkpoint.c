@@ -38,7 +38,7 @@ static uint32_t dir_walk(const char *dir, const char *prefix,
     DIR *d = opendir(dir);
     tm_assert(d != NULL);
     for (struct dirent *e; (e = readdir(d)) != NULL;) {
-        char path[512];
+        char path[1024];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
         if (strncmp(e->d_name, prefix, strlen(prefix)) != 0) continue;
         snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
@@ -311,5 +311,92 @@ Test(checkpoint, files_that_no_checkpoint_names_go_and_foreign_ones_stay)
     }
     expect_loaded(s, seed);
     tm_checkpoint_store_close(s);
+    dir_remove(dir);
+}
+
+/* ---- Golden files ---------------------------------------------------------------------------- */
+
+/* What tests/golden/checkpoint holds: two workers, five pages, the odd ones changed by the second
+   checkpoint. The same formula is in tests/reference/checkpoint_reader.py. */
+static void golden_page(uint32_t worker, uint32_t page, uint64_t id, uint64_t *words)
+{
+    for (uint32_t i = 0; i < TM_PAGE_SZ / 8; i++)
+        words[i] = worker * 1000 + page * 10 + id + i / 64;
+}
+
+static void golden_write(const char *dir)
+{
+    static uint64_t words[TM_PAGE_SZ / 8];
+    tm_checkpoint_store_t *s = store_open(dir, NULL);
+    for (uint64_t id = 1; id <= 2; id++) {
+        tm_assert_eq(tm_checkpoint_begin(s, id), 0);
+        for (uint32_t w = 0; w < 2; w++)
+            for (uint32_t page = 1; page <= 5; page++) {
+                if (id == 2 && page % 2 == 0) continue;
+                golden_page(w, page, id, words);
+                tm_assert_eq(tm_checkpoint_put(s, w, 8, page, words), 0);
+            }
+        tm_assert_eq(tm_checkpoint_blob(s, "name", "value", 5), 0);
+        tm_assert_eq(tm_checkpoint_blob(s, "empty", "", 0), 0);
+        tm_assert_eq(tm_checkpoint_commit(s, 1700000000000000000 + (int64_t)id), 0);
+    }
+    tm_checkpoint_store_close(s);
+}
+
+static void golden_check(const char *dir)
+{
+    static uint64_t pages[8][TM_PAGE_SZ / 8], want[TM_PAGE_SZ / 8];
+    tm_checkpoint_store_t *s = store_open(dir, NULL);
+    const tm_manifest_t *m = tm_checkpoint_manifest(s);
+    tm_manifest_entry_t e;
+    tm_assert(m != NULL && m->head.id == 2 && m->head.created_ns == 1700000000000000002);
+    tm_assert(tm_manifest_find(m, TM_CHECKPOINT_BLOB, "name", &e));
+    tm_assert(e.head.data_sz == 5 && memcmp(e.data, "value", 5) == 0);
+    for (uint32_t w = 0; w < 2; w++) {
+        memset(pages, 0, sizeof pages);
+        tm_assert_eq(tm_checkpoint_load(s, w, pages, 8), 0);
+        for (uint32_t page = 1; page <= 5; page++) {
+            golden_page(w, page, page % 2 ? 2 : 1, want);
+            tm_assert_eq(memcmp(pages[page], want, sizeof want), 0);
+        }
+    }
+    tm_checkpoint_store_close(s);
+}
+
+static void copy_one(const char *path, void *ctx)
+{
+    static uint8_t bytes[1 << 20];
+    char to[256];
+    snprintf(to, sizeof to, "%s/%s", (const char *)ctx, strrchr(path, '/') + 1);
+    int in = open(path, O_RDONLY), out = open(to, O_WRONLY | O_CREAT, 0644);
+    tm_assert(in >= 0 && out >= 0);
+    ssize_t sz = read(in, bytes, sizeof bytes);
+    tm_assert(sz >= 0 && write(out, bytes, (size_t)sz) == sz);
+    close(in);
+    close(out);
+}
+
+Test(checkpoint, files_of_version_1_are_read_for_ever)
+{
+    char dir[64], golden[512], *root = getenv("TM_SOURCE_ROOT");
+    if (!root) tm_skip("TM_SOURCE_ROOT is not set");
+    snprintf(golden, sizeof golden, "%s/tests/golden/checkpoint/v1", root);
+    dir_make(dir);
+    tm_assert(dir_walk(golden, "", copy_one, dir) > 0);
+    golden_check(dir);
+    dir_remove(dir);
+}
+
+Test(checkpoint, the_reader_in_python_agrees)
+{
+    char dir[64], command[700], *root = getenv("TM_SOURCE_ROOT");
+    if (!root) tm_skip("TM_SOURCE_ROOT is not set");
+    dir_make(dir);
+    golden_write(dir);
+    golden_check(dir);
+    snprintf(command, sizeof command,
+             "python3 %s/tests/reference/checkpoint_reader.py --expect-formula %s >/dev/null", root,
+             dir);
+    tm_assert_eq(system(command), 0);
     dir_remove(dir);
 }
