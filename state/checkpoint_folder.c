@@ -104,7 +104,7 @@ int tm_checkpoint_tidy(tm_checkpoint_store_t *store)
 
 /* ---- Opening --------------------------------------------------------------------------------- */
 
-/* Whether the files that a manifest names are there, of the right size and with the right header. */
+/* Whether the files that a manifest names are there, of the right size and with their headers. */
 static int files_check(const tm_checkpoint_store_t *store, const tm_manifest_t *m)
 {
     tm_manifest_entry_t e;

@@ -59,8 +59,8 @@ typedef struct tm_page_roots {
 
 tm_page_roots_t tm_page_arena_save(const tm_page_arena_t *arena);
 
-/* Takes them back into an arena just initialized, whose pages are what they were. False where it has
-   another number of pages. */
+/* Takes them back into an arena just initialized, whose pages are what they were. False where it
+   has another number of pages. */
 bool tm_page_arena_restore(tm_page_arena_t *arena, const tm_page_roots_t *roots);
 
 /* All pages of the block: page 0, those handed out, and those of the links behind them. */

@@ -1,6 +1,6 @@
-/* What a checkpoint every second costs a worker that updates 1 GiB of keyed state at full speed, and
-   how long it takes to be durable and to be restored. Beside it, as Redis does it, a fork whose child
-   writes the same pages.
+/* What a checkpoint every second costs a worker that updates 1 GiB of keyed state at full speed,
+   and how long it takes to be durable and to be restored. Beside it, as Redis does it, a fork whose
+   child writes the same pages.
 
    The worker adds one to a value of a random key, in batches of 64 whose lookups overlap; each
    batch is timed, so that a pause shows, in processor time of the worker, so that other programs on

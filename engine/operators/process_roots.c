@@ -1,6 +1,6 @@
 /* What a process function knows outside of its pages: roots of its tables and queues, clocks, and a
-   description of its states, so that pages are never read with another layout than they were written
-   with. */
+   description of its states, so that pages are never read with another layout than they were
+   written with. */
 #include "engine/operators/process_private.h"
 
 #include "base/error.h"

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Reads a checkpoint folder from its description in docs/checkpoints.md, sharing no code with the engine.
+"""Reads a checkpoint folder from docs/checkpoints.md, sharing no code with the engine.
 
-checkpoint_reader.py DIR prints the newest complete checkpoint: its id, its blobs, and of each worker every
-page with the CRC-32C of its content. --expect-formula checks the pages of tests/golden/checkpoint instead:
-64-bit word i of page p of worker w is w * 1000 + p * 10 + k + i // 64, where k is the checkpoint that wrote it.
+checkpoint_reader.py DIR prints the newest complete checkpoint: its id, its blobs, and of each
+worker every page with the CRC-32C of its content. --expect-formula checks the pages of
+tests/golden/checkpoint instead: 64-bit word i of page p of worker w is
+w * 1000 + p * 10 + k + i // 64, where k is the checkpoint that wrote it.
 """
 
 import argparse
@@ -73,39 +74,44 @@ def page_file(path, entry):
     """Yields (page, content)."""
     data = path.read_bytes()
     need(len(data) == entry["size"], f"{path}: size")
-    magic, version, header_sz, ident, worker, page_sz, page_cnt, _flags = struct.unpack_from("<8sIIQIIII", data)
-    need(magic == b"TMP1\r\n\x1a\n" and version == 1 and header_sz == 64 and page_sz == PAGE_SZ, f"{path}: header")
-    seed = struct.unpack_from("<I", data, 60)[0]
-    need(seed == crc(0, data[:60]) == entry["crc"] and ident == entry["id"] and worker == entry["worker"],
+    magic, version, header_sz, ident, worker, page_sz, page_cnt, _flags = struct.unpack_from(
+        "<8sIIQIIII", data)
+    need(magic == b"TMP1\r\n\x1a\n" and (version, header_sz, page_sz) == (1, 64, PAGE_SZ),
          f"{path}: header")
+    seed = struct.unpack_from("<I", data, 60)[0]
+    need(seed == crc(0, data[:60]) == entry["crc"], f"{path}: header")
+    need((ident, worker) == (entry["id"], entry["worker"]), f"{path}: header")
     at, records = 64, 0
     while data[at:at + 8] != b"TMPE\r\n\x1a\n":
         page, stored_sz, codec, check = struct.unpack_from("<IIII", data, at)
         stored = data[at + 16:at + 16 + stored_sz]
-        need(page < page_cnt and check == crc(crc(seed, data[at:at + 12]), stored), f"{path}: record at {at}")
+        need(page < page_cnt, f"{path}: record at {at}")
+        need(check == crc(crc(seed, data[at:at + 12]), stored), f"{path}: record at {at}")
         need(codec in (0, 7), f"{path}: this reader knows plain pages and LZ4 only")
         yield page, stored if codec == 0 else lz4_block(stored, PAGE_SZ)
         at += 16 + (stored_sz + 7) // 8 * 8
         records += 1
     count, _, body_sz, _, check = struct.unpack_from("<IIQII", data, at + 8)
-    need(check == crc(seed, data[at:at + 28]) and count == records and body_sz == at and len(data) == at + 32,
-         f"{path}: trailer")
+    need(check == crc(seed, data[at:at + 28]), f"{path}: trailer")
+    need((count, body_sz, len(data)) == (records, at, at + 32), f"{path}: trailer")
 
 
 def manifest(path):
     data = path.read_bytes()
-    magic, version, header_sz, ident, created, body_sz, count, body_crc = struct.unpack_from("<8sIIQqQII", data)
+    magic, version, header_sz, ident, created, body_sz, count, body_crc = struct.unpack_from(
+        "<8sIIQqQII", data)
     need(magic == b"TMC1\r\n\x1a\n" and version == 1 and header_sz == 64, f"{path}: header")
     need(struct.unpack_from("<I", data, 60)[0] == crc(0, data[:60]), f"{path}: header")
     body = data[64:]
     need(len(body) == body_sz and crc(0, body) == body_crc, f"{path}: entries")
     files, blobs, at = [], {}, 0
     for _ in range(count):
-        kind, name_sz, data_sz, file_id, worker, file_crc = struct.unpack_from("<IIQQII", body, at)
+        kind, name_sz, data_sz, file_id, worker, check = struct.unpack_from("<IIQQII", body, at)
         name = body[at + 32:at + 32 + name_sz].decode()
         end = at + 32 + name_sz
         if kind == 1:
-            files.append({"name": name, "size": data_sz, "id": file_id, "worker": worker, "crc": file_crc})
+            files.append({"name": name, "size": data_sz, "id": file_id, "worker": worker,
+                          "crc": check})
         else:
             need(kind == 2, f"{path}: kind {kind}")
             blobs[name] = body[end:end + data_sz]
@@ -132,7 +138,8 @@ def main():
     args = parser.parse_args()
     newest, pages = read(args.folder)
     if args.expect_formula:
-        need(sorted(pages) == [0, 1] and newest["blobs"] == {"name": b"value", "empty": b""}, "workers, blobs")
+        need(sorted(pages) == [0, 1], "workers")
+        need(newest["blobs"] == {"name": b"value", "empty": b""}, "blobs")
         for worker, by_page in pages.items():
             need(sorted(by_page) == [1, 2, 3, 4, 5], "pages")
             for page, (content, _) in by_page.items():

@@ -1,6 +1,6 @@
-/* Every system call that changes a checkpoint folder, or reads its files, fails once in every way it
-   can; and the process dies at each of them. What was acknowledged is there afterwards, whole, and
-   what is there is a checkpoint that was taken. */
+/* Every system call that changes a checkpoint folder, or reads its files, fails once in every way
+   it can; and the process dies at each of them. What was acknowledged is there afterwards, whole,
+   and what is there is a checkpoint that was taken. */
 #include "base/error.h"
 #include "state/checkpoint_store.h"
 #include "state/file.h"
