@@ -5,8 +5,8 @@
    The worker adds one to a value of a random key, in batches of 64 whose lookups overlap; each
    batch is timed, so that a pause shows, in processor time of the worker, so that other programs on
    its core do not. Checkpoints are taken by a second thread into a folder
-   below TMPDIR (default /tmp), which is removed at the end. "uniform" changes every page between two
-   checkpoints, the worst there is; "1 % of keys" is a working set. */
+   below TMPDIR (default /tmp), which is removed at the end. "uniform" changes every page between
+   two checkpoints, the worst there is; "1 % of keys" is a working set. */
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/histogram.h"

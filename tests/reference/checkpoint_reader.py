@@ -145,7 +145,8 @@ def main():
             for page, (content, _) in by_page.items():
                 written = 2 if page % 2 else 1
                 words = [worker * 1000 + page * 10 + written + i // 64 for i in range(PAGE_SZ // 8)]
-                need(content == struct.pack(f"<{len(words)}Q", *words), f"worker {worker}, page {page}")
+                need(content == struct.pack(f"<{len(words)}Q", *words),
+                     f"worker {worker}, page {page}")
         print("all pages hold what the formula says")
         return
     print(f"checkpoint {newest['id']}, taken at {newest['created_ns']} ns")

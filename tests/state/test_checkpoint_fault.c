@@ -109,7 +109,7 @@ static const tm_file_ops_t faulty = {
     .mkdir = f_mkdir,
 };
 
-/* ---- What checkpoint `id` holds, by formula --------------------------------------------------- */
+/* ---- What checkpoint `id` holds, by formula -------------------------------------------------- */
 
 static bool changes(uint32_t worker, uint32_t page, uint64_t id)
 {
