@@ -10,7 +10,6 @@
 #ifndef TIDEMARK_PROCESS_H
 #define TIDEMARK_PROCESS_H
 
-#include "tidemark_flow.h"
 #include "tidemark_types.h"
 
 #ifdef __cplusplus
@@ -113,25 +112,6 @@ typedef struct tm_process_fns {
     void (*on_timer)(tm_process_t *p, tm_time_domain_t domain, int64_t time_ns, uint32_t name);
     void (*close)(tm_process_t *p); /* once, after all else; no key */
 } tm_process_fns_t;
-
-typedef struct tm_process_spec {
-    const char *name;
-    const tm_struct_t *out; /* of the rows it puts out */
-    const tm_side_spec_t *sides;
-    size_t side_cnt;
-    tm_process_fns_t fns;
-    const tm_state_spec_t *states;
-    size_t state_cnt;
-    int64_t timer_grain_ns; /* times of timers are rounded up to multiples of it, so that many
-                               become one; 0 = as given */
-    void *user;             /* shared by all instances; must live until tm_main returns */
-} tm_process_spec_t;
-
-/* A process function over a keyed stream; over two that are keyed alike, whose rows of a key then
-   share its state. Event-time timers need watermarks on the way from the source. */
-TM_API tm_stream_t *tm_process_keyed(tm_stream_t *keyed, const tm_process_spec_t *spec);
-TM_API tm_stream_t *tm_process_connected(tm_stream_t *first, tm_stream_t *second,
-                                         const tm_process_spec_t *spec);
 
 #ifdef __cplusplus
 }

@@ -82,14 +82,14 @@ static int build(tm_job_t *job)
         job, &(tm_feed_spec_t){.name = "trades", .rows = TM_ROWS_TRADE});
     price_off = tm_field_off(trades, "price", TM_TYPE_DECIMAL64);
     tm_stream_t *timed = tm_watermarks(trades, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
-    tm_stream_t *alerts = tm_process_keyed(tm_key_by(timed, "symbol"),
-                                           &(tm_process_spec_t){
-                                               .name = "price_jump",
-                                               .out = &alert,
-                                               .fns = {.on_row = on_trade, .on_timer = on_quiet},
-                                               .states = states,
-                                               .state_cnt = 1,
-                                           });
+    tm_stream_t *alerts = tm_process(tm_key_by(timed, "symbol"),
+                                     &(tm_process_spec_t){
+                                         .name = "price_jump",
+                                         .out = &alert,
+                                         .fns = {.on_row = on_trade, .on_timer = on_quiet},
+                                         .states = states,
+                                         .state_cnt = 1,
+                                     });
     tm_sink_parts(alerts, &(tm_parts_spec_t){.bucket_field = "time"});
     return 0;
 }

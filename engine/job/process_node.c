@@ -1,8 +1,6 @@
-/* Builders of process functions. */
+/* Builder of process functions. */
 #include "engine/job/graph.h"
 #include "engine/operators/process.h"
-
-#include <inttypes.h>
 
 static size_t footprint(const struct tm_stream *node, const tm_operator_env_t *env)
 {
@@ -19,7 +17,7 @@ static void print(const struct tm_stream *node, FILE *out)
 {
     static const char *const kinds[] = {"", "value", "list", "map", "reducing", "aggregating"};
     const tm_process_cfg_t *cfg = node->spec;
-    fprintf(out, "  rows of %u B, state:", node->schema.row_sz);
+    fprintf(out, "  rows of %u B, %u side outputs, state:", node->schema.row_sz, cfg->side_cnt);
     for (size_t i = 0; i < cfg->state_cnt; i++) {
         fprintf(out, " %s (%s", cfg->states[i].name, kinds[cfg->states[i].kind]);
         if (cfg->states[i].ttl_ns > 0)
@@ -35,21 +33,22 @@ static const tm_node_ops_t process_node = {.kind = "process",
                                            .init = init,
                                            .print = print};
 
-/* Copies the states and their names, which the caller may free. */
-static const tm_state_spec_t *states_copy(tm_job_t *job, const tm_process_spec_t *spec)
+static bool states_copy(tm_job_t *job, tm_process_cfg_t *cfg, const tm_process_spec_t *spec)
 {
     tm_state_spec_t *to = tm_job_alloc(job, (spec->state_cnt + 1) * sizeof *to);
     for (size_t i = 0; to && i < spec->state_cnt; i++) {
         to[i] = spec->states[i];
         to[i].name = tm_job_text(job, spec->states[i].name);
     }
-    return to;
+    cfg->states = to;
+    cfg->state_cnt = spec->state_cnt;
+    return job->err == 0;
 }
 
-static bool outputs_add(struct tm_stream *node, const tm_process_spec_t *spec)
+static bool outputs_add(struct tm_stream *node, tm_process_cfg_t *cfg,
+                        const tm_process_spec_t *spec)
 {
     tm_job_t *job = node->job;
-    tm_process_cfg_t *cfg = node->spec;
     if (!spec->out) {
         tm_job_fail(job, "process %s: say with `out` what rows it puts out", node->name);
         return false;
@@ -59,13 +58,12 @@ static bool outputs_add(struct tm_stream *node, const tm_process_spec_t *spec)
     cfg->out = &node->schema;
     for (size_t i = 0; i < spec->side_cnt; i++) {
         tm_schema_t schema;
-        if (!tm_job_struct(job, node, spec->sides[i].type, tm_node_schema_id(node, (uint32_t)i + 1),
-                           &schema) ||
+        if (!tm_job_struct(job, node, spec->sides[i].type,
+                           tm_node_schema_id(node, cfg->side_cnt + 1), &schema) ||
             !tm_job_side_add(node, spec->sides[i].name, &schema))
             return false;
-        cfg->sides[i] = &node->sides[i].schema;
+        cfg->sides[cfg->side_cnt++] = &node->sides[i].schema;
     }
-    cfg->side_cnt = (uint32_t)spec->side_cnt;
     return true;
 }
 
@@ -80,33 +78,30 @@ static tm_stream_t *process_add(tm_stream_t *const *ins, uint32_t in_cnt,
     *cfg = (tm_process_cfg_t){.name = node->name,
                               .fns = spec->fns,
                               .user = spec->user,
-                              .states = states_copy(job, spec),
-                              .state_cnt = spec->state_cnt,
                               .timer_grain_ns = spec->timer_grain_ns,
                               .in_cnt = in_cnt};
     for (uint32_t i = 0; i < in_cnt; i++) {
         const char *const *key = tm_stream_key(ins[i]);
-        if (!key) return tm_job_fail(job, "process %s: put key_by before it", node->name);
-        cfg->in[i] = &ins[i]->schema;
+        if (!key)
+            return tm_job_fail(job, "process %s: put key_by before input %u", node->name, i + 1);
         for (uint32_t k = 0; k < TM_KEY_FIELD_MAX; k++) cfg->key_fields[i][k] = key[k];
+        cfg->in[i] = &ins[i]->schema;
     }
     if (in_cnt == 2 && !tm_stream_keys_match(ins[0], ins[1]))
         return tm_job_fail(job,
-                           "process %s: its inputs are keyed by fields of other types or in "
-                           "another number: rows of a key would not meet",
+                           "process %s: the keys of its inputs differ in number or type of fields",
                            node->name);
-    if (job->err || !outputs_add(node, spec)) return &job->broken;
+    if (!states_copy(job, cfg, spec) || !outputs_add(node, cfg, spec)) return &job->broken;
     if (tm_process_footprint(cfg) == 0) return tm_job_fail(job, "%s", tm_error_text());
     return node;
 }
 
-tm_stream_t *tm_process_keyed(tm_stream_t *keyed, const tm_process_spec_t *spec)
+tm_stream_t *tm_process(tm_stream_t *keyed, const tm_process_spec_t *spec)
 {
     return process_add(&keyed, 1, spec);
 }
 
-tm_stream_t *tm_process_connected(tm_stream_t *first, tm_stream_t *second,
-                                  const tm_process_spec_t *spec)
+tm_stream_t *tm_process_two(tm_stream_t *first, tm_stream_t *second, const tm_process_spec_t *spec)
 {
     tm_stream_t *const ins[] = {first, second};
     return process_add(ins, 2, spec);
