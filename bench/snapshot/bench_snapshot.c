@@ -173,7 +173,7 @@ static figures_t run_worker(world_t *w, how_t how, uint32_t keys)
     return f;
 }
 
-/* ---- The snapshot thread ---------------------------------------------------------------------- */
+/* ---- The snapshot thread --------------------------------------------------------------------- */
 
 static void snapshot_take(world_t *w, uint32_t page_cnt)
 {
