@@ -96,3 +96,22 @@ void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list)
     arena->used_cnt -= list->cnt;
     *list = (tm_page_list_t){0};
 }
+
+tm_page_roots_t tm_page_arena_save(const tm_page_arena_t *arena)
+{
+    return (tm_page_roots_t){.page_cnt = arena->page_cnt,
+                             .fresh = arena->fresh,
+                             .free_head = arena->free_head,
+                             .used_cnt = arena->used_cnt,
+                             .used_max = arena->used_max};
+}
+
+bool tm_page_arena_restore(tm_page_arena_t *arena, const tm_page_roots_t *roots)
+{
+    if (roots->page_cnt != arena->page_cnt) return false;
+    arena->fresh = roots->fresh;
+    arena->free_head = roots->free_head;
+    arena->used_cnt = roots->used_cnt;
+    arena->used_max = roots->used_max;
+    return true;
+}

@@ -51,6 +51,18 @@ typedef struct tm_page_list {
 size_t tm_page_arena_footprint(uint32_t page_cnt);
 void tm_page_arena_init(tm_page_arena_t *arena, void *mem, uint32_t page_cnt);
 
+/* What an arena knows outside of its pages, to be kept with a copy of them. */
+typedef struct tm_page_roots {
+    uint32_t page_cnt, fresh, free_head, used_cnt, used_max;
+    uint32_t reserved;
+} tm_page_roots_t;
+
+tm_page_roots_t tm_page_arena_save(const tm_page_arena_t *arena);
+
+/* Takes them back into an arena just initialized, whose pages are what they were. False where it
+   has another number of pages. */
+bool tm_page_arena_restore(tm_page_arena_t *arena, const tm_page_roots_t *roots);
+
 /* All pages of the block: page 0, those handed out, and those of the links behind them. */
 uint32_t tm_page_arena_total(const tm_page_arena_t *arena);
 

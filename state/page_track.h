@@ -67,8 +67,9 @@ tm_page_track_counts_t tm_page_track_counts(const tm_page_track_t *track);
 /* The pages of a new flip, their number in *page_cnt; false where there was none since the last. */
 bool tm_page_snap_begin(tm_page_track_t *track, uint32_t *page_cnt);
 
-/* One page as it was at the flip: its number, and its content in `copy` (TM_PAGE_SZ bytes, 64-aligned).
-   1 = a page, 0 = that was all, -EAGAIN = the worker is about to hand one over, -ECANCELED. */
+/* One page as it was at the flip: its number, and its content in `copy` (TM_PAGE_SZ bytes,
+   64-aligned). 1 = a page, 0 = that was all, -EAGAIN = the worker is about to hand one over,
+   -ECANCELED = the snapshot was given up. */
 int tm_page_snap_next(tm_page_track_t *track, void *copy, uint32_t *page) TM_MUST_CHECK;
 
 /* The end of it. ok: the pages are safe and need not be part of the next snapshot. */

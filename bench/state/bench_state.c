@@ -109,13 +109,16 @@ static double timer_run(void *ctx)
     return (double)load->steps / (tm_bench_now() - start) * 1e-6;
 }
 
-static void measure(tm_bench_t *bench, const char *name, const char *unit, tm_bench_fn_t ours,
-                    tm_bench_fn_t peer, const char *peer_name, state_load_t *load)
+static void measure(tm_bench_t *bench, const char *name, state_load_t *load, bool timers)
 {
-    tm_bench_case_t c = {.name = name,
-                         .unit = unit,
-                         .variant_cnt = peer ? 2 : 1,
-                         .variants = {{"tidemark", ours, load}, {peer_name, peer, load}}};
+    tm_bench_case_t c = {.name = name, .unit = timers ? "Mtimer/s" : "Mrow/s", .variant_cnt = 1};
+    c.variants[0] = (tm_bench_variant_t){"tidemark", timers ? timer_run : value_run, load};
+#ifdef HAVE_CPP
+    c.variants[c.variant_cnt++] = timers ? (tm_bench_variant_t){"heap + hash set", peer_timer_run,
+                                                                load}
+                                         : (tm_bench_variant_t){"std::unordered_map",
+                                                                peer_value_run, load};
+#endif
     tm_bench_run(bench, &c);
 }
 
@@ -123,19 +126,13 @@ int main(int argc, char **argv)
 {
     tm_bench_t *bench = tm_bench_open("state", argc, argv);
     if (tm_arena_open(&arena, (size_t)2 << 30) < 0) return 1;
-#ifdef HAVE_CPP
-    tm_bench_fn_t value_peer = peer_value_run, timer_peer = peer_timer_run;
-#else
-    tm_bench_fn_t value_peer = NULL, timer_peer = NULL;
-#endif
     static state_load_t values[] = {{.keys = 1000, .steps = 4000000},
                                     {.keys = 100000, .steps = 4000000},
                                     {.keys = 10000000, .steps = 4000000}};
     static const char *const value_names[] = {"value += 1, 1k keys", "value += 1, 100k keys",
                                               "value += 1, 10M keys"};
     for (uint32_t i = 0; i < TM_ARRAY_CNT(values); i++)
-        measure(bench, value_names[i], "Mrow/s", value_run, value_peer, "std::unordered_map",
-                &values[i]);
+        measure(bench, value_names[i], &values[i], false);
     static state_load_t timers[] = {
         {.keys = 1000, .pending = 1000, .steps = 4000000},
         {.keys = 1000000, .pending = 1000000, .steps = 4000000},
@@ -145,8 +142,7 @@ int main(int argc, char **argv)
         "set and fire, 1k waiting", "set and fire, 1M waiting",
         "set and fire, 1M waiting, in order", "delete, set and fire, 1M waiting, in order"};
     for (uint32_t i = 0; i < TM_ARRAY_CNT(timers); i++)
-        measure(bench, timer_names[i], "Mtimer/s", timer_run, timer_peer, "heap + hash set",
-                &timers[i]);
+        measure(bench, timer_names[i], &timers[i], true);
     tm_arena_close(&arena);
     return tm_bench_close(bench);
 }

@@ -9,5 +9,6 @@ int tm_command_inspect(int argc, char **argv);
 int tm_command_capture(int argc, char **argv);
 int tm_command_replay(int argc, char **argv);
 int tm_command_journal(int argc, char **argv);
+int tm_command_checkpoint(int argc, char **argv);
 
 #endif

@@ -20,6 +20,7 @@ static const verb_t verbs[] = {
     {"capture", tm_command_capture, "record a live feed into a journal"},
     {"replay", tm_command_replay, "print a recording at its own pace, faster, or by range"},
     {"journal", tm_command_journal, "list, verify, print, export, import and pack captures"},
+    {"checkpoint", tm_command_checkpoint, "list, verify and show checkpoints of keyed state"},
 };
 
 static int usage(FILE *out, int status)

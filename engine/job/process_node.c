@@ -15,9 +15,16 @@ static tm_operator_t *init(void *mem, const struct tm_stream *node, const tm_ope
 
 static void print(const struct tm_stream *node, FILE *out)
 {
+    static const char *const kinds[] = {"", "value", "list", "map", "reducing", "aggregating"};
     const tm_process_cfg_t *cfg = node->spec;
-    fprintf(out, "  %zu states, %u side outputs, rows of %u B", cfg->state_cnt, cfg->side_cnt,
-            node->schema.row_sz);
+    fprintf(out, "  rows of %u B, %u side outputs, state:", node->schema.row_sz, cfg->side_cnt);
+    for (size_t i = 0; i < cfg->state_cnt; i++) {
+        fprintf(out, " %s (%s", cfg->states[i].name, kinds[cfg->states[i].kind]);
+        if (cfg->states[i].ttl_ns > 0)
+            fprintf(out, ", kept %.3f s", (double)cfg->states[i].ttl_ns / 1e9);
+        fprintf(out, ")");
+    }
+    if (cfg->state_cnt == 0) fprintf(out, " none");
 }
 
 static const tm_node_ops_t process_node = {.kind = "process",
@@ -42,6 +49,10 @@ static bool outputs_add(struct tm_stream *node, tm_process_cfg_t *cfg,
                         const tm_process_spec_t *spec)
 {
     tm_job_t *job = node->job;
+    if (!spec->out) {
+        tm_job_fail(job, "process %s: say with `out` what rows it puts out", node->name);
+        return false;
+    }
     if (!tm_job_struct(job, node, spec->out, tm_node_schema_id(node, 0), &node->schema))
         return false;
     cfg->out = &node->schema;
@@ -81,8 +92,7 @@ static tm_stream_t *process_add(tm_stream_t *const *ins, uint32_t in_cnt,
                            "process %s: the keys of its inputs differ in number or type of fields",
                            node->name);
     if (!states_copy(job, cfg, spec) || !outputs_add(node, cfg, spec)) return &job->broken;
-    if (tm_process_footprint(cfg) == 0)
-        return tm_job_fail(job, "process %s: %s", node->name, tm_error_text());
+    if (tm_process_footprint(cfg) == 0) return tm_job_fail(job, "%s", tm_error_text());
     return node;
 }
 

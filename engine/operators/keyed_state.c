@@ -261,7 +261,7 @@ const void *tm_keyed_value_get(tm_keyed_state_t *ks, uint32_t state, size_t *sz)
     return blob->bytes;
 }
 
-/* Room for a new value of sz bytes in a record, the old value gone: NULL = no room, nothing done. */
+/* Room for a new value of sz bytes in a record, the old one gone: NULL = no room, nothing done. */
 static void *value_room(tm_keyed_state_t *ks, state_record_t *record, uint32_t state, size_t sz)
 {
     const tm_state_slot_t *slot = &ks->slots[state];

@@ -15,8 +15,8 @@
    Units    state: index into the specs; *_ns: of the state's time domain
    Memory   a struct of the caller, pages of the arena; nothing outside of them
    Threads  the worker's
-   Errors   check: TM_E_CONFIG with a text that names the state. Writes: TM_E_LIMIT where there is no
-            page left or a value is too large; what was there stays
+   Errors   check: TM_E_CONFIG with a text that names the state. Writes: TM_E_LIMIT where there is
+            no page left or a value is too large; what was there stays
    Limits   TM_STATE_CNT_MAX states, records of TM_KEYED_ENTRY_SZ_MAX bytes, values and map entries
             of TM_STATE_SZ_MAX bytes.  Tests tests/engine/test_keyed_state.c */
 #ifndef TM_ENGINE_KEYED_STATE_H

@@ -83,6 +83,15 @@ typedef struct tm_operator_ops {
     void (*on_end)(tm_operator_t *op);
 
     void (*fini)(tm_operator_t *op);
+
+    /* At a barrier, between batches: what the operator knows outside of its pages, into up to `max`
+       bytes. Returns the bytes it needs; where that is more than max, nothing was written. NULL =
+       it has nothing to keep. */
+    size_t (*save)(const tm_operator_t *op, void *bytes, size_t max);
+
+    /* Right after init, the pages being what they were at the barrier: takes it back. Fails, naming
+       the difference, where the operator is not what it was. */
+    int (*restore)(tm_operator_t *op, const void *bytes, size_t sz);
 } tm_operator_ops_t;
 
 /* Implementations embed this as their first member. */

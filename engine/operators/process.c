@@ -154,6 +154,16 @@ static void process_fini(tm_operator_t *op)
     tm_keyed_state_clear(&p->state);
 }
 
+static size_t process_save(const tm_operator_t *op, void *bytes, size_t max)
+{
+    return tm_process_save((const tm_process_t *)op, bytes, max);
+}
+
+static int process_restore(tm_operator_t *op, const void *bytes, size_t sz)
+{
+    return tm_process_restore((tm_process_t *)op, bytes, sz);
+}
+
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static const tm_field_t *key_field(const tm_schema_t *in, const tm_key_t *key, uint32_t idx)
@@ -232,7 +242,9 @@ tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg, const tm_
                                           .on_time = process_time,
                                           .work = process_work,
                                           .on_end = process_end,
-                                          .fini = process_fini};
+                                          .fini = process_fini,
+                                          .save = process_save,
+                                          .restore = process_restore};
     tm_process_t *p = mem;
     *p = (tm_process_t){.op = {&ops},
                         .fns = cfg->fns,

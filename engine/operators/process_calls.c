@@ -1,5 +1,5 @@
 /* What the callbacks of a process function may call: the public names, which check that a key is
-   under way and that the state is of the kind that the call is for, and count what finds no room. */
+   under way and that the state is of the kind the call is for, and count what finds no room. */
 #include "engine/operators/process_private.h"
 
 #include "base/check.h"

@@ -44,4 +44,8 @@ struct tm_process {
 
 void tm_process_port_flush(process_port_t *port);
 
+/* process_roots.c: what lies outside of the pages, for the operator's save and restore. */
+size_t tm_process_save(const tm_process_t *p, void *bytes, size_t max);
+int tm_process_restore(tm_process_t *p, const void *bytes, size_t sz) TM_MUST_CHECK;
+
 #endif

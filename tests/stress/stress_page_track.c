@@ -43,7 +43,8 @@ static void run(uint32_t spare_cnt, uint64_t seed)
            (unsigned long long)rig.pages, (unsigned long long)rig.given_up,
            (unsigned long long)rig.failed, (unsigned long long)counts.copied);
     tm_assert(!rig.differs);
-    tm_assert(rig.good > 5);
+    /* With few frames nearly all are given up, and on a busy machine perhaps all. */
+    tm_assert(rig.good > 5 || (spare_cnt < rig.page_cnt && rig.given_up > 0));
     rig_close(&rig);
 }
 
