@@ -121,6 +121,15 @@ static void late_row(tm_window_general_t *g, const void *row)
     tm_emit_rows(&g->late, row, 1, g->row_sz);
 }
 
+/* A row of no window, or of a point of time that is over: it is late by its own time, too. */
+static void skipped_row(tm_window_general_t *g, const void *row, int64_t t)
+{
+    if (tm_window_is_late(g, t))
+        late_row(g, row);
+    else
+        tm_counter_add(g->counters.gap, 1);
+}
+
 static window_key_t *entry_get(tm_window_general_t *g, window_key_t *entry, uint64_t key,
                                uint32_t tag)
 {
@@ -169,7 +178,7 @@ static void row_session(tm_window_general_t *g, window_key_t *entry, uint64_t ke
     }
     tm_ref_t ref = tm_window_session(g, &entry, key, range, &late);
     if (ref) take(g, ref, row, idx);
-    if (late) late_row(g, row);
+    if (late) skipped_row(g, row, t);
 }
 
 /* The window of a range in the list of a key, from *link on; made where it is new. */
@@ -197,11 +206,7 @@ static void row_grid(tm_window_general_t *g, window_key_t *entry, uint64_t key, 
         return;
     }
     if (gap) {
-        /* A row between windows is late by its own time, as one whose windows are over. */
-        if (tm_window_is_late(g, t))
-            late_row(g, row);
-        else
-            tm_counter_add(g->counters.gap, 1);
+        skipped_row(g, row, t);
         return;
     }
     bool single = first.start == last.start && first.end == last.end;
