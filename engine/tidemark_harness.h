@@ -78,8 +78,8 @@ TM_API const tm_harness_event_t *tm_harness_next(tm_harness_t *harness);
 /* What results look like. */
 TM_API const tm_schema_t *tm_harness_rows_out(const tm_harness_t *harness);
 
-/* A field of a result: integers and decimals as they are stored, false where there is no such field,
-   it is null or does not fit. */
+/* A field of a result: integers and decimals as they are stored, false where there is none, it is
+   null or does not fit. */
 TM_API bool tm_harness_int64(const tm_harness_t *harness, const void *row, const char *field,
                              int64_t *value);
 TM_API bool tm_harness_double(const tm_harness_t *harness, const void *row, const char *field,

@@ -1,10 +1,10 @@
 /* sessions - bursts of activity per symbol: a session lasts until no trade came for two seconds.
 
    One row per session: symbol, window_start (its first trade), window_end (its last trade plus the
-   gap), trades, volume, sizes (different trade sizes), largest_1 .. largest_3 (trade sizes), open and
-   close, and what the function below works out from all of its trades: the longest pause between two
-   of them and how often the buying side changed. The first part is incremental; the second keeps the
-   trades of a session until it ends.
+   gap), trades, volume, sizes (different trade sizes), largest_1 .. largest_3 (trade sizes), open
+   and close, and what the function below works out from all of its trades: the longest pause
+   between two of them and how often the buying side changed. The first part is incremental; the
+   second keeps the trades of a session until it ends.
 
        sessions --connect wss://stream.binance.com:9443/ws/btcusdt@trade --out sessions
        sessions --replay capture.gz --out sessions --speed max */

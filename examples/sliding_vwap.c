@@ -1,9 +1,9 @@
 /* sliding_vwap - the volume-weighted average price of the last minute per symbol, every second.
 
-   One row per symbol and second in whose minute there was a trade: symbol, window_start, window_end,
-   vwap, volume, high, low, deviation (of the price, sample), trades. A trade that comes up to five
-   seconds after its window has fired makes the row again, with the same window_start; later ones go
-   to the folder `late`.
+   One row per symbol and second in whose minute there was a trade: symbol, window_start,
+   window_end, vwap, volume, high, low, deviation (of the price, sample), trades. A trade that
+   comes up to five seconds after its window has fired makes the row again, with the same
+   window_start; later ones go to the folder `late`.
 
        sliding_vwap --connect wss://stream.binance.com:9443/ws/btcusdt@trade --out vwap
        sliding_vwap --replay capture.gz --out vwap --speed max */

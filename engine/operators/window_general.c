@@ -71,7 +71,8 @@ static uint32_t general_work(tm_window_general_t *g)
     return done;
 }
 
-/* Does what is due for a key before a row of it is looked at. Returns its entry, which may be gone. */
+/* Does what is due for a key before a row of it is looked at. Returns its entry, which may be
+   gone. */
 static window_key_t *settle(tm_window_general_t *g, window_key_t *entry, uint64_t key, uint32_t tag)
 {
     if (!entry || !(g->firing[0] | g->firing[1])) return entry;

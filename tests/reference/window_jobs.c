@@ -1,7 +1,8 @@
 /* window_jobs - runs window jobs that tests/reference/window_reference.py makes up.
 
-   Reads jobs from standard input, one word-separated line each, then a line a step; writes what each
-   step put out. Workers are operators of their own that rows reach by their key and watermarks all.
+   Reads jobs from standard input, one word-separated line each, then a line a step; writes what
+   each step put out. Workers are operators of their own that rows reach by their key and
+   watermarks all.
 
        job WORKERS INPUTS KIND SIZE SLIDE OFFSET GAP LATENESS PROC TRIGGER COUNT INTERVAL PURGE
            EVICTOR AFTER KEEP RESULT UNSLICED
