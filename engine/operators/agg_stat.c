@@ -82,7 +82,7 @@ static void hll_add(uint8_t *registers, int64_t value)
 
 static double sigma(double x)
 {
-    if (x >= 1) return INFINITY;
+    if (x >= 1) return (double)INFINITY;
     double y = 1, z = x, before;
     do {
         x *= x;

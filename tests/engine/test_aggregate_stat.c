@@ -217,7 +217,7 @@ Test(aggregate_stat, distinct_counts_quantiles_and_the_largest_are_those_of_a_so
         tm_assert(result(&b, "about", &got));
         tm_assert(fabs((double)got - different) <= 2 + 5 * 0.0325 * different);
         for (uint32_t i = 0; i < 5; i++) {
-            char name[8];
+            char name[16];
             snprintf(name, sizeof name, "top_%u", i + 1);
             tm_assert_eq(result(&b, name, &got), i < n);
             tm_assert(i >= n || got == sorted[n - 1 - i].price);
@@ -273,7 +273,7 @@ Test(aggregate_stat, arrays_are_in_order_of_time_whatever_the_arrival)
     bench_run(&b, &spec, 1, rows, 4);
     int64_t got;
     for (int i = 1; i <= 3; i++) {
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "p_%d", i);
         tm_assert(result(&b, name, &got) && got == i);
     }
