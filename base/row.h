@@ -3,7 +3,8 @@
    Units    *_ns: Unix time; *_e8: scaled by 1e8; symbol: index into the symbol table
    Layout   a 24-byte header, then fields at fixed offsets given by the row's schema. Rows of one
             stream have one size, a multiple of 8 that the schema states, so it is not repeated in
-            each of them. Hot market rows (trade, quote) are exactly one cache line
+            each of them. Hot market rows (trade, quote, book level) are exactly one cache line;
+            rare ones (bar, ticker) take a whole number of them (base/market.h)
    Phase    byte 0 belongs to the ring: it carries the slot's phase tag (engine/runtime/ring.h).
             Everybody else writes 0 and does not look
    Times    TM_TIME_NONE (INT64_MIN) means "no timestamp"
@@ -52,6 +53,15 @@ enum {
     TM_SCHEMA_ID_CONTROL = 0,
     TM_SCHEMA_ID_TRADE = 1,
     TM_SCHEMA_ID_QUOTE = 2,
+    TM_SCHEMA_ID_AGG_TRADE = 3,
+    TM_SCHEMA_ID_DEPTH = 4,
+    TM_SCHEMA_ID_LEVEL = 5,
+    TM_SCHEMA_ID_MARK = 6,
+    TM_SCHEMA_ID_LIQUIDATION = 7,
+    TM_SCHEMA_ID_NOTICE = 8,
+    TM_SCHEMA_ID_BAR = 9, /* from here on rows take several cache lines */
+    TM_SCHEMA_ID_TICKER = 10,
+    TM_SCHEMA_ID_MARKET_CNT = 11,
     TM_SCHEMA_ID_USER = 16,
 };
 
@@ -81,11 +91,69 @@ typedef struct tm_quote {
 } tm_quote_t;
 static_assert(sizeof(tm_quote_t) == TM_CACHE_LINE, "a quote is one cache line");
 
-/* Room for any one hot market row; what parsers fill and rings of market rows hold. */
+/* Several trades of one taker order at one price, as some venues sum them up. */
+typedef struct tm_agg_trade {
+    tm_row_t row;            /* 00-23 */
+    uint64_t agg_id;         /* 24-31: the venue's id, contiguous per symbol */
+    int64_t price_e8;        /* 32-39 */
+    int64_t qty_e8;          /* 40-47 */
+    uint64_t first_trade_id; /* 48-55 */
+    int32_t trade_cnt;       /* 56-59: so the last one is first_trade_id + trade_cnt - 1 */
+    uint8_t side;            /* 60-60: tm_side_t of the aggressor */
+    uint8_t reserved[3];     /* 61-63: zero */
+} tm_agg_trade_t;
+static_assert(sizeof(tm_agg_trade_t) == TM_CACHE_LINE, "an aggregate trade is one cache line");
+
+/* How batches of a book follow one another; what tm_book_apply checks. */
+typedef enum tm_chain {
+    TM_CHAIN_NONE,  /* nothing says so, or a checksum does */
+    TM_CHAIN_RANGE, /* first_id is the last batch's last_id + 1 (Binance spot) */
+    TM_CHAIN_PREV,  /* prev_id is the last batch's last_id (Binance futures, OKX) */
+    TM_CHAIN_STEP,  /* last_id rises by one (Bybit) */
+} tm_chain_t;
+
+/* Head of a batch of book levels: a whole book or changes of it. `level_cnt` level rows of the same
+   symbol follow it in the parser's output, bids before asks where the venue sends them so. Batches
+   without levels count too: they move the ids. */
+typedef struct tm_depth {
+    tm_row_t row;         /* 00-23: event_ns: the venue's time (T, else E), else receive time */
+    uint64_t first_id;    /* 24-31: first update in the batch; 0 = not told */
+    uint64_t last_id;     /* 32-39: last update, the book's id once it is applied; 0 = not told */
+    uint64_t prev_id;     /* 40-47: last_id of the batch before; 0 = not told */
+    int64_t checksum;     /* 48-55: of the book once it is applied, 32 bits; 0 = none */
+    int32_t level_cnt;    /* 56-59 */
+    uint8_t snapshot;     /* 60-60: 1 = replaces the book */
+    uint8_t chain;        /* 61-61: tm_chain_t */
+    uint8_t price_digits; /* 62-62: digits behind the point as sent, the most of any level */
+    uint8_t qty_digits;   /* 63-63: 0xff: not counted */
+} tm_depth_t;
+static_assert(sizeof(tm_depth_t) == TM_CACHE_LINE, "the head of a batch is one cache line");
+
+enum { TM_DIGITS_NONE = 0xff };
+
+/* One level of a book: all there is at this price from now on. Quantity 0: the level is gone. */
+typedef struct tm_level {
+    tm_row_t row;      /* 00-23: times are the batch's, or the level's own where it has one */
+    int64_t price_e8;  /* 24-31 */
+    int64_t qty_e8;    /* 32-39 */
+    uint64_t first_id; /* 40-47: the batch's */
+    uint64_t last_id;  /* 48-55: the batch's */
+    int32_t order_cnt; /* 56-59: orders that make the quantity; 0 = not told */
+    uint8_t side;      /* 60-60: TM_SIDE_BUY = bid, TM_SIDE_SELL = ask */
+    uint8_t snapshot;  /* 61-61: the batch's */
+    uint8_t last;      /* 62-62: 1 = the batch ends here */
+    uint8_t reserved;  /* 63-63: zero */
+} tm_level_t;
+static_assert(sizeof(tm_level_t) == TM_CACHE_LINE, "a level is one cache line");
+
+/* One cache line of a parser's output: a hot market row, or a piece of a longer one. */
 typedef union tm_market_row {
     alignas(TM_CACHE_LINE) tm_row_t row;
     tm_trade_t trade;
     tm_quote_t quote;
+    tm_agg_trade_t agg_trade;
+    tm_depth_t depth;
+    tm_level_t level;
 } tm_market_row_t;
 static_assert(sizeof(tm_market_row_t) == TM_CACHE_LINE, "hot market rows are one cache line");
 

@@ -57,7 +57,9 @@ void tm_schema_init(tm_schema_t *schema, const char *name, uint16_t id);
    or TM_E_LIMIT / TM_E_CONFIG with a text that names the field. */
 int tm_schema_add(tm_schema_t *schema, const tm_field_t *like) TM_MUST_CHECK;
 
-/* The schemas of the fixed market rows (base/row.h). */
+/* The schema of market rows with a fixed schema id (base/row.h, base/market.h); NULL for other
+   ids. */
+const tm_schema_t *tm_schema_market(uint16_t schema_id);
 const tm_schema_t *tm_schema_trade(void);
 const tm_schema_t *tm_schema_quote(void);
 

@@ -44,11 +44,19 @@ TM_API int tm_main(int argc, char **argv, tm_build_fn *build);
 
 /* ---- Sources --------------------------------------------------------------------------------- */
 
-/* Which market rows a feed yields. */
+/* Which market rows a feed yields; their fields are in docs/venues.md. Symbol, event_time and
+   recv_time are part of all of them. */
 typedef enum tm_rows {
-    TM_ROWS_TRADE = 1, /* symbol, event_time, recv_time, trade_id, price, qty, publish_time, side */
-    TM_ROWS_QUOTE =
-        2, /* symbol, event_time, recv_time, update_id, bid_price, bid_qty, ask_price, ask_qty */
+    TM_ROWS_TRADE = 1,       /* trade_id, price, qty, publish_time, side */
+    TM_ROWS_QUOTE = 2,       /* update_id, bid_price, bid_qty, ask_price, ask_qty */
+    TM_ROWS_AGG_TRADE = 3,   /* agg_id, price, qty, first_trade_id, trade_count, side */
+    TM_ROWS_DEPTH = 4,       /* batches of book levels: first_id, last_id, prev_id, ... */
+    TM_ROWS_LEVEL = 5,       /* the levels: price, qty, side, first_id, last_id, snapshot, ... */
+    TM_ROWS_MARK = 6,        /* mark_price, index_price, funding_rate, ... */
+    TM_ROWS_LIQUIDATION = 7, /* price, average_price, qty, filled_qty, side */
+    TM_ROWS_NOTICE = 8,      /* replies, errors, heartbeats: id, code, seq, what */
+    TM_ROWS_BAR = 9,         /* the venue's own bars: open_time, interval_ns, open, high, ... */
+    TM_ROWS_TICKER = 10,     /* last_price, bid_price, ask_price, volume, ... */
 } tm_rows_t;
 
 typedef struct tm_feed_spec {

@@ -25,6 +25,7 @@
 
 #include "base/row.h"
 #include "base/schema.h"
+#include "tidemark_process.h"
 #include "tidemark_types.h"
 
 #ifdef __cplusplus
@@ -170,6 +171,26 @@ TM_API tm_stream_t *tm_key_by_fields(tm_stream_t *in, const char *const *fields)
 
 /* Every row goes to every worker. */
 TM_API tm_stream_t *tm_broadcast(tm_stream_t *in);
+
+/* ---- Process functions (tidemark_process.h) -------------------------------------------------- */
+
+typedef struct tm_process_spec {
+    const char *name;
+    const tm_struct_t *out; /* rows of tm_process_emit */
+    tm_process_fns_t fns;
+    void *user;
+    const tm_state_spec_t *states; /* callbacks name a state by its place here */
+    size_t state_cnt;
+    const tm_side_spec_t *sides;
+    size_t side_cnt;
+    int64_t timer_grain_ns; /* timers are rounded up to multiples of it; 0 = as given */
+} tm_process_spec_t;
+
+TM_API tm_stream_t *tm_process(tm_stream_t *keyed, const tm_process_spec_t *spec);
+
+/* Of two inputs, keyed by fields of the same types: rows of a key meet in one state. */
+TM_API tm_stream_t *tm_process_two(tm_stream_t *first, tm_stream_t *second,
+                                   const tm_process_spec_t *spec);
 
 /* ---- Sinks in C ------------------------------------------------------------------------------ */
 

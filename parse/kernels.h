@@ -24,6 +24,7 @@ typedef struct tm_scan {
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 
+union tm_market_row;
 struct tm_shape;
 struct tm_shapes;
 struct tm_stencil;
@@ -39,6 +40,13 @@ typedef struct tm_kernels {
        tm_numeral_read: signs, exponents, leading zeros, many digits, and all that is no number.
        Writes up to TM_NUMERAL_CNT_MAX magnitudes; converted ones are below 1e16. */
     uint32_t (*numerals)(const uint8_t *bytes, const tm_numerals_t *numerals, uint64_t *magnitudes);
+
+    /* Copies `blank` to `cnt` rows and stores in them what the first two strings of so many levels
+       hold: price and quantity. Level i's quotes are at[i * stride], offsets of bytes. Returns how
+       many it has done before the first whose numbers are left to tm_numeral_read. NULL where the
+       set has none (parse/levels.h). */
+    uint32_t (*levels)(const uint8_t *bytes, const uint16_t *at, uint32_t stride, uint32_t cnt,
+                       const union tm_market_row *blank, union tm_market_row *rows);
 
     /* What a message's shape is found by, and the shape it has, its numbers stored over a copy of
        the shape's image in `result`; NULL where it has none (parse/shape.h). */

@@ -123,7 +123,7 @@ static bool learn_hole(learner_t *t, const tm_value_t *v, tm_layout_hole_t *hole
 /* The field whose value this is, or TM_EVENT_FIELD_NONE. */
 static uint8_t field_of(const tm_kind_t *kind, const tm_members_t *members, const tm_value_t *v)
 {
-    for (uint8_t i = 0; i < kind->field_cnt; i++) {
+    for (uint8_t i = 0; i < kind->decl->field_cnt; i++) {
         uint32_t key = kind->field_key[i];
         if ((members->present >> key & 1) && members->at[key].from == v->from) return i;
     }

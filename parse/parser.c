@@ -3,14 +3,17 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "parse/dead_letter.h"
-#include "parse/event.h"
 #include "parse/layout.h"
+#include "parse/message.h"
 #include "parse/shape.h"
 #include "parse/stencil.h"
-#include "parse/venues/binance.h"
+#include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+/* Connections whose sequence numbers are watched. */
+enum { SEQ_CONN_MAX = 64 };
 
 struct tm_parser {
     const tm_kernels_t *kernels;
@@ -22,10 +25,11 @@ struct tm_parser {
     tm_dead_letters_t *letters;
     bool any_order_only, stencils_on, shapes_on;
     tm_counter_t *shape, *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
-    tm_walk_t walk;
-    tm_members_t members, payload;
+    tm_message_t message;
     const tm_kind_t
         *only_kind; /* of the one event of the last message that took any order, or NULL */
+    tm_counter_t *seq_gaps;
+    uint64_t seqs[SEQ_CONN_MAX]; /* the next sequence number of each connection, 0 = unknown */
     alignas(TM_CACHE_LINE) uint16_t at[TM_SCAN_QUOTE_MAX]; /* [0] = 0, then the quotes */
 };
 
@@ -35,6 +39,7 @@ static void counters_open(tm_parser_t *p, tm_counter_set_t *set)
     p->fast = tm_counter_get(set, "parse_fast");
     p->any_order = tm_counter_get(set, "parse_any_order");
     p->dead = tm_counter_get(set, "dead_letters");
+    p->seq_gaps = tm_counter_get(set, "sequence_gaps");
     for (tm_reason_t r = TM_REASON_NONE + 1; r < TM_REASON_CNT; r++)
         p->reasons[r] = tm_counter_get(set, tm_reason_counter(r));
     for (uint32_t k = 0; k < p->dialect.kind_cnt; k++)
@@ -57,7 +62,8 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
         tm_parser_close(p);
         return tm_error_context(err, "parser");
     }
-    tm_dialect_init(&p->dialect, tm_venue_binance());
+    tm_dialect_init(&p->dialect, cfg->venue ? cfg->venue : tm_venue_binance(), cfg->no_books);
+    p->message.ctx = (tm_event_ctx_t){p->kernels, &p->dialect, &p->symbols};
     counters_open(p, cfg->counters);
     *out = p;
     return 0;
@@ -69,11 +75,6 @@ void tm_parser_close(tm_parser_t *parser)
     tm_shapes_close(&parser->shapes);
     tm_dead_letters_close(parser->letters);
     free(parser);
-}
-
-static tm_event_ctx_t event_ctx(tm_parser_t *p)
-{
-    return (tm_event_ctx_t){p->kernels, &p->dialect, &p->symbols};
 }
 
 /* Takes the values of a message that follows a layout. False where the any-order path has to say
@@ -97,120 +98,17 @@ static bool take(tm_parser_t *p, const tm_frame_t *frame, const tm_layout_t *l,
     return row->row.symbol != TM_SYMBOL_NONE;
 }
 
-/* What the any-order path has made of a message so far. */
-typedef struct outcome {
-    tm_market_row_t *rows;
-    uint32_t row_cnt, cap;
-    const tm_kind_t *kind; /* of the last event */
-    uint32_t event_cnt;
-    uint32_t kind_cnts[TM_KIND_CNT_MAX];
-} outcome_t;
-
-/* One object that is an event. */
-static tm_reason_t event(tm_parser_t *p, const tm_frame_t *frame, const tm_members_t *members,
-                         outcome_t *o)
-{
-    const tm_event_ctx_t ctx = event_ctx(p);
-    o->kind = tm_event_kind(&p->dialect, frame->data, members);
-    p->walk.bad_off = 0;
-    if (!o->kind) return TM_REASON_UNKNOWN;
-    o->kind_cnts[o->kind->idx]++;
-    o->event_cnt++;
-    if (o->kind->decl->schema_id == 0) return TM_REASON_NONE;
-    if (o->row_cnt == o->cap) return TM_REASON_LIMIT;
-    return tm_event_row(&ctx, o->kind, frame, members, &o->rows[o->row_cnt++], &p->walk.bad_off);
-}
-
-/* The array of events at pos. Errors of form come before errors of meaning: the array is read to
-   its end before one of the latter is told. */
-static tm_reason_t event_array(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
-{
-    tm_walk_t *w = &p->walk;
-    tm_reason_t reason, first = TM_REASON_NONE;
-    uint32_t first_off = 0;
-    uint8_t c;
-    w->pos++;
-    if (tm_walk_peek(w) == ']') {
-        w->pos++;
-        return TM_REASON_UNKNOWN;
-    }
-    do {
-        tm_value_t v;
-        bool object = tm_walk_peek(w) == '{';
-        reason = object ? tm_walk_object(w, &p->members, NULL) : tm_walk_value(w, &v);
-        if (reason) return reason;
-        if (!first) {
-            first = object ? event(p, frame, &p->members, o) : TM_REASON_UNKNOWN;
-            first_off = w->bad_off;
-        }
-        c = tm_walk_peek(w);
-        if (c != ',' && c != ']') return tm_walk_unexpected(w);
-        w->pos++;
-    } while (c == ',');
-    w->bad_off = first_off;
-    return first;
-}
-
-/* Nothing but white space may follow. */
-static tm_reason_t finish(tm_walk_t *w)
-{
-    tm_walk_peek(w);
-    if (w->pos == w->sz) return TM_REASON_NONE;
-    w->bad_off = w->pos;
-    return TM_REASON_SYNTAX;
-}
-
-static tm_reason_t top_object(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
-{
-    const tm_dialect_t *d = &p->dialect;
-    tm_walk_t *w = &p->walk;
-    tm_reason_t reason = tm_walk_object(w, &p->members, &p->payload);
-    if (!reason) reason = finish(w);
-    if (reason) return reason;
-    uint64_t envelope = 1ull << d->topic_key | 1ull << d->payload_key;
-    const tm_value_t *inner = &p->members.at[d->payload_key];
-    if ((p->members.present & envelope) != envelope) return event(p, frame, &p->members, o);
-    if (inner->type == TM_VALUE_OBJECT) return event(p, frame, &p->payload, o);
-    if (inner->type != TM_VALUE_ARRAY) return TM_REASON_UNKNOWN;
-    uint32_t from = inner->from;
-    tm_walk_seek(w, from);
-    return event_array(p, frame, o);
-}
-
-static tm_reason_t top(tm_parser_t *p, const tm_frame_t *frame, outcome_t *o)
-{
-    tm_walk_t *w = &p->walk;
-    tm_value_t v;
-    uint8_t c = tm_walk_peek(w);
-    if (c == '{') return top_object(p, frame, o);
-    tm_reason_t reason = c == '[' ? event_array(p, frame, o) : tm_walk_value(w, &v);
-    uint32_t bad_off = w->bad_off;
-    if (reason != TM_REASON_NONE && reason <= TM_REASON_NESTING) return reason;
-    tm_reason_t form = finish(w);
-    if (form) return form;
-    w->bad_off = c == '[' ? bad_off : 0;
-    return c == '[' ? reason : TM_REASON_UNKNOWN;
-}
-
-/* The members that the only event of a message came from. */
-static const tm_members_t *only_members(const tm_parser_t *p)
-{
-    const tm_dialect_t *d = &p->dialect;
-    uint64_t envelope = 1ull << d->topic_key | 1ull << d->payload_key;
-    return (p->members.present & envelope) == envelope ? &p->payload : &p->members;
-}
-
 /* Walks the message once more, noting all its scalars, and makes a layout of it. */
 static void learn(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
                   const tm_kind_t *kind)
 {
-    tm_walk_t *w = &p->walk;
+    tm_walk_t *w = &p->message.walk;
     if (!tm_layouts_may_learn(&p->layouts)) return;
     tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
     tm_walk_scanned(w, quote_cnt, false);
     w->noting = true;
-    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->members, &p->payload)) return;
-    int32_t idx = tm_layouts_learn(&p->layouts, w, p->at, kind, only_members(p));
+    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->message.outer, &p->message.event)) return;
+    int32_t idx = tm_layouts_learn(&p->layouts, w, p->at, kind, tm_message_only(&p->message));
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
 
@@ -221,7 +119,7 @@ static bool field_part(tm_shape_part_t *part, const uint8_t *bytes, const tm_ven
     part->off = field->off;
     part->factor = 1;
     part->use = TM_SHAPE_NUMBER;
-    switch (field->form) {
+    switch ((int)field->form) {
     case TM_FORM_DECIMAL:
         part->scale = TM_NUMERAL_SCALE;
         return true;
@@ -238,8 +136,9 @@ static bool field_part(tm_shape_part_t *part, const uint8_t *bytes, const tm_ven
     case TM_FORM_BUYER_MAKER:
         part->use = TM_SHAPE_FIXED;
         return true;
+    default:
+        return false;
     }
-    return false;
 }
 
 /* All scalars of the walked message, those of declared fields last and in the order of the fields,
@@ -247,8 +146,8 @@ static bool field_part(tm_shape_part_t *part, const uint8_t *bytes, const tm_ven
 static uint32_t shape_parts(const tm_parser_t *p, const tm_kind_t *kind, const tm_market_row_t *row,
                             tm_shape_part_t parts[TM_WALK_SCALAR_MAX])
 {
-    const tm_walk_t *w = &p->walk;
-    const tm_members_t *members = only_members(p);
+    const tm_walk_t *w = &p->message.walk;
+    const tm_members_t *members = tm_message_only(&p->message);
     const tm_value_t *tag = &members->at[p->dialect.tag_key];
     bool tagged = members->present >> p->dialect.tag_key & 1;
     /* A symbol that is no field of the event was told by other text around it. */
@@ -256,7 +155,7 @@ static uint32_t shape_parts(const tm_parser_t *p, const tm_kind_t *kind, const t
     uint64_t declared = 0; /* scalars that are fields */
     uint32_t cnt = 0, tail = w->scalar_cnt;
     if (w->scalar_cnt > TM_WALK_SCALAR_MAX) return 0;
-    for (uint32_t f = kind->field_cnt; f-- > 0;) {
+    for (uint32_t f = kind->decl->field_cnt; f-- > 0;) {
         uint32_t key = kind->field_key[f], i = 0;
         if (!(members->present >> key & 1) || members->at[key].type == TM_VALUE_NULL) continue;
         while (i < w->scalar_cnt && w->scalars[i].from != members->at[key].from) i++;
@@ -278,11 +177,11 @@ static uint32_t shape_parts(const tm_parser_t *p, const tm_kind_t *kind, const t
 static void learn_shape(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t *kind,
                         const tm_market_row_t *row)
 {
-    tm_walk_t *w = &p->walk;
+    tm_walk_t *w = &p->message.walk;
     tm_shape_part_t parts[TM_WALK_SCALAR_MAX];
     tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
     w->noting = true;
-    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->members, &p->payload)) return;
+    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->message.outer, &p->message.event)) return;
     uint32_t cnt = shape_parts(p, kind, row, parts);
     if (cnt == 0) return;
     const tm_shape_message_t message = {.key = p->kernels->shape_key(frame->data, frame->sz),
@@ -300,31 +199,43 @@ static void learn_shape(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t
             s->note = 0;
 }
 
+/* Follows the sequence numbers of a connection. One that starts anew begins at 0. */
+static void sequence_see(tm_parser_t *p, uint32_t conn_idx, uint64_t seq)
+{
+    uint64_t *next = &p->seqs[conn_idx % SEQ_CONN_MAX];
+    if (*next != 0 && seq != 0 && seq != *next) tm_counter_add(p->seq_gaps, 1);
+    *next = seq + 1;
+}
+
 static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows,
                           uint32_t cap)
 {
-    outcome_t o = {.rows = rows, .cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX};
-    tm_reason_t reason = top(p, frame, &o);
+    tm_message_out_t *o = &p->message.out;
+    o->rows = rows;
+    o->cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX;
+    tm_reason_t reason = tm_message_read(&p->message, frame);
     p->only_kind = NULL;
     tm_counter_add(p->any_order, 1);
     if (reason) {
         tm_counter_add(p->dead, 1);
         tm_counter_add(p->reasons[reason], 1);
-        tm_dead_letters_add(p->letters, frame, reason, p->walk.bad_off);
+        tm_dead_letters_add(p->letters, frame, reason, p->message.walk.bad_off);
         return 0;
     }
-    if (o.event_cnt == 1) tm_counter_add(p->kinds[o.kind->idx], 1);
-    for (uint32_t k = 0; o.event_cnt > 1 && k < p->dialect.kind_cnt; k++)
-        tm_counter_add(p->kinds[k], o.kind_cnts[k]);
-    if (o.event_cnt == 1) p->only_kind = o.kind;
-    return o.row_cnt;
+    if (o->has_seq) sequence_see(p, frame->conn_idx, o->seq);
+    for (uint32_t k = 0; k < p->dialect.kind_cnt; k++)
+        if (o->kind_cnts[k]) tm_counter_add(p->kinds[k], o->kind_cnts[k]);
+    /* Where the topic tells the kind, a form with another topic may be another kind. */
+    bool told = p->dialect.decl->topic != TM_TOPIC_PLAIN;
+    if (o->event_cnt == 1 && o->kind->plain && !told) p->only_kind = o->kind;
+    return o->line_cnt;
 }
 
 static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind, tm_counter_t *path)
 {
     tm_counter_add(path, 1);
     tm_counter_add(p->kinds[kind->idx], 1);
-    return kind->decl->schema_id != 0;
+    return kind->schema_id != 0;
 }
 
 /* The fast path in one kernel. NULL where the message has to take another one. */
@@ -360,11 +271,11 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
             }
         }
     }
-    tm_walk_start(&p->walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
-    if (small) tm_walk_scanned(&p->walk, cnt, scan.odd);
+    tm_walk_start(&p->message.walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
+    if (small) tm_walk_scanned(&p->message.walk, cnt, scan.odd);
     uint32_t row_cnt = any_order(p, frame, rows, cap);
     /* An array of events has moved the walk's window over the quotes. */
-    bool scanned = small && p->walk.base == 0 && bytes[0] == '{';
+    bool scanned = small && p->message.walk.base == 0 && bytes[0] == '{';
     if (scanned && p->only_kind && !scan.odd && !p->any_order_only)
         learn(p, frame, cnt, p->only_kind);
     return row_cnt;
@@ -398,8 +309,7 @@ static uint32_t parse_slowly(tm_parser_t *p, const tm_frame_t *frame, tm_market_
         row_cnt = parse(p, frame, rows, cap);
         kind = p->only_kind;
     }
-    if (learning && kind && row_cnt == (kind->decl->schema_id != 0) &&
-        tm_shapes_may_learn(&p->shapes))
+    if (learning && kind && row_cnt == (kind->schema_id != 0) && tm_shapes_may_learn(&p->shapes))
         learn_shape(p, frame, kind, rows);
     return row_cnt;
 }

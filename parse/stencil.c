@@ -78,6 +78,7 @@ static bool add_numbers(builder_t *b, bool declared)
             if (is_declared != declared) continue;
             const tm_venue_field_t *f = is_declared ? &l->kind->decl->fields[l->fields[i]] : NULL;
             bool is_time = f && f->form == TM_FORM_TIME;
+            if (f && f->form == TM_FORM_LAST_ID) return false;
             if (is_time != (pass == 0)) continue;
             bool integer = l->integers >> i & 1;
             uint32_t lane = add_lane(b, &l->numerals[i], integer ? LANE_INTEGER : LANE_DECIMAL);
@@ -129,7 +130,7 @@ static bool build(tm_stencil_t *s, const tm_layout_t *l)
     if (l->quote_cnt > TM_STENCIL_QUOTE_MAX) return false;
     s->kind = l->kind;
     s->quote_cnt = l->quote_cnt;
-    memcpy(&s->blank, &l->kind->blank, sizeof s->blank);
+    memcpy(&s->blank, l->kind->blank, sizeof s->blank);
     s->tail[l->quote_cnt] = (uint8_t)l->tail;
     s->tail_mask[l->quote_cnt] = l->tail ? 0xff : 0;
     add_symbol(&b);

@@ -16,6 +16,8 @@ void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialec
     walk->scalar_cnt = 0;
     walk->odd = false;
     walk->noting = false;
+    walk->base = walk->end = 0;
+    walk->at_cnt = 0;
     tm_walk_seek(walk, 0);
 }
 
@@ -26,9 +28,22 @@ void tm_walk_scanned(tm_walk_t *walk, uint32_t cnt, bool odd)
     walk->odd = odd;
 }
 
+/* A place of the window in hand keeps its list of quotes; any other one starts a window. */
 void tm_walk_seek(tm_walk_t *walk, uint32_t pos)
 {
     walk->pos = pos;
+    if (pos >= walk->base && pos < walk->end) {
+        uint32_t low = 0, high = walk->at_cnt;
+        while (low < high) {
+            uint32_t mid = (low + high) / 2;
+            if (walk->base + walk->at[mid] < pos)
+                low = mid + 1;
+            else
+                high = mid;
+        }
+        walk->at_idx = low;
+        return;
+    }
     walk->base = walk->end = pos;
     walk->at_cnt = walk->at_idx = 0;
     walk->scan = (tm_scan_t){0};

@@ -9,9 +9,9 @@
    Exchange rows that change the thread: to the worker of their key, to every worker, to worker 0,
             or to the workers in turn. Readers of one key_by share one exchange: rows travel once
    Stages   0 is the source; an exchange leads into the stage after that of its producer; an
-            operator is in the latest stage that its rows come from. A thread that waits for room in an
-            exchange of stage s goes on with what arrives for stages s and above, so the one that
-            waits for the highest stage always gets room: exchanges cannot deadlock. What runs
+            operator is in the latest stage that its rows come from. A thread that waits for room
+            in an exchange of stage s goes on with what arrives for stages s and above, so the one
+            that waits for the highest stage always gets room: exchanges cannot deadlock. What runs
             meanwhile has a higher stage than anything that waits, so no operator meets itself
    Threads  built on the main thread, immutable afterwards
    Errors   TM_E_CONFIG with a text

@@ -29,17 +29,12 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
     if (!feed) return &job->broken;
     node->spec = feed;
     feed->rows = spec->rows;
-    switch (spec->rows) {
-    case TM_ROWS_TRADE:
-        node->schema = *tm_schema_trade();
-        break;
-    case TM_ROWS_QUOTE:
-        node->schema = *tm_schema_quote();
-        break;
-    default:
-        return tm_job_fail(job, "source_feed %s: rows must be TM_ROWS_TRADE or TM_ROWS_QUOTE",
-                           node->name);
-    }
+    const tm_schema_t *schema = tm_schema_market((uint16_t)spec->rows);
+    if (!schema)
+        return tm_job_fail(
+            job, "source_feed %s: rows must be one of TM_ROWS_*, TM_ROWS_TRADE to begin with",
+            node->name);
+    node->schema = *schema;
     if (spec->url && strlen(spec->url) >= sizeof feed->url)
         return tm_job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
                            sizeof feed->url - 1);

@@ -96,7 +96,7 @@ static uint32_t raise_to_max(tm_valve_t *valve)
 {
     int64_t max = TM_TIME_NONE;
     for (uint32_t i = 0; i < valve->input_cnt; i++)
-        if (!valve->inputs[i].ended && valve->inputs[i].wm_ns > max) max = valve->inputs[i].wm_ns;
+        if (valve->inputs[i].wm_ns > max) max = valve->inputs[i].wm_ns;
     if (max <= valve->out_ns) return 0;
     valve->out_ns = max;
     return TM_VALVE_WATERMARK;
@@ -108,12 +108,11 @@ static input_t *input_at(tm_valve_t *valve, uint32_t input_idx)
     return &valve->inputs[input_idx];
 }
 
-/* Nothing comes from the input any more: the others decide. Its own last promise was a true one,
-   but to take part with INT64_MAX it must not: the others may be idle, and idle is not ended. */
+/* Nothing comes from the input any more: the others decide. Its last promise stays a true one, but
+   with INT64_MAX it must not take part: the others may be idle, and idle is not ended. */
 static uint32_t input_end(tm_valve_t *valve, input_t *in)
 {
     in->ended = true;
-    in->wm_ns = INT64_MAX;
     if (--valve->open_cnt == 0) {
         valve->out_ns = INT64_MAX;
         uint32_t what = TM_VALVE_WATERMARK | (valve->out_active ? 0u : TM_VALVE_ACTIVE);

@@ -25,7 +25,8 @@ enum {
 typedef struct target {
     const struct tm_stream *node;
     uint32_t cnt;
-    tm_market_row_t *rows; /* BATCH_ROWS */
+    uint32_t row_sz;
+    uint8_t *rows; /* BATCH_ROWS */
 } target_t;
 
 struct tm_frame_reader {
@@ -35,7 +36,7 @@ struct tm_frame_reader {
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_counter_t *rows_in, *rows_other;
-    tm_market_row_t rows[TM_PARSER_ROW_MAX];
+    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frames[FRAME_BURST];
 };
 
@@ -64,7 +65,7 @@ static void flush(feed_source_t *f)
         target_t *target = &r->targets[t];
         if (target->cnt == 0) continue;
         tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->conn_idx, target->rows,
-                     target->cnt, sizeof target->rows[0]);
+                     target->cnt, target->row_sz);
         target->cnt = 0;
     }
 }
@@ -78,7 +79,7 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
         if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
             continue;
         if (target->cnt == BATCH_ROWS) flush(f);
-        target->rows[target->cnt++] = *row;
+        memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
         taken = true;
     }
     tm_counter_add(taken ? r->rows_in : r->rows_other, 1);
@@ -87,15 +88,16 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
 static void frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
-    uint32_t row_cnt = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
+    uint32_t lines = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
     uint32_t conn_idx = f->path ? 0 : frame->conn_idx;
-    if (row_cnt > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
+    if (lines > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
         flush(f);
         f->conn_idx = conn_idx;
         f->ingress_ns = frame->ingress_ns;
         tm_task_ingress(f->src.task, frame->ingress_ns);
     }
-    for (uint32_t i = 0; i < row_cnt; i++) row_take(f, &r->rows[i]);
+    for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
+        row_take(f, &r->rows[i]);
 }
 
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
@@ -269,18 +271,24 @@ int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *c
     *out = r;
     r->cfg = *cfg;
     const tm_job_t *job = cfg->topo->job;
+    bool books = false;
+    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
+    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
     for (const struct tm_stream *n = tm_job_next(job, &tm_feed_node, 0); n;
          n = tm_job_next(job, &tm_feed_node, n->node_idx + 1)) {
         if (r->target_cnt == TARGET_MAX)
             return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
         target_t *target = &r->targets[r->target_cnt++];
         target->node = n;
-        target->rows = aligned_alloc(TM_CACHE_LINE, BATCH_ROWS * sizeof target->rows[0]);
+        target->row_sz = n->schema.row_sz;
+        target->rows = aligned_alloc(TM_CACHE_LINE, (size_t)BATCH_ROWS * target->row_sz);
         if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+        books |= n->schema.id == TM_SCHEMA_ID_DEPTH || n->schema.id == TM_SCHEMA_ID_LEVEL;
     }
     r->rows_in = tm_counter_get(cfg->counters, "rows_in");
     r->rows_other = tm_counter_get(cfg->counters, "rows_other");
-    const tm_parser_cfg_t parser = {.symbols = cfg->symbols, .counters = cfg->counters};
+    const tm_parser_cfg_t parser = {
+        .symbols = cfg->symbols, .counters = cfg->counters, .no_books = !books};
     return tm_parser_open(&r->parser, &parser);
 }
 
@@ -290,6 +298,7 @@ void tm_frame_reader_close(tm_frame_reader_t *reader)
     for (uint32_t t = 0; t < reader->target_cnt; t++) free(reader->targets[t].rows);
     if (reader->parser) tm_parser_close(reader->parser);
     tm_recorder_close(reader->recorder);
+    free(reader->rows);
     free(reader);
 }
 

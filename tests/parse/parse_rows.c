@@ -2,7 +2,9 @@
    (tests/reference/parse_reference.py): one line a message, its rows field by field. Runs every
    instruction set, with and without the fast path, and fails where two of them differ. */
 #include "base/check.h"
+#include "base/decimal.h"
 #include "base/error.h"
+#include "base/schema.h"
 #include "parse/kernels.h"
 #include "parse/parser.h"
 #include "tests/parse/capture.h"
@@ -29,25 +31,60 @@ static void mode_open(parse_mode_t *m, uint32_t idx)
     TM_CHECK(tm_parser_open(&m->parser, &cfg) == 0, "%s", tm_error_text());
 }
 
+static void print_field(const tm_symbols_t *symbols, const tm_market_row_t *r, const tm_field_t *f)
+{
+    const uint8_t *at = (const uint8_t *)r + f->off;
+    char text[TM_SYMBOL_SZ_MAX + 1];
+    size_t sz;
+    int64_t v;
+    int32_t v32;
+    tm_i128_t wide;
+    switch ((int)f->type) {
+    case TM_TYPE_SYMBOL:
+        memcpy(text, tm_symbols_name(symbols, r->row.symbol, &sz), sizeof text);
+        for (size_t i = 0; i < sz; i++)
+            if ((uint8_t)text[i] < 0x20) text[i] = '?'; /* the lines must stay lines */
+        printf(" %s", r->row.symbol == TM_SYMBOL_NONE ? "-" : text);
+        break;
+    case TM_TYPE_BOOL:
+    case TM_TYPE_SIDE:
+        printf(" %u", *at);
+        break;
+    case TM_TYPE_I32:
+        memcpy(&v32, at, sizeof v32);
+        printf(" %" PRId32, v32);
+        break;
+    case TM_TYPE_DECIMAL128:
+        memcpy(&wide, at, sizeof wide);
+        tm_decimal_format(text, wide, 0);
+        printf(" %s", text);
+        break;
+    case TM_TYPE_U64:
+        memcpy(&v, at, sizeof v);
+        printf(" %" PRIu64, (uint64_t)v);
+        break;
+    default:
+        memcpy(&v, at, sizeof v);
+        printf(" %" PRId64, v);
+        break;
+    }
+}
+
+/* The schema's name and all fields in its order; absent ones are a dash. */
 static void print_row(const tm_symbols_t *symbols, const tm_market_row_t *r)
 {
-    char symbol[TM_SYMBOL_SZ_MAX + 1] = "";
-    size_t sz;
-    memcpy(symbol, tm_symbols_name(symbols, r->row.symbol, &sz), sizeof symbol);
-    for (size_t i = 0; i < sz; i++)
-        if ((uint8_t)symbol[i] < 0x20) symbol[i] = '?'; /* the lines must stay lines */
-    if (r->row.schema_id == TM_SCHEMA_ID_TRADE) {
-        const tm_trade_t *t = &r->trade;
-        printf("T %s %" PRId64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64 " %u\n",
-               symbol, t->row.event_ns, t->row.recv_ns, t->trade_id, t->price_e8, t->qty_e8,
-               t->publish_ns, t->side);
-    } else {
-        const tm_quote_t *q = &r->quote;
-        printf("Q %s %" PRId64 " %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %" PRId64
-               " %" PRId64 "\n",
-               symbol, q->row.event_ns, q->row.recv_ns, q->update_id, q->bid_px_e8, q->bid_qty_e8,
-               q->ask_px_e8, q->ask_qty_e8);
+    const tm_schema_t *s = tm_schema_market(r->row.schema_id);
+    uint64_t nulls = 0;
+    if (s->null_off) memcpy(&nulls, (const uint8_t *)r + s->null_off, sizeof nulls);
+    printf("%s", s->name);
+    for (uint32_t i = 0; i < s->field_cnt; i++) {
+        const tm_field_t *f = &s->fields[i];
+        if (f->nullable && (nulls >> f->null_bit & 1))
+            printf(" -");
+        else
+            print_field(symbols, r, f);
     }
+    printf("\n");
 }
 
 static void print_counter(void *ctx, const char *owner, const char *name, uint64_t value)
@@ -69,7 +106,8 @@ static void one(parse_mode_t *modes, const tm_frame_t *frame)
             fprintf(stderr, "mode %u differs: %.*s\n", m, (int)frame->sz, frame->data);
     }
     if (cnt == 0) printf("-\n");
-    for (uint32_t i = 0; i < cnt; i++) print_row(modes[0].symbols, &rows[0][i]);
+    for (uint32_t i = 0; i < cnt; i += tm_market_lines(rows[0][i].row.schema_id))
+        print_row(modes[0].symbols, &rows[0][i]);
 }
 
 int main(int argc, char **argv)

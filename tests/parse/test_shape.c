@@ -47,7 +47,7 @@ Test(shape, any_byte_of_a_wrapped_ticker_may_change)
 
 Test(shape, any_byte_of_a_message_without_rows_may_change)
 {
-    every_byte_changed(AGG_TRADE);
+    every_byte_changed(INDEX_PRICE);
 }
 
 Test(shape, signs_exponents_zeros_and_long_numbers_are_never_taken_for_plain_ones)

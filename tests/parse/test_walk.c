@@ -67,8 +67,8 @@ Test(walk, nesting_is_taken_to_its_limit_and_no_further)
     for (uint32_t depth = 1; depth <= 520; depth += depth < 500 ? 100 : 1) {
         memset(text, '[', depth);
         memset(text + depth, ']', depth);
-        /* The outermost bracket is read by the array of events. */
-        const char *want = depth > 513 ? "bad_nesting" : "unknown";
+        /* TM_WALK_DEPTH_MAX, the outermost bracket included. */
+        const char *want = depth > 512 ? "bad_nesting" : "unknown";
         tm_assert_str(rig_reason(&rig, text, 2 * depth), want);
     }
     memset(text, '[', sizeof text);
@@ -90,7 +90,7 @@ Test(walk, strings_and_escapes_cross_windows)
             memset(text + sz, '\\', slashes);
             sz += slashes;
             int n = snprintf(text + sz, sizeof text - sz,
-                             "\"%s,\"e\":\"depthUpdate\",\"b\":[[\"1\",\"2\"],[\"3\",\"4\"]]}",
+                             "\"%s,\"e\":\"blockTrade\",\"b\":[[\"1\",\"2\"],[\"3\",\"4\"]]}",
                              slashes % 2 ? "\"" : "");
             sz += (size_t)n;
             const char *reason = rig_reason(&rig, text, sz);
@@ -123,7 +123,7 @@ Test(walk, arrays_of_pairs_are_checked_in_full)
     rig_open(&rig);
     for (size_t i = 0; i < TM_ARRAY_CNT(examples); i++) {
         char text[400];
-        int n = snprintf(text, sizeof text, "{\"e\":\"depthUpdate\",\"b\":%s}", examples[i].levels);
+        int n = snprintf(text, sizeof text, "{\"e\":\"blockTrade\",\"b\":%s}", examples[i].levels);
         if (well_formed(text, (size_t)n) != examples[i].fine) fprintf(stderr, "# %s\n", text);
         tm_assert(well_formed(text, (size_t)n) == examples[i].fine);
     }

@@ -1,0 +1,300 @@
+#include "parse/levels.h"
+
+#include "parse/term.h"
+
+static tm_reason_t decimal(const uint8_t *text, uint32_t sz, bool json, int64_t *out)
+{
+    tm_numeral_t n;
+    tm_reason_t reason = tm_numeral_read(text, sz, TM_NUMERAL_SCALE, json, &n);
+    return reason ? reason : tm_numeral_signed(&n, out);
+}
+
+/* ---- value by value -------------------------------------------------------------------------- */
+
+static void digits_count(tm_levels_t *l, const uint8_t *text, uint32_t sz, uint8_t *most)
+{
+    if (!l->kind->decl->digits) return;
+    uint32_t n = tm_term_fraction_digits(text, sz);
+    if (n > *most) *most = (uint8_t)(n < TM_DIGITS_NONE ? n : TM_DIGITS_NONE - 1);
+}
+
+/* Stores one value of a level that is an array. */
+static tm_reason_t place(tm_levels_t *l, const tm_venue_levels_t *decl, uint32_t idx,
+                         const tm_value_t *v)
+{
+    tm_level_t *row = &l->rows[l->cnt].level;
+    bool is_price = idx == decl->price_at, is_qty = idx == decl->price_at + 1u;
+    bool is_order = decl->order_at && idx == decl->order_at;
+    bool is_time = decl->time_at && idx == decl->time_at;
+    bool is_side = decl->side == TM_SIDE_UNKNOWN && idx == 0;
+    if (!is_price && !is_qty && !is_order && !is_time && !is_side) return TM_REASON_NONE;
+    uint8_t room[TM_NUMERAL_SZ_MAX];
+    uint32_t sz;
+    bool json = v->type == TM_VALUE_NUMBER;
+    if (!json && v->type != TM_VALUE_STRING && v->type != TM_VALUE_ESCAPED) return TM_REASON_TYPE;
+    const uint8_t *text = l->walk->bytes + v->from;
+    sz = v->to - v->from;
+    if (v->type == TM_VALUE_ESCAPED) text = tm_walk_text(l->walk->bytes, v, room, sizeof room, &sz);
+    if (!text) return TM_REASON_NUMBER;
+    if (is_side) {
+        row->side = tm_term_side(text, sz);
+        return TM_REASON_NONE;
+    }
+    if (is_price || is_qty) {
+        digits_count(l, text, sz, is_price ? &l->price_digits : &l->qty_digits);
+        return decimal(text, sz, json, is_price ? &row->price_e8 : &row->qty_e8);
+    }
+    tm_numeral_t n;
+    tm_reason_t reason = tm_numeral_read(text, sz, is_time ? 9 : 0, json, &n);
+    if (reason) return reason;
+    if (is_time) return tm_numeral_signed(&n, &row->row.event_ns);
+    if (n.negative || n.magnitude > INT32_MAX) return TM_REASON_RANGE;
+    row->order_cnt = (int32_t)n.magnitude;
+    return TM_REASON_NONE;
+}
+
+/* A level that is an array; the walk is at its '['. */
+static tm_reason_t level_array(tm_levels_t *l, const tm_venue_levels_t *decl)
+{
+    tm_walk_t *w = l->walk;
+    uint32_t idx = 0;
+    w->pos++;
+    for (uint8_t c = tm_walk_peek(w); c != ']'; idx++) {
+        tm_value_t v;
+        tm_reason_t reason = tm_walk_value(w, &v);
+        if (reason) return reason;
+        l->bad_off = v.from;
+        reason = place(l, decl, idx, &v);
+        if (reason) return reason;
+        c = tm_walk_peek(w);
+        if (c == ',') w->pos++;
+    }
+    w->pos++;
+    return idx > decl->price_at + 1u ? TM_REASON_NONE : TM_REASON_MISSING;
+}
+
+/* A level that is an object. */
+static tm_reason_t level_object(tm_levels_t *l, tm_members_t *room)
+{
+    tm_event_fill_t fill = {
+        .ctx = l->ctx, .kind = l->kind, .bytes = l->walk->bytes, .row = &l->rows[l->cnt]};
+    tm_reason_t reason = tm_walk_object(l->walk, room, NULL);
+    if (!reason) reason = tm_event_fill_scope(&fill, TM_SCOPE_PART, room);
+    l->bad_off = fill.bad_off;
+    for (uint32_t i = 0; l->kind->decl->digits && i < l->kind->scoped_cnt[TM_SCOPE_PART]; i++) {
+        uint32_t idx = l->kind->scoped[TM_SCOPE_PART][i];
+        const tm_value_t *v = &room->at[l->kind->field_key[idx]];
+        bool is_price = l->kind->decl->fields[idx].off == offsetof(tm_level_t, price_e8);
+        bool is_qty = l->kind->decl->fields[idx].off == offsetof(tm_level_t, qty_e8);
+        if (reason || (!is_price && !is_qty)) continue;
+        digits_count(l, fill.bytes + v->from, v->to - v->from,
+                     is_price ? &l->price_digits : &l->qty_digits);
+    }
+    return reason;
+}
+
+/* ---- runs of levels of strings --------------------------------------------------------------- */
+
+/* A run: levels of one form, one right after another, whose quotes are all listed. */
+typedef struct run {
+    const uint8_t *bytes; /* places are counted from here */
+    const uint16_t *at;   /* the first one's first quote */
+    uint32_t stride;      /* quotes a level */
+    uint32_t cnt;
+} run_t;
+
+/* Whether all the strings of a level follow at `q`, with nothing but a comma between them. */
+static inline bool strings_follow(const uint16_t *q, uint32_t stride)
+{
+    uint32_t wrong = 0;
+    for (uint32_t i = 1; i + 1 < stride; i += 2) wrong |= q[i + 1] ^ (q[i] + 2u);
+    return wrong == 0;
+}
+
+/* Finds the run that begins at the walk's place, a '['. */
+static run_t run_find(const tm_walk_t *w)
+{
+    run_t r = {.bytes = w->bytes + w->base, .at = w->at + w->at_idx};
+    uint32_t left = w->at_cnt - w->at_idx;
+    if (left < 2 || r.at[0] != w->pos - w->base + 1) return r;
+    for (r.stride = 2; r.stride + 2 <= left && r.at[r.stride] == r.at[r.stride - 1] + 2;
+         r.stride += 2)
+        if (r.stride == 2 * TM_LEVELS_STRING_MAX) return r;
+    /* Its end must be told as well, or there may be more strings to it. */
+    if (r.bytes[r.at[r.stride - 1] + 1] != ']') return r;
+    const uint16_t *q = r.at;
+    for (r.cnt = 1; left >= (r.cnt + 1) * r.stride; r.cnt++, q += r.stride) {
+        uint32_t end = q[r.stride - 1], next = end + 4;
+        /* "],[" must stand between the quotes of two levels. */
+        bool joined = (tm_swar_load4(r.bytes + end) ^ 0x5b2c5d22u) == 0 && q[r.stride] == next;
+        if (!joined || !strings_follow(q + r.stride, r.stride)) break;
+        if (r.bytes[q[2 * r.stride - 1] + 1] != ']') break;
+    }
+    return r;
+}
+
+/* A number of this size may be longer. */
+enum { LONG = TM_NUMERAL_SZ_MAX - 1 };
+
+/* The numbers of a few levels, for a kernel. */
+typedef struct batch {
+    tm_numerals_t numerals;
+    uint32_t level_cnt;
+} batch_t;
+
+static inline void batch_add(batch_t *b, const uint16_t *q, bool integer)
+{
+    uint32_t i = b->numerals.cnt++, sz = q[1] - q[0] - 1u;
+    b->numerals.from[i] = q[0] + 1u;
+    b->numerals.sz[i / 8] |= (uint64_t)(sz < LONG ? sz : LONG) << (8 * (i % 8));
+    b->numerals.integers |= (uint16_t)(integer << i);
+}
+
+/* Converts a batch and makes rows of it. */
+static tm_reason_t batch_flush(tm_levels_t *l, const run_t *r, batch_t *b, bool orders)
+{
+    uint64_t values[TM_NUMERAL_CNT_MAX];
+    uint32_t each = orders ? 3 : 2;
+    b->numerals.quoted = 0xffff;
+    for (uint32_t i = b->numerals.cnt; i % 4 != 0; i++) b->numerals.from[i] = 0;
+    uint32_t left = l->ctx->kernels->numerals(r->bytes, &b->numerals, values);
+    for (; TM_UNLIKELY(left); left &= left - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(left), sz = tm_numerals_sz(&b->numerals, i);
+        const uint8_t *text = r->bytes + b->numerals.from[i];
+        l->bad_off = (uint32_t)(text - l->walk->bytes);
+        while (sz >= LONG && text[sz] != '"') sz++;
+        tm_numeral_t n;
+        int64_t v;
+        bool count = orders && i % 3 == 2;
+        tm_reason_t reason = tm_numeral_read(text, sz, count ? 0 : TM_NUMERAL_SCALE, false, &n);
+        if (!reason) reason = tm_numeral_signed(&n, &v);
+        if (!reason && count && (v < 0 || v > INT32_MAX)) reason = TM_REASON_RANGE;
+        if (reason) return reason;
+        values[i] = (uint64_t)v;
+    }
+    for (uint32_t i = 0; i < b->level_cnt; i++) {
+        tm_level_t *row = &l->rows[l->cnt++].level;
+        memcpy(row, &l->blank, sizeof *row);
+        row->price_e8 = (int64_t)values[each * i];
+        row->qty_e8 = (int64_t)values[each * i + 1];
+        if (orders) row->order_cnt = (int32_t)values[each * i + 2];
+    }
+    *b = (batch_t){0};
+    return TM_REASON_NONE;
+}
+
+/* The levels of a run from number `from` on, with the kernels that every set has. */
+static tm_reason_t run_convert(tm_levels_t *l, const tm_venue_levels_t *decl, const run_t *r,
+                               uint32_t from)
+{
+    batch_t b = {0};
+    bool orders = decl->order_at != 0;
+    uint32_t most = orders ? TM_NUMERAL_CNT_MAX / 3 : TM_NUMERAL_CNT_MAX / 2;
+    for (uint32_t i = from; i < r->cnt; i++) {
+        const uint16_t *q = r->at + (size_t)i * r->stride;
+        batch_add(&b, q + 2 * decl->price_at, false);
+        batch_add(&b, q + 2 * decl->price_at + 2, false);
+        if (orders) batch_add(&b, q + 2 * decl->order_at, true);
+        b.level_cnt++;
+        if (b.level_cnt < most && i + 1 < r->cnt) continue;
+        tm_reason_t reason = batch_flush(l, r, &b, orders);
+        if (reason) return reason;
+    }
+    return TM_REASON_NONE;
+}
+
+/* Reads the run at the walk's place. *taken: whether there was one. */
+static tm_reason_t run_read(tm_levels_t *l, const tm_venue_levels_t *decl, bool *taken)
+{
+    tm_walk_t *w = l->walk;
+    *taken = false;
+    if (w->odd || decl->time_at || decl->side == TM_SIDE_UNKNOWN || decl->remove)
+        return TM_REASON_NONE;
+    if (l->kind->decl->digits) return TM_REASON_NONE;
+    run_t r = run_find(w);
+    uint32_t strings = r.stride / 2, last = decl->price_at + 1u;
+    if (decl->order_at > last) last = decl->order_at;
+    if (r.cnt == 0 || last >= strings) return TM_REASON_NONE;
+    if (r.cnt > l->cap - l->cnt) r.cnt = l->cap - l->cnt;
+    *taken = r.cnt > 0;
+    uint32_t done = 0;
+    if (l->ctx->kernels->levels && !decl->order_at) {
+        done = l->ctx->kernels->levels(r.bytes, r.at + 2 * decl->price_at, r.stride, r.cnt,
+                                       &l->blank, &l->rows[l->cnt]);
+        l->cnt += done;
+    }
+    tm_reason_t reason = run_convert(l, decl, &r, done);
+    w->at_idx += r.cnt * r.stride;
+    if (r.cnt > 0) w->pos = w->base + r.at[(size_t)r.cnt * r.stride - 1] + 2u;
+    return reason;
+}
+
+/* ---- arrays ---------------------------------------------------------------------------------- */
+
+static tm_reason_t level_read(tm_levels_t *l, const tm_venue_levels_t *decl, uint8_t c,
+                              tm_members_t *room)
+{
+    bool taken = false;
+    tm_reason_t reason = TM_REASON_NONE;
+    l->bad_off = l->walk->pos;
+    if (l->cnt == l->cap) return TM_REASON_LIMIT;
+    if (c == '[') reason = run_read(l, decl, &taken);
+    if (reason || taken) return reason;
+    tm_market_row_t *row = &l->rows[l->cnt];
+    *row = l->blank;
+    if (c != '[' && c != '{') return TM_REASON_TYPE;
+    reason = c == '[' ? level_array(l, decl) : level_object(l, room);
+    if (reason) return reason;
+    if (row->level.side == TM_SIDE_UNKNOWN) return TM_REASON_TYPE;
+    if (decl->remove) row->level.qty_e8 = 0;
+    l->cnt++;
+    return TM_REASON_NONE;
+}
+
+tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
+                           const tm_value_t *array, tm_members_t *room)
+{
+    tm_walk_t *w = levels->walk;
+    levels->bad_off = array->from;
+    if (array->type == TM_VALUE_NULL) return TM_REASON_NONE;
+    if (array->type != TM_VALUE_ARRAY) return TM_REASON_TYPE;
+    levels->blank.level.side = decl->side;
+    tm_walk_seek(w, array->from);
+    w->pos++;
+    for (uint8_t c = tm_walk_peek(w); c != ']'; c = tm_walk_peek(w)) {
+        tm_reason_t reason = level_read(levels, decl, c, room);
+        if (reason) return reason;
+        if (tm_walk_peek(w) == ',') w->pos++;
+    }
+    w->pos++;
+    return TM_REASON_NONE;
+}
+
+/* ---- the first level ------------------------------------------------------------------------- */
+
+static const uint8_t *skip_space(const uint8_t *p)
+{
+    while (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r') p++;
+    return p;
+}
+
+tm_reason_t tm_levels_top(const uint8_t *bytes, const tm_value_t *array, int64_t top[2])
+{
+    /* Well-formed and ended by a ']', so nothing here runs away. */
+    const uint8_t *p = skip_space(bytes + array->from + 1);
+    top[0] = top[1] = 0;
+    if (*p == ']') return TM_REASON_NONE;
+    if (*p++ != '[') return TM_REASON_TYPE;
+    for (uint32_t i = 0; i < 2; i++) {
+        p = skip_space(p);
+        bool quoted = *p == '"';
+        p += quoted;
+        const uint8_t *end = p;
+        while (quoted ? *end != '"' : !strchr(",] \t\r\n", *end)) end++;
+        tm_reason_t reason = decimal(p, (uint32_t)(end - p), !quoted, &top[i]);
+        if (reason) return reason;
+        p = skip_space(end + quoted);
+        if (i == 0 && *p++ != ',') return TM_REASON_MISSING;
+    }
+    return TM_REASON_NONE;
+}

@@ -1,0 +1,39 @@
+/* parse/levels.h - arrays of book levels to level rows.
+   Flow     message.c -> [levels] -> rows
+   Method   nearly all bytes of book messages are levels, arrays of strings. The list of quotes tells
+            where each begins and ends; a run of such levels is checked by the distances of its
+            quotes and the bytes between levels, and its numbers are converted many at a time. Any
+            other form of level, and objects, are read value by value
+   Memory   none of its own
+   Threads  one
+   Errors   a reason and bad_off. The array has been walked before, so it is well-formed
+   Limits   `cap` rows; TM_LEVELS_STRING_MAX strings a level on the quick way
+   Tests    tests/parse/test_levels.c */
+#ifndef TM_PARSE_LEVELS_H
+#define TM_PARSE_LEVELS_H
+
+#include "parse/event.h"
+
+enum { TM_LEVELS_STRING_MAX = 8 };
+
+/* Level rows in the making. */
+typedef struct tm_levels {
+    const tm_event_ctx_t *ctx;
+    const tm_kind_t *kind;
+    tm_walk_t *walk;
+    tm_market_row_t *rows; /* cnt are there, cap is how many there may be */
+    uint32_t cnt, cap, bad_off;
+    uint8_t price_digits, qty_digits; /* the most so far, where the kind counts them */
+    tm_market_row_t blank;            /* a level with nothing but what the batch says of all */
+} tm_levels_t;
+
+/* Appends the levels of one array of the message. `room` is lent for the members of objects. */
+tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
+                           const tm_value_t *array, tm_members_t *room) TM_MUST_CHECK;
+
+/* Price and quantity of the first level of an array of arrays, scaled by 1e8; zeros where it is
+   empty. */
+tm_reason_t tm_levels_top(const uint8_t *bytes, const tm_value_t *array,
+                          int64_t top[2]) TM_MUST_CHECK;
+
+#endif
