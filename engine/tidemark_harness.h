@@ -1,4 +1,5 @@
-/* tidemark_harness.h - the public interface of the test harness: operators of a job, driven by hand. A part of tidemark.h, which includes it.
+/* tidemark_harness.h - the public interface of the test harness: operators of a job, driven by
+   hand. A part of tidemark.h, which includes it.
 
    Give it rows, watermarks and the time of the clock; read what came out, in order. Everything that
    a call sets due is done when it returns, on the calling thread, so a test says exactly what

@@ -9,8 +9,8 @@
        e KEY VALUE TIME GAP | w INPUT TIME | i INPUT | a INPUT | p NOW | end
 
    Numbers of KIND, TRIGGER and EVICTOR are those of the enums; RESULT is that of an aggregate, or
-   100 reduce, 101 user aggregate, 102 window function. A line of output: STEP r KEY VALUE TIME START
-   END, or STEP l KEY VALUE TIME for a late row; "done" ends a job. */
+   100 reduce, 101 user aggregate, 102 window function. A line of output: STEP r KEY VALUE TIME
+   START END, or STEP l KEY VALUE TIME for a late row; "done" ends a job. */
 #include "base/schema.h"
 #include "engine/tidemark.h"
 
