@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-enum { TM_COUNTER_MAX = 64, TM_COUNTER_SET_MAX = 256, TM_COUNTER_OWNER_MAX = 32 };
+enum { TM_COUNTER_MAX = 256, TM_COUNTER_SET_MAX = 256, TM_COUNTER_OWNER_MAX = 32 };
 
 typedef struct tm_counter {
     _Atomic uint64_t value;

@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-enum { TM_BENCH_VARIANT_MAX = 8, TM_BENCH_ROUND_MAX = 101, TM_BENCH_CLASS_MAX = 4 };
+enum { TM_BENCH_VARIANT_MAX = 12, TM_BENCH_ROUND_MAX = 101, TM_BENCH_CLASS_MAX = 4 };
 
 typedef struct tm_bench tm_bench_t;
 

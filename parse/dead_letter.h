@@ -18,6 +18,15 @@ enum { TM_DEAD_LETTER_TEXT_MAX = 4096, TM_DEAD_LETTER_CNT_MAX = 65536 };
 
 typedef struct tm_dead_letters tm_dead_letters_t;
 
+typedef struct tm_dead_letter {
+    const tm_frame_t *frame;
+    tm_reason_t reason;
+    uint32_t offset; /* byte of the message where the fault shows */
+} tm_dead_letter_t;
+
+/* Called with each letter as it comes. */
+typedef void tm_dead_letter_fn(void *ctx, const tm_dead_letter_t *letter);
+
 int tm_dead_letters_open(tm_dead_letters_t **out, uint32_t cap) TM_MUST_CHECK;
 void tm_dead_letters_close(tm_dead_letters_t *letters);
 

@@ -21,6 +21,7 @@ enum {
 typedef struct tm_scan {
     bool escaping; /* in, out: the first byte (of the next window) follows an open backslash; told
                       only behind windows of whole 64-byte blocks */
+    bool inside;   /* in, out: the first byte lies in a string; as escaping, and for marks only */
     bool odd;      /* out: a backslash, a control byte or a byte above 0x7f was met */
 } tm_scan_t;
 
@@ -35,6 +36,10 @@ typedef struct tm_kernels {
     /* Lists the offsets of the quotes among sz bytes (sz <= TM_SCAN_WINDOW) that no backslash
        escapes, and returns how many. `at` has room for TM_SCAN_QUOTE_MAX. */
     uint32_t (*quotes)(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
+
+    /* The same for marks: those quotes, and brackets, braces, colons and commas outside of strings.
+     */
+    uint32_t (*marks)(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 
     /* Converts the numbers it can and returns the set (bit i) of those that are left to
        tm_numeral_read: signs, exponents, leading zeros, many digits, and all that is no number.
@@ -64,6 +69,7 @@ typedef struct tm_kernels {
 const tm_kernels_t *tm_kernels_get(tm_isa_t isa);
 
 uint32_t tm_quotes_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
+uint32_t tm_marks_scalar(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_scalar(const uint8_t *bytes, const tm_numerals_t *numerals,
                             uint64_t *magnitudes);
 uint64_t tm_shape_key_scalar(const uint8_t *bytes, uint32_t sz);
@@ -74,9 +80,11 @@ uint64_t tm_shape_key_avx2(const uint8_t *bytes, uint32_t sz);
 const struct tm_shape *tm_shape_take_avx2(const struct tm_shapes *shapes, const uint8_t *bytes,
                                           uint32_t sz, void *result);
 uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
+uint32_t tm_marks_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_avx2(const uint8_t *bytes, const tm_numerals_t *numerals,
                           uint64_t *magnitudes);
 uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
+uint32_t tm_marks_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_avx512(const uint8_t *bytes, const tm_numerals_t *numerals,
                             uint64_t *magnitudes);
 #endif
@@ -99,6 +107,17 @@ static inline uint64_t tm_scan_escaped(uint64_t slashes, bool *escaping)
         slashes &= ~(3ull << i);
     }
     return escaped;
+}
+
+/* Bytes of a 64-byte block that lie in strings, opening quotes with them: each bit is the parity of
+   the quotes up to it. */
+static inline uint64_t tm_scan_inside(uint64_t quotes, bool *inside)
+{
+    uint64_t in = quotes;
+    for (uint32_t shift = 1; shift < 64; shift *= 2) in ^= in << shift;
+    if (*inside) in = ~in;
+    *inside = in >> 63;
+    return in;
 }
 
 #endif

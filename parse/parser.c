@@ -2,7 +2,6 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "parse/dead_letter.h"
 #include "parse/layout.h"
 #include "parse/message.h"
 #include "parse/shape.h"
@@ -23,6 +22,8 @@ struct tm_parser {
     tm_shapes_t shapes;
     tm_symbol_cache_t symbols;
     tm_dead_letters_t *letters;
+    tm_dead_letter_fn *on_dead_letter;
+    void *on_dead_letter_ctx;
     bool any_order_only, stencils_on, shapes_on;
     tm_counter_t *shape, *fast, *any_order, *dead, *reasons[TM_REASON_CNT], *kinds[TM_KIND_CNT_MAX];
     tm_message_t message;
@@ -55,6 +56,8 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     p->any_order_only = cfg->any_order_only;
     p->shapes_on = !p->any_order_only && !cfg->no_shapes;
     p->stencils_on = p->kernels->take && !p->any_order_only;
+    p->on_dead_letter = cfg->on_dead_letter;
+    p->on_dead_letter_ctx = cfg->on_dead_letter_ctx;
     tm_symbol_cache_init(&p->symbols, cfg->symbols);
     int err = tm_dead_letters_open(&p->letters, cfg->dead_letter_max ? cfg->dead_letter_max : 256);
     if (!err) err = tm_shapes_open(&p->shapes, sizeof(tm_market_row_t));
@@ -219,7 +222,10 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     if (reason) {
         tm_counter_add(p->dead, 1);
         tm_counter_add(p->reasons[reason], 1);
-        tm_dead_letters_add(p->letters, frame, reason, p->message.walk.bad_off);
+        uint32_t bad_off = p->message.walk.bad_off;
+        const tm_dead_letter_t letter = {frame, reason, bad_off};
+        tm_dead_letters_add(p->letters, frame, reason, bad_off);
+        if (p->on_dead_letter) p->on_dead_letter(p->on_dead_letter_ctx, &letter);
         return 0;
     }
     if (o->has_seq) sequence_see(p, frame->conn_idx, o->seq);

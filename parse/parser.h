@@ -18,8 +18,7 @@
 #include "base/frame.h"
 #include "base/market.h"
 #include "base/symbol.h"
-
-#include <stdio.h>
+#include "parse/dead_letter.h"
 
 /* A whole book of the largest venue is some 50,000 levels. */
 enum { TM_PARSER_ROW_MAX = 1 << 17 };
@@ -31,7 +30,9 @@ typedef struct tm_parser_cfg {
     tm_counter_set_t *counters;   /* of the ingest thread; not owned */
     const struct tm_venue *venue; /* parse/venues/venues.h; NULL = Binance */
     bool no_books; /* batches of book levels are checked for their form, counted and left */
-    uint32_t dead_letter_max; /* messages kept for inspection; 0 = 256 */
+    uint32_t dead_letter_max;          /* messages kept for inspection; 0 = 256 */
+    tm_dead_letter_fn *on_dead_letter; /* called with each, beside it being kept; may be NULL */
+    void *on_dead_letter_ctx;
     /* For tests and measurements: */
     const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
     bool any_order_only;              /* never takes a fast path */

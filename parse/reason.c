@@ -14,6 +14,7 @@ static const struct {
     [TM_REASON_TYPE] = {"type", "bad_type"},
     [TM_REASON_SYMBOL] = {"symbol", "bad_symbol"},
     [TM_REASON_LIMIT] = {"limit", "bad_limit"},
+    [TM_REASON_TWICE] = {"twice", "bad_twice"},
     [TM_REASON_UNKNOWN] = {"unknown", "unknown"},
 };
 

@@ -17,7 +17,8 @@ typedef enum tm_reason {
     TM_REASON_MISSING, /* a required field is absent or null */
     TM_REASON_TYPE,    /* a field of the wrong JSON type */
     TM_REASON_SYMBOL,  /* a symbol that is empty or too long, or a full symbol table */
-    TM_REASON_LIMIT,   /* more rows than TM_PARSER_ROW_MAX */
+    TM_REASON_LIMIT,   /* more rows than TM_PARSER_ROW_MAX, or text than there is room for */
+    TM_REASON_TWICE,   /* a declared key twice in one object, where that is refused */
     TM_REASON_UNKNOWN, /* a well-formed message of a kind nobody declared */
     TM_REASON_CNT
 } tm_reason_t;

@@ -18,7 +18,20 @@ static inline uint64_t four(uint16_t *out, uint64_t quotes, uint32_t off)
     return quotes;
 }
 
-uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+/* Brackets, braces, colons and commas. The bit that tells [ from { and ] from } is set first; no
+   other byte becomes one of them by that. */
+static inline __m256i is_mark(__m256i bytes)
+{
+    __m256i brace = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+    __m256i braces = _mm256_or_si256(_mm256_cmpeq_epi8(brace, _mm256_set1_epi8('{')),
+                                     _mm256_cmpeq_epi8(brace, _mm256_set1_epi8('}')));
+    __m256i others = _mm256_or_si256(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(':')),
+                                     _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(',')));
+    return _mm256_or_si256(braces, others);
+}
+
+static inline uint32_t scan_blocks(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at,
+                                   bool all_marks)
 {
     const __m256i quote = _mm256_set1_epi8('"'), slash = _mm256_set1_epi8('\\');
     const __m256i space = _mm256_set1_epi8(0x20);
@@ -35,6 +48,8 @@ uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint
         odd |= (in & mask(_mm256_cmpgt_epi8(space, lo), _mm256_cmpgt_epi8(space, hi))) | slashes;
         if (TM_UNLIKELY(slashes != 0 || scan->escaping))
             quotes &= ~tm_scan_escaped(slashes, &scan->escaping);
+        if (all_marks)
+            quotes |= in & mask(is_mark(lo), is_mark(hi)) & ~tm_scan_inside(quotes, &scan->inside);
         uint32_t cnt = (uint32_t)_mm_popcnt_u64(quotes);
         quotes = four(out + 4, four(out, quotes, off), off);
         if (cnt > 8) quotes = four(out + 8, quotes, off);
@@ -44,4 +59,14 @@ uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint
     }
     scan->odd = odd != 0;
     return (uint32_t)(out - at);
+}
+
+uint32_t tm_quotes_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    return scan_blocks(bytes, sz, scan, at, false);
+}
+
+uint32_t tm_marks_avx2(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    return scan_blocks(bytes, sz, scan, at, true);
 }

@@ -9,10 +9,22 @@ static const alignas(64) uint8_t iota[64] = {
     44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
 };
 
+/* Brackets, braces, colons and commas. The bit that tells [ from { and ] from } is set first; no
+   other byte becomes one of them by that. */
+static inline uint64_t is_mark(__m512i bytes)
+{
+    __m512i brace = _mm512_or_si512(bytes, _mm512_set1_epi8(0x20));
+    return _mm512_cmpeq_epi8_mask(brace, _mm512_set1_epi8('{')) |
+           _mm512_cmpeq_epi8_mask(brace, _mm512_set1_epi8('}')) |
+           _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(':')) |
+           _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(','));
+}
+
 /* The compressed offsets go through a register: compressing straight into memory is microcode on
    Zen 4, tens of times slower. A block has rarely more than 32 quotes, so the upper half of the
    offsets is stored only then. */
-uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+static inline uint32_t scan_blocks(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at,
+                                   bool all_marks)
 {
     const __m512i places = _mm512_load_si512(iota);
     uint16_t *out = at;
@@ -27,6 +39,7 @@ uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, ui
         odd |= _mm512_mask_cmplt_epi8_mask(in, block, _mm512_set1_epi8(0x20)) | slashes;
         if (TM_UNLIKELY(slashes != 0 || scan->escaping))
             quotes &= ~tm_scan_escaped(slashes, &scan->escaping);
+        if (all_marks) quotes |= is_mark(block) & ~tm_scan_inside(quotes, &scan->inside);
         __m512i packed = _mm512_maskz_compress_epi8(quotes, places);
         __m512i base = _mm512_set1_epi16((short)off);
         _mm512_storeu_si512(
@@ -40,4 +53,14 @@ uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, ui
     }
     scan->odd = odd != 0;
     return (uint32_t)(out - at);
+}
+
+uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    return scan_blocks(bytes, sz, scan, at, false);
+}
+
+uint32_t tm_marks_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    return scan_blocks(bytes, sz, scan, at, true);
 }

@@ -22,7 +22,6 @@ int tm_shapes_open(tm_shapes_t *shapes, uint32_t result_sz)
     shapes->slots = aligned_alloc(64, slots_sz + images_sz);
     if (!shapes->slots) return tm_error_set(-ENOMEM, "shapes: no memory for them");
     shapes->images = (uint8_t *)shapes->slots + slots_sz;
-    memset(shapes->slots, 0, slots_sz + images_sz);
     return 0;
 }
 
@@ -66,8 +65,8 @@ static bool is_digit(uint8_t c)
     return (uint8_t)(c - '0') <= 9;
 }
 
-/* The inside of a string: ranges of bytes that stand for themselves. Others (escapes, UTF-8) stay as
-   they are. */
+/* The inside of a string: ranges of bytes that stand for themselves. Escapes and UTF-8 stay as they
+   are. */
 static void free_string(maker_t *m, const tm_value_t *v)
 {
     for (uint32_t i = v->from; i < v->to; i++) {

@@ -13,6 +13,7 @@ void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialec
     walk->sz = sz;
     walk->at = at;
     walk->bad_off = 0;
+    walk->depth = 0;
     walk->scalar_cnt = 0;
     walk->odd = false;
     walk->noting = false;
@@ -246,16 +247,26 @@ static bool skip_pairs(tm_walk_t *w)
     return true;
 }
 
-/* A key and its colon inside a skipped object. */
-static tm_reason_t skip_key(tm_walk_t *w)
+static inline tm_reason_t key_read(tm_walk_t *w, tm_value_t *key)
 {
-    tm_value_t key;
     if (peek(w) != '"') return tm_walk_unexpected(w);
-    tm_reason_t reason = string(w, &key);
+    tm_reason_t reason = string(w, key);
     if (reason) return reason;
     if (peek(w) != ':') return tm_walk_unexpected(w);
     w->pos++;
     return TM_REASON_NONE;
+}
+
+tm_reason_t tm_walk_key(tm_walk_t *walk, tm_value_t *key)
+{
+    return key_read(walk, key);
+}
+
+/* A key and its colon inside a skipped object. */
+static tm_reason_t skip_key(tm_walk_t *w)
+{
+    tm_value_t key;
+    return key_read(w, &key);
 }
 
 /* One bit a level of nesting says whether it is an object. */
@@ -272,7 +283,7 @@ static inline bool in_object(const levels_t *l)
 /* Steps into the container at pos, past the key of its first member. *empty: and out again. */
 static tm_reason_t skip_open(tm_walk_t *w, levels_t *l, uint8_t open, bool *empty)
 {
-    if (l->depth == TM_WALK_DEPTH_MAX) return fail_at(w, TM_REASON_NESTING, w->pos);
+    if (w->depth + l->depth >= TM_WALK_DEPTH_MAX) return fail_at(w, TM_REASON_NESTING, w->pos);
     uint64_t bit = 1ull << (l->depth % 64), *level = &l->is_object[l->depth / 64];
     *level = open == '{' ? *level | bit : *level & ~bit;
     w->pos++;
@@ -419,12 +430,9 @@ static bool members_plain(tm_walk_t *w, tm_members_t *members)
 static tm_reason_t member(tm_walk_t *w, tm_members_t *members, tm_members_t *payload)
 {
     tm_value_t key;
-    if (peek(w) != '"') return tm_walk_unexpected(w);
-    tm_reason_t reason = string(w, &key);
+    tm_reason_t reason = key_read(w, &key);
     if (reason) return reason;
     uint32_t id = key_id(w, &key);
-    if (peek(w) != ':') return tm_walk_unexpected(w);
-    w->pos++;
     tm_value_t *v = &members->at[id];
     members->present |= 1ull << id;
     uint8_t c = peek(w);

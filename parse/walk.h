@@ -51,6 +51,7 @@ typedef struct tm_walk {
     tm_scan_t scan;
     bool odd; /* some window so far was: strings must be looked at */
     uint32_t bad_off;
+    uint32_t depth;      /* levels open around pos, set after start by whoever opened them */
     bool noting;         /* set after start: scalars are noted */
     uint32_t scalar_cnt; /* all scalars met, also where scalars[] is full */
     tm_value_t scalars[TM_WALK_SCALAR_MAX];
@@ -71,6 +72,9 @@ uint8_t tm_walk_peek(tm_walk_t *walk);
 
 /* Reads the value at pos, of any type. */
 tm_reason_t tm_walk_value(tm_walk_t *walk, tm_value_t *value) TM_MUST_CHECK;
+
+/* Reads the key of a member at pos, and its colon. */
+tm_reason_t tm_walk_key(tm_walk_t *walk, tm_value_t *key) TM_MUST_CHECK;
 
 /* Reads the object at pos. Where `payload` is given and the venue's payload key holds an object,
    its members go there. */

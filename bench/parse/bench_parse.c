@@ -1,154 +1,79 @@
-/* What one message costs, called as it comes out of a WebSocket: generated trades and book tickers,
-   raw and wrapped, and recorded feeds. Ours on every instruction set, ours without the fast path
-   and simdjson take turns; all must extract the same values. The scan for quotes alone is told
-   beside them, as the floor. */
+/* What one message costs, called as it comes out of a WebSocket: generated ones, raw and wrapped, and
+   recorded feeds. Ours on every instruction set, ours by declared paths of any JSON, and other
+   parsers take turns; all must extract the same values. The scan for quotes alone is told beside
+   them, as the floor. */
 #include "base/check.h"
-#include "base/clock.h"
 #include "base/error.h"
 #include "bench/bench.h"
+#include "bench/parse/parse_corpus.h"
 #include "bench/parse/parse_peer.h"
-#include "net/replay.h"
+#include "parse/json.h"
 #include "parse/kernels.h"
 #include "parse/parser.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { MESSAGE_MAX = 1 << 17, GENERATED_CNT = 4096, RECORDED_CNT = 8192, ROUND_MESSAGES = 4096 };
-
-typedef struct corpus {
-    char *text;
-    size_t used_sz;
-    uint32_t cnt;
-    tm_frame_t frames[MESSAGE_MAX];
-} corpus_t;
+enum { ROUND_MESSAGES = 4096, PEER_MAX = 6, OURS_CNT = 5, SIDE_MAX = OURS_CNT + PEER_MAX };
 
 typedef struct side {
-    const corpus_t *corpus;
+    const tm_corpus_t *corpus;
     tm_parser_t *parser;
+    tm_json_t *json;
+    const tm_parse_peer_t *peer;
     tm_symbols_t *symbols;
     tm_counter_set_t *counters;
     uint64_t sum;
+    uint32_t round_cnt;
+    double ns[TM_BENCH_ROUND_MAX + 1]; /* of the last rounds */
 } side_t;
 
-static corpus_t corpus;
-static uint64_t seed = 20240808;
-
-static uint64_t draw(uint64_t below)
-{
-    seed = seed * 6364136223846793005ull + 1442695040888963407ull;
-    return (seed >> 33) % below;
-}
-
-static void add(const char *text, size_t sz)
-{
-    tm_frame_t *f = &corpus.frames[corpus.cnt++];
-    char *to = corpus.text + corpus.used_sz;
-    memcpy(to, text, sz);
-    memset(to + sz, 0, TM_FRAME_PAD);
-    *f = (tm_frame_t){.data = (uint8_t *)to, .sz = (uint32_t)sz, .recv_ns = 1};
-    corpus.used_sz += sz + TM_FRAME_PAD;
-}
-
-static const char *const names[] = {"BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT", "BNBBTC"};
-
-/* Messages with values of the lengths that real ones have. */
-static void generate(const char *form)
-{
-    corpus.used_sz = corpus.cnt = 0;
-    uint64_t id = 3735683259, ms = 1723161255343;
-    for (uint32_t i = 0; i < GENERATED_CNT; i++) {
-        char p[32], q[32], p2[32], q2[32], text[512];
-        uint64_t cents = 6000000 + draw(500000), lots = draw(4) ? draw(100000) : draw(100000000);
-        snprintf(p, sizeof p, "%llu.%02llu000000", cents / 100ull, cents % 100ull);
-        snprintf(p2, sizeof p2, "%llu.%02llu000000", cents / 100ull, cents % 100ull);
-        snprintf(q, sizeof q, "%llu.%05llu000", lots / 100000ull, lots % 100000ull);
-        snprintf(q2, sizeof q2, "%llu.%05llu000", draw(20) + 0ull, draw(100000) + 0ull);
-        const char *s = names[draw(TM_ARRAY_CNT(names))], *flag = draw(2) ? "true" : "false";
-        ms += draw(40);
-        id++;
-        int n = 0;
-        if (strcmp(form, "trade") == 0) {
-            n = snprintf(text, sizeof text,
-                         "{\"e\":\"trade\",\"E\":%llu,\"s\":\"%s\",\"t\":%llu,\"p\":\"%s\",\"q\":"
-                         "\"%s\",\"T\":%llu,\"m\":%s,\"M\":true}",
-                         ms + 1ull, s, id + 0ull, p, q, ms + 0ull, flag);
-        } else if (strcmp(form, "bookTicker") == 0) {
-            n = snprintf(text, sizeof text,
-                         "{\"u\":%llu,\"s\":\"%s\",\"b\":\"%s\",\"B\":\"%s\",\"a\":\"%s\",\"A\":"
-                         "\"%s\"}",
-                         id + 0ull, s, p, q, p2, q2);
-        } else if (strcmp(form, "wrapped trade") == 0) {
-            n = snprintf(
-                text, sizeof text,
-                "{\"stream\":\"%s@trade\",\"data\":{\"e\":\"trade\",\"E\":%llu,\"s\":\"%s\","
-                "\"t\":%llu,\"p\":\"%s\",\"q\":\"%s\",\"T\":%llu,\"m\":%s,\"M\":true}}",
-                s, ms + 1ull, s, id + 0ull, p, q, ms + 0ull, flag);
-        } else {
-            n = snprintf(text, sizeof text,
-                         "{\"e\":\"bookTicker\",\"u\":%llu,\"s\":\"%s\",\"b\":\"%s\",\"B\":\"%s\","
-                         "\"a\":\"%s\",\"A\":\"%s\",\"T\":%llu,\"E\":%llu}",
-                         id + 0ull, s, p, q, p2, q2, ms + 0ull, ms + 1ull);
-        }
-        add(text, (size_t)n);
-    }
-}
-
-/* The first messages of a recorded feed of $TM_SHARED/captures; false where there is none. */
-static bool record(const char *name)
-{
-    const char *shared = getenv("TM_SHARED");
-    char path[600];
-    tm_source_t *source;
-    tm_frame_t frames[64];
-    tm_counter_set_t *counters = tm_counter_set_new("replay");
-    snprintf(path, sizeof path, "%s/captures/%s", shared ? shared : "../shared", name);
-    tm_replay_cfg_t cfg = {.path = path, .counters = counters};
-    corpus.used_sz = corpus.cnt = 0;
-    if (tm_replay_open(&source, &cfg) < 0) {
-        printf("%s: %s: left out\n", name, tm_error_text());
-        tm_counter_set_free(counters);
-        return false;
-    }
-    int n = 0;
-    while (n >= 0 && corpus.cnt < RECORDED_CNT) {
-        n = tm_source_poll(source, frames, TM_ARRAY_CNT(frames), 0);
-        for (int i = 0; i < n; i++) add((const char *)frames[i].data, frames[i].sz);
-    }
-    tm_source_close(source);
-    tm_counter_set_free(counters);
-    return corpus.cnt > 0;
-}
+static tm_corpus_t corpus;
 
 static uint64_t row_sum(const tm_market_row_t *r)
 {
-    if (r->row.schema_id == TM_SCHEMA_ID_TRADE) {
-        const tm_trade_t *t = &r->trade;
-        return (uint64_t)t->publish_ns + t->row.symbol + t->trade_id + (uint64_t)t->price_e8 +
-               (uint64_t)t->qty_e8 + (uint64_t)t->row.event_ns + t->side;
+    const tm_row_t *h = &r->row;
+    uint64_t sum = h->symbol == TM_SYMBOL_NONE ? 0 : h->symbol;
+    if (h->event_ns != 1) sum += (uint64_t)h->event_ns; /* 1: the receive time */
+    switch (h->schema_id) {
+    case TM_SCHEMA_ID_TRADE:
+        return sum + (uint64_t)r->trade.publish_ns + r->trade.trade_id +
+               (uint64_t)r->trade.price_e8 + (uint64_t)r->trade.qty_e8 + r->trade.side;
+    case TM_SCHEMA_ID_QUOTE:
+        return sum + r->quote.update_id + (uint64_t)r->quote.bid_px_e8 +
+               (uint64_t)r->quote.bid_qty_e8 + (uint64_t)r->quote.ask_px_e8 +
+               (uint64_t)r->quote.ask_qty_e8;
+    case TM_SCHEMA_ID_DEPTH:
+        return sum + r->depth.first_id + r->depth.last_id;
+    case TM_SCHEMA_ID_LEVEL:
+        return (uint64_t)r->level.price_e8 + (uint64_t)r->level.qty_e8 + r->level.side;
+    default:
+        return 0;
     }
-    const tm_quote_t *q = &r->quote;
-    uint64_t sum = q->row.symbol + q->update_id + (uint64_t)q->bid_px_e8 + (uint64_t)q->bid_qty_e8 +
-                   (uint64_t)q->ask_px_e8 + (uint64_t)q->ask_qty_e8;
-    return q->row.event_ns == 1 ? sum : sum + (uint64_t)q->row.event_ns;
 }
 
-static uint32_t rounds_of(const corpus_t *c)
+static uint32_t rounds_of(const tm_corpus_t *c)
 {
     return c->cnt >= ROUND_MESSAGES ? 1 : ROUND_MESSAGES / c->cnt;
 }
 
-static double per_message(const corpus_t *c, double start)
+static double per_message(side_t *s, double start)
 {
-    return (tm_bench_now() - start) * 1e9 / ((double)c->cnt * rounds_of(c));
+    double ns = (tm_bench_now() - start) * 1e9 / ((double)s->corpus->cnt * rounds_of(s->corpus));
+    s->ns[s->round_cnt++ % TM_ARRAY_CNT(s->ns)] = ns;
+    return ns;
 }
 
 static double run_ours(void *ctx)
 {
     static tm_market_row_t rows[TM_PARSER_ROW_MAX];
     side_t *s = ctx;
-    const corpus_t *c = s->corpus;
+    const tm_corpus_t *c = s->corpus;
     uint64_t sum = 0;
     double start = tm_bench_now();
     for (uint32_t round = 0; round < rounds_of(c); round++) {
@@ -159,33 +84,75 @@ static double run_ours(void *ctx)
         }
     }
     s->sum = sum;
-    return per_message(c, start);
+    return per_message(s, start);
 }
 
-#ifdef TM_HAVE_SIMDJSON
-static double run_simdjson(void *ctx)
+/* Declared fields: the values of a trade and of a ticker; each message has one of the two. */
+enum { F_SYMBOL, F_E, F_T, F_ID, F_PX, F_QTY, F_MAKER, F_UPDATE, F_BID, F_BIDQ, F_ASK, F_ASKQ };
+
+#define DECIMAL_E8 .type = TM_JSON_DECIMAL, .scale = 8
+#define TIME_MS    .type = TM_JSON_TIME, .unit_ns = TM_NS_PER_MS
+
+static const tm_json_field_t json_fields[] = {
+    [F_SYMBOL] = {.path = "/s", .type = TM_JSON_TEXT, .required = true},
+    [F_E] = {.path = "/E", TIME_MS},
+    [F_T] = {.path = "/T", TIME_MS},
+    [F_ID] = {.path = "/t", .type = TM_JSON_U64},
+    [F_PX] = {.path = "/p", DECIMAL_E8},
+    [F_QTY] = {.path = "/q", DECIMAL_E8},
+    [F_MAKER] = {.path = "/m", .type = TM_JSON_BOOL},
+    [F_UPDATE] = {.path = "/u", .type = TM_JSON_U64},
+    [F_BID] = {.path = "/b", DECIMAL_E8},
+    [F_BIDQ] = {.path = "/B", DECIMAL_E8},
+    [F_ASK] = {.path = "/a", DECIMAL_E8},
+    [F_ASKQ] = {.path = "/A", DECIMAL_E8},
+};
+
+static double run_json(void *ctx)
 {
     side_t *s = ctx;
-    const corpus_t *c = s->corpus;
+    const tm_corpus_t *c = s->corpus;
+    uint64_t sum = 0;
+    double start = tm_bench_now();
+    for (uint32_t round = 0; round < rounds_of(c); round++) {
+        sum = 0;
+        for (uint32_t i = 0; i < c->cnt; i++) {
+            const tm_json_value_t *v = tm_json_read(s->json, c->frames[i].data, c->frames[i].sz);
+            if (!v) continue;
+            sum += tm_symbols_intern(s->symbols, v[F_SYMBOL].text, v[F_SYMBOL].text_sz);
+            if (v[F_ID].state == TM_JSON_PRESENT)
+                sum += (uint64_t)(v[F_E].i64 + v[F_T].i64 + v[F_PX].i64 + v[F_QTY].i64) +
+                       v[F_ID].u64 + (v[F_MAKER].i64 ? TM_SIDE_SELL : TM_SIDE_BUY);
+            else
+                sum += v[F_UPDATE].u64 + (uint64_t)(v[F_T].i64 + v[F_BID].i64 + v[F_BIDQ].i64 +
+                                                    v[F_ASK].i64 + v[F_ASKQ].i64);
+        }
+    }
+    s->sum = sum;
+    return per_message(s, start);
+}
+
+static double run_peer(void *ctx)
+{
+    side_t *s = ctx;
+    const tm_corpus_t *c = s->corpus;
     uint64_t sum = 0;
     double start = tm_bench_now();
     for (uint32_t round = 0; round < rounds_of(c); round++) {
         sum = 0;
         for (uint32_t i = 0; i < c->cnt; i++) {
             const tm_frame_t *f = &c->frames[i];
-            sum += tm_peer_simdjson((const char *)f->data, f->sz, f->sz + TM_FRAME_PAD);
+            sum += s->peer->sum((const char *)f->data, f->sz, f->sz + TM_FRAME_PAD);
         }
     }
     s->sum = sum;
-    return per_message(c, start);
+    return per_message(s, start);
 }
-#endif
 
-static double run_scan(void *ctx)
+static double run_scan(side_t *s)
 {
-    side_t *s = ctx;
     static uint16_t at[TM_SCAN_QUOTE_MAX];
-    const corpus_t *c = s->corpus;
+    const tm_corpus_t *c = s->corpus;
     const tm_kernels_t *k = tm_kernels_get(TM_ISA_AVX512);
     double start = tm_bench_now();
     for (uint32_t round = 0; round < rounds_of(c); round++) {
@@ -195,8 +162,52 @@ static double run_scan(void *ctx)
             tm_bench_keep(k->quotes(c->frames[i].data, sz, &scan, at));
         }
     }
-    return per_message(c, start);
+    return per_message(s, start);
 }
+
+/* ---- peers ----------------------------------------------------------------------------------- */
+
+static const tm_parse_peer_t *peers[PEER_MAX];
+static uint32_t peer_cnt;
+
+static void peer_load(const char *path)
+{
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const tm_parse_peer_t *peer = module ? dlsym(module, "tm_parse_peer") : NULL;
+    if (!peer)
+        printf("%s\n", dlerror());
+    else if (peer->name() && peer_cnt < PEER_MAX)
+        peers[peer_cnt++] = peer;
+}
+
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The modules beside this program: the installed simdjson, and with `all` every other peer. */
+static void peers_load(bool all)
+{
+    char dir[1024], path[2048];
+    struct dirent **list;
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    TM_CHECK(n > 0, "this program does not know where it is");
+    dir[n] = '\0';
+    *strrchr(dir, '/') = '\0';
+    snprintf(path, sizeof path, "%s/parse", dir);
+    int cnt = scandir(path, &list, NULL, by_name);
+    for (int i = 0; i < cnt; i++) {
+        const char *file = list[i]->d_name;
+        snprintf(path, sizeof path, "%s/parse/%s", dir, file);
+        const char *end = strrchr(file, '.');
+        bool module = strncmp(file, "peer_", 5) == 0 && end && strcmp(end, ".so") == 0;
+        if (module && (all || strcmp(file, "peer_simdjson.so") == 0)) peer_load(path);
+        free(list[i]);
+    }
+    if (cnt >= 0) free(list);
+}
+
+/* ---- cases ----------------------------------------------------------------------------------- */
 
 /* Opens ours on one instruction set, as the best that this machine has at or below it. */
 static void side_open(side_t *s, tm_isa_t isa, bool any_order_only)
@@ -208,60 +219,123 @@ static void side_open(side_t *s, tm_isa_t isa, bool any_order_only)
                            .kernels = tm_kernels_get(isa),
                            .any_order_only = any_order_only};
     TM_CHECK(tm_parser_open(&s->parser, &cfg) == 0, "%s", tm_error_text());
-    s->corpus = &corpus;
+}
+
+static void json_open(side_t *s)
+{
+    const tm_json_spec_t spec = {.fields = json_fields, .field_cnt = TM_ARRAY_CNT(json_fields)};
+    TM_CHECK(tm_symbols_open(&s->symbols) == 0, "%s", tm_error_text());
+    s->json = tm_json_open(&spec);
+    TM_CHECK(s->json, "%s", tm_json_open_error());
 }
 
 static void side_close(side_t *s)
 {
     tm_parser_close(s->parser);
+    tm_json_close(s->json);
     tm_counter_set_free(s->counters);
     tm_symbols_close(s->symbols);
 }
 
-static void run_case(tm_bench_t *bench, const char *name)
+static void add_side(tm_bench_case_t *c, side_t *s, const char *name, tm_bench_fn_t fn)
 {
-    side_t sides[5] = {0};
-    tm_bench_case_t c = {.name = name, .unit = "ns/message", .lower_is_better = true};
+    s->corpus = &corpus;
+    c->variants[c->variant_cnt++] = (tm_bench_variant_t){name, fn, s};
+}
+
+/* The same figures as bytes a second, and the floor. */
+static void report_more(tm_bench_t *bench, const char *name, side_t *ours)
+{
+    char text[120];
+    double values[TM_BENCH_ROUND_MAX];
+    uint32_t cnt = tm_bench_rounds(bench);
+    side_t alone = {.corpus = &corpus};
+    for (uint32_t i = 0; i < cnt; i++) {
+        double ns = ours->ns[(ours->round_cnt - 1 - i) % TM_ARRAY_CNT(ours->ns)];
+        values[i] = (double)corpus.bytes / corpus.cnt / ns;
+    }
+    snprintf(text, sizeof text, "%s, throughput", name);
+    tm_bench_report(bench, text, "GB/s", values, cnt);
+    for (uint32_t i = 0; i < cnt; i++) values[i] = run_scan(&alone);
+    snprintf(text, sizeof text, "%s, quotes alone", name);
+    tm_bench_report(bench, text, "ns/message", values, cnt);
+}
+
+static void run_case(tm_bench_t *bench, const char *name, bool declared)
+{
+    static side_t sides[SIDE_MAX];
     static const char *const ours[] = {"tidemark", "tidemark avx2", "tidemark scalar",
                                        "tidemark any order"};
-    for (uint32_t i = 0; i < 4; i++) {
-        side_open(&sides[i], (tm_isa_t)(TM_ISA_AVX512 - i % 3), i == 3);
-        c.variants[c.variant_cnt++] = (tm_bench_variant_t){ours[i], run_ours, &sides[i]};
+    tm_bench_case_t c = {.name = name, .unit = "ns/message", .lower_is_better = true};
+    uint32_t n = 0;
+    memset(sides, 0, sizeof sides);
+    for (; n < TM_ARRAY_CNT(ours); n++) {
+        side_open(&sides[n], (tm_isa_t)(TM_ISA_AVX512 - n % 3), n == 3);
+        add_side(&c, &sides[n], ours[n], run_ours);
     }
-#ifdef TM_HAVE_SIMDJSON
-    tm_peer_simdjson_reset();
-    sides[4].corpus = &corpus;
-    c.variants[c.variant_cnt++] = (tm_bench_variant_t){tm_peer_simdjson_name(), run_simdjson,
-                                                       &sides[4]};
-#endif
+    if (declared) {
+        json_open(&sides[n]);
+        add_side(&c, &sides[n++], "tidemark_json", run_json);
+    }
+    for (uint32_t i = 0; i < peer_cnt; i++, n++) {
+        peers[i]->reset();
+        sides[n].peer = peers[i];
+        add_side(&c, &sides[n], peers[i]->name(), run_peer);
+    }
     tm_bench_run(bench, &c);
-    for (uint32_t i = 1; i < c.variant_cnt; i++)
+    for (uint32_t i = 1; i < n; i++)
         TM_CHECK(sides[i].sum == sides[0].sum, "%s: %s extracts other values", name,
                  c.variants[i].name);
-    for (uint32_t i = 0; i < 4; i++) side_close(&sides[i]);
-    char scan[80];
-    double values[11];
-    side_t alone = {.corpus = &corpus};
-    snprintf(scan, sizeof scan, "%s, quotes alone", name);
-    for (uint32_t i = 0; i < TM_ARRAY_CNT(values); i++) values[i] = run_scan(&alone);
-    tm_bench_report(bench, scan, "ns/message", values, TM_ARRAY_CNT(values));
+    report_more(bench, name, &sides[0]);
+    for (uint32_t i = 0; i < n; i++) side_close(&sides[i]);
+}
+
+/* Takes --peers and --replay FILE out of the command line; the rest is the harness's. */
+static const char *options_take(int *argc, char **argv, bool *all)
+{
+    const char *replay = NULL;
+    int kept = 1;
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--peers") == 0)
+            *all = true;
+        else if (strcmp(argv[i], "--replay") == 0 && i + 1 < *argc)
+            replay = argv[++i];
+        else
+            argv[kept++] = argv[i];
+        if (strcmp(argv[i], "--help") == 0)
+            printf("  --peers          every peer that was found at build time, not just simdjson\n"
+                   "  --replay FILE    a recorded feed of Binance messages and nothing else\n");
+    }
+    argv[kept] = NULL;
+    *argc = kept;
+    return replay;
 }
 
 int main(int argc, char **argv)
 {
-    static const char *const forms[] = {"trade", "bookTicker", "wrapped trade", "usdm bookTicker"};
     static const char *const files[] = {"spot_btcusdt_20240808.gz", "usdm_btcusdt_20240808.gz",
                                         "cm_btcusd_perp_20240808.gz"};
+    bool all = false;
+    const char *replay = options_take(&argc, argv, &all), *shared = getenv("TM_SHARED");
     tm_bench_t *bench = tm_bench_open("parse", argc, argv);
-    corpus.text = malloc(256u << 20);
-    TM_CHECK(corpus.text, "no memory for the messages");
-    for (uint32_t i = 0; i < TM_ARRAY_CNT(forms); i++) {
-        if (!tm_bench_wants(bench, forms[i])) continue;
-        generate(forms[i]);
-        run_case(bench, forms[i]);
+    peers_load(all);
+    if (replay) {
+        const char *slash = strrchr(replay, '/');
+        if (tm_corpus_record(&corpus, replay)) run_case(bench, slash ? slash + 1 : replay, false);
+        return tm_bench_close(bench);
     }
-    for (uint32_t i = 0; i < TM_ARRAY_CNT(files); i++)
-        if (tm_bench_wants(bench, files[i]) && record(files[i])) run_case(bench, files[i]);
+    for (tm_corpus_form_t form = 0; form < TM_CORPUS_FORM_CNT; form++) {
+        if (!tm_bench_wants(bench, tm_corpus_form_name(form))) continue;
+        tm_corpus_generate(&corpus, form);
+        run_case(bench, tm_corpus_form_name(form),
+                 form != TM_CORPUS_WRAPPED && form != TM_CORPUS_DEPTH);
+    }
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(files); i++) {
+        char path[1024];
+        snprintf(path, sizeof path, "%s/captures/%s", shared ? shared : "../shared", files[i]);
+        if (tm_bench_wants(bench, files[i]) && tm_corpus_record(&corpus, path))
+            run_case(bench, files[i], false);
+    }
     free(corpus.text);
     return tm_bench_close(bench);
 }

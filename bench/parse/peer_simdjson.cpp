@@ -1,11 +1,11 @@
 // simdjson's On-Demand front end on the same job, written the way its documentation advises: one
 // parser for all messages, padded input used in place, fields asked for in the order of the
-// message.
+// message. TM_PEER_IMPLEMENTATION names one of its implementations; without, it picks its best.
 #include "bench/parse/parse_peer.h"
+#include "bench/parse/peer_values.hpp"
 
 #include <simdjson.h>
 
-#include <cstring>
 #include <string>
 
 namespace
@@ -13,53 +13,18 @@ namespace
 
 using namespace simdjson;
 
-// Digits, a point, digits: exact, scaled by 1e8. Good enough for messages known to be well-formed.
-int64_t decimal_e8(std::string_view text)
+uint64_t text_e8(ondemand::value v)
 {
-    uint64_t v = 0;
-    size_t i = 0;
-    bool minus = !text.empty() && text[0] == '-';
-    for (i = minus; i < text.size() && text[i] != '.'; i++) v = v * 10 + uint64_t(text[i] - '0');
-    int fraction = 0;
-    for (i++; i < text.size() && fraction < 8; i++, fraction++)
-        v = v * 10 + uint64_t(text[i] - '0');
-    for (; fraction < 8; fraction++) v *= 10;
-    return minus ? -int64_t(v) : int64_t(v);
-}
-
-struct slot {
-    char text[16];
-    uint32_t sz, number;
-};
-slot slots[4096];
-uint32_t cnt;
-
-// Open addressing; the bench's symbols are few and short.
-uint32_t symbol(std::string_view name)
-{
-    uint64_t lo = 0, hi = 0;
-    std::memcpy(&lo, name.data(), name.size() < 8 ? name.size() : 8);
-    if (name.size() > 8) std::memcpy(&hi, name.data() + 8, name.size() < 16 ? name.size() - 8 : 8);
-    uint64_t at = ((lo ^ hi * 31) * 0x9e3779b97f4a7c15ull) >> 52;
-    for (;; at = (at + 1) & 4095) {
-        slot &s = slots[at];
-        if (s.sz == 0) {
-            std::memcpy(s.text, name.data(), name.size() < 16 ? name.size() : 16);
-            s.sz = uint32_t(name.size());
-            s.number = cnt++;
-        }
-        if (s.sz == name.size() && std::memcmp(s.text, name.data(), name.size()) == 0)
-            return s.number;
-    }
+    return uint64_t(peer::decimal_e8(v.get_string().value()));
 }
 
 uint64_t trade(ondemand::object &o)
 {
     uint64_t sum = o.find_field_unordered("E").get_uint64().value() * 1000000;
-    sum += symbol(o.find_field_unordered("s").get_string().value());
+    sum += peer::symbol(o.find_field_unordered("s").get_string().value());
     sum += o.find_field_unordered("t").get_uint64().value();
-    sum += uint64_t(decimal_e8(o.find_field_unordered("p").get_string().value()));
-    sum += uint64_t(decimal_e8(o.find_field_unordered("q").get_string().value()));
+    sum += text_e8(o.find_field_unordered("p").value());
+    sum += text_e8(o.find_field_unordered("q").value());
     sum += o.find_field_unordered("T").get_uint64().value() * 1000000;
     return sum + (o.find_field_unordered("m").get_bool().value() ? 2 : 1);
 }
@@ -67,32 +32,77 @@ uint64_t trade(ondemand::object &o)
 uint64_t quote(ondemand::object &o, bool timed)
 {
     uint64_t sum = o.find_field_unordered("u").get_uint64().value();
-    sum += symbol(o.find_field_unordered("s").get_string().value());
+    sum += peer::symbol(o.find_field_unordered("s").get_string().value());
     for (const char *key : {"b", "B", "a", "A"})
-        sum += uint64_t(decimal_e8(o.find_field_unordered(key).get_string().value()));
+        sum += text_e8(o.find_field_unordered(key).value());
     if (timed) sum += o.find_field_unordered("T").get_uint64().value() * 1000000;
     return sum;
 }
 
-} // namespace
-
-const char *tm_peer_simdjson_name(void)
+uint64_t levels(ondemand::value array, uint64_t side)
 {
-    static std::string name = std::string("simdjson ") + SIMDJSON_STRINGIFY(SIMDJSON_VERSION) +
-                              " " + get_active_implementation()->name();
-    return name.c_str();
+    uint64_t sum = 0;
+    for (ondemand::value level : array.get_array()) {
+        for (ondemand::value text : level.get_array()) sum += text_e8(text);
+        sum += side;
+    }
+    return sum;
 }
 
-void tm_peer_simdjson_reset(void)
+// A batch of levels, or a whole book. Field by field: asking for T, which spot has not, would search
+// all the levels for it.
+uint64_t depth(ondemand::object &o)
 {
-    std::memset(slots, 0, sizeof slots);
-    cnt = 0;
+    uint64_t sum = 0, sent = 0, matched = 0;
+    (void)o.reset().value();
+    for (ondemand::field field : o) {
+        ondemand::raw_json_string key = field.key();
+        if (key == "E") sent = field.value().get_uint64();
+        if (key == "T") matched = field.value().get_uint64();
+        if (key == "s") sum += peer::symbol(field.value().get_string().value());
+        if (key == "U" || key == "u" || key == "lastUpdateId")
+            sum += field.value().get_uint64().value();
+        if (key == "b" || key == "bids") sum += levels(field.value(), 1);
+        if (key == "a" || key == "asks") sum += levels(field.value(), 2);
+    }
+    return sum + (matched ? matched : sent) * 1000000;
 }
 
-uint64_t tm_peer_simdjson(const char *message, size_t sz, size_t capacity)
+ondemand::parser *parser;
+
+const implementation *wanted()
 {
-    static ondemand::parser parser;
-    ondemand::document doc = parser.iterate(padded_string_view(message, sz, capacity));
+#ifdef TM_PEER_IMPLEMENTATION
+    const implementation *i = get_available_implementations()[TM_PEER_IMPLEMENTATION];
+    return i && i->supported_by_runtime_system() ? i : nullptr;
+#else
+    return get_active_implementation();
+#endif
+}
+
+const char *name()
+{
+    static std::string text;
+    if (!wanted()) return nullptr;
+    text = std::string("simdjson ") + SIMDJSON_STRINGIFY(SIMDJSON_VERSION) + " " + wanted()->name();
+    return text.c_str();
+}
+
+// The parser keeps the implementation that is active when it gets its memory.
+void reset()
+{
+    const implementation *before = get_active_implementation();
+    peer::symbols_reset();
+    delete parser;
+    parser = new ondemand::parser;
+    get_active_implementation() = wanted();
+    (void)!parser->allocate(1 << 20);
+    get_active_implementation() = before;
+}
+
+uint64_t sum(const char *message, size_t sz, size_t capacity)
+{
+    ondemand::document doc = parser->iterate(padded_string_view(message, sz, capacity));
     ondemand::object o = doc.get_object();
     // The first key tells the wrapper from the raw form.
     ondemand::value data;
@@ -103,11 +113,15 @@ uint64_t tm_peer_simdjson(const char *message, size_t sz, size_t capacity)
     }
     std::string_view kind;
     if (o.find_field_unordered("e").get_string().get(kind) != SUCCESS) {
-        uint64_t snapshot;
-        if (o.find_field_unordered("lastUpdateId").get_uint64().get(snapshot) == SUCCESS) return 0;
+        uint64_t id;
+        if (o.find_field_unordered("lastUpdateId").get_uint64().get(id) == SUCCESS) return depth(o);
         return quote(o, false);
     }
     if (kind == "trade") return trade(o);
     if (kind == "bookTicker") return quote(o, true);
-    return 0;
+    return kind == "depthUpdate" ? depth(o) : 0;
 }
+
+} // namespace
+
+const tm_parse_peer_t tm_parse_peer = {name, reset, sum};

@@ -1,10 +1,14 @@
 /* Frames of live connections and replays as sources of market rows. A frame is parsed once,
    whichever and however many feeds of the graph want its rows; rows go on in batches, a new one
-   where the partition or the time of receipt changes. */
+   where the partition or the time of receipt changes. Of a live feed the first copy of each row
+   goes on; all connections of one address are one partition. */
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/symbol.h"
 #include "engine/job/nodes.h"
+#include "engine/runtime/arbiter.h"
+#include "engine/runtime/dead_journal.h"
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/recording.h"
 #include "engine/runtime/row_source.h"
@@ -18,7 +22,8 @@
 enum {
     FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
     BATCH_ROWS = 256,
-    TARGET_MAX = 8, /* feeds of a graph */
+    TARGET_MAX = 8,       /* feeds of a graph */
+    FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
 };
 
 /* Rows for one feed of the graph. */
@@ -35,7 +40,8 @@ struct tm_frame_reader {
     tm_recorder_t *recorder; /* NULL = frames are not recorded */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
-    tm_counter_t *rows_in, *rows_other;
+    tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
+    tm_counter_t *rows_in, *rows_other, *dead_lost;
     tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frames[FRAME_BURST];
 };
@@ -51,8 +57,12 @@ typedef struct feed_source {
     uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
     tm_source_t *source;
+    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
+    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
+    uint32_t feed_row_cnt;
+    tm_feed_row_t feed_rows[FEED_ROW_BURST];
 
-    uint32_t conn_idx; /* of the batches under way */
+    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
     int64_t ingress_ns;
 } feed_source_t;
 
@@ -85,11 +95,29 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
     tm_counter_add(taken ? r->rows_in : r->rows_other, 1);
 }
 
-static void frame_take(feed_source_t *f, const tm_frame_t *frame)
+/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they are. */
+static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t line_cnt)
+{
+    tm_market_row_t *rows = f->reader->rows;
+    uint32_t kept = 0, lines;
+    tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
+        lines = tm_market_lines(rows[i].row.schema_id);
+        if (!tm_arbiter_take(f->arbiter, &rows[i].row, frame->ingress_ns)) continue;
+        if (kept != i) memmove(&rows[kept], &rows[i], lines * sizeof rows[0]);
+        kept += lines;
+    }
+    return kept;
+}
+
+static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
-    uint32_t lines = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
-    uint32_t conn_idx = f->path ? 0 : frame->conn_idx;
+    uint32_t parsed = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
+    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
+    /* Before its rows count; a frame of nothing but copies is not wanted. */
+    if (r->recorder && (lines > 0 || parsed == 0)) TM_TRY(tm_recorder_frame(r->recorder, frame));
+    uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     if (lines > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
         flush(f);
         f->conn_idx = conn_idx;
@@ -98,6 +126,42 @@ static void frame_take(feed_source_t *f, const tm_frame_t *frame)
     }
     for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
         row_take(f, &r->rows[i]);
+    return 0;
+}
+
+/* ---- what happens to connections ------------------------------------------------------------- */
+
+/* To every feed of the graph that takes rows of the address. */
+static void feed_row_send(feed_source_t *f, uint32_t entry, const tm_row_t *row)
+{
+    const tm_frame_reader_t *r = f->reader;
+    flush(f);
+    for (uint32_t t = 0; t < r->target_cnt; t++)
+        if (f->wants[t] >> entry & 1)
+            tm_task_feed_row(f->src.task, r->targets[t].node->node_idx, row);
+}
+
+static void on_gap(void *ctx, const tm_gap_t *gap)
+{
+    feed_source_t *f = ctx;
+    const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
+    TM_LOG_W("engine", "%s: %s %llu to %llu are missing",
+             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
+             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+}
+
+/* Hands on what happened before the frames of this poll, or the ends of connections after them. */
+static void feed_rows_send(feed_source_t *f, bool ends)
+{
+    for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
+        const tm_feed_row_t *row = &f->feed_rows[i];
+        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
+        feed_row_send(f, row->entry, &row->row);
+    }
+    if (ends) f->feed_row_cnt = 0;
 }
 
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
@@ -105,12 +169,12 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
     int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
-    if (n <= 0) return n;
-    tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
-    for (int i = 0; i < n && err == 0; i++) {
-        if (r->recorder) err = tm_recorder_frame(r->recorder, &r->frames[i]);
-        if (err == 0) frame_take(f, &r->frames[i]);
-    }
+    f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
+    if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
+    for (int i = 0; i < n && err == 0; i++) err = frame_take(f, &r->frames[i]);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, true);
+    if (f->arbiter) tm_arbiter_tick(f->arbiter, tm_clock_mono_ns());
     flush(f);
     return err < 0 ? err : n;
 }
@@ -124,17 +188,23 @@ static int live_open(feed_source_t *f)
     const tm_feed_cfg_t cfg = {
         .urls = f->urls,
         .url_cnt = f->url_cnt,
+        .venue = o->venue,
         .streams = c->ingest_idx == 0 ? o->streams : NULL,
         .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
         .ca_file = o->ca_file,
         .stop = c->stop,
         .counters = c->counters,
         .retry_max = o->retry_max,
+        .retry_first_ns = o->retry_delay_ns,
         .idle_ns = o->idle_timeout_ns,
         .reconnect_on_close = o->reconnect_on_close,
+        .life_ns = o->rotate_ns,
+        .stream_ns = o->stream_timeout_ns,
         .on_link = f->reader->recorder ? tm_recorder_link : NULL,
         .on_link_ctx = f->reader->recorder,
     };
+    const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
+    TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
     return tm_feed_open(&f->source, &cfg);
 }
 
@@ -164,6 +234,7 @@ static void source_close(tm_row_source_t *src)
 
 static void source_free(tm_row_source_t *src)
 {
+    tm_arbiter_close(((feed_source_t *)src)->arbiter);
     free(src);
 }
 
@@ -263,6 +334,17 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
     return (int)made;
 }
 
+void tm_frame_reader_bury(tm_frame_reader_t *reader, tm_journal_writer_t *journal)
+{
+    reader->dead = journal;
+}
+
+static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
+{
+    tm_frame_reader_t *r = ctx;
+    if (r->dead) tm_dead_journal_put(r->dead, letter, r->dead_lost);
+}
+
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
 {
     tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
@@ -287,8 +369,12 @@ int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *c
     }
     r->rows_in = tm_counter_get(cfg->counters, "rows_in");
     r->rows_other = tm_counter_get(cfg->counters, "rows_other");
-    const tm_parser_cfg_t parser = {
-        .symbols = cfg->symbols, .counters = cfg->counters, .no_books = !books};
+    r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
+    const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
+                                    .counters = cfg->counters,
+                                    .no_books = !books,
+                                    .on_dead_letter = on_dead_letter,
+                                    .on_dead_letter_ctx = r};
     return tm_parser_open(&r->parser, &parser);
 }
 

@@ -33,7 +33,7 @@ typedef struct tm_file_thread {
     tm_sink_port_t ports[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];
     uint32_t port_cnt;
     tm_valve_t *valves[TM_TOPOLOGY_SINK_MAX]; /* of sinks that want watermarks, over the workers */
-    tm_journal_writer_t *journals[TM_TOPOLOGY_INGEST_MAX]; /* owned */
+    tm_journal_writer_t *journals[2 * TM_TOPOLOGY_INGEST_MAX]; /* owned */
     uint32_t journal_cnt;
     tm_counter_t *rows_out;
     tm_idle_t idle;

@@ -35,6 +35,11 @@ int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
     return ingest->reader ? tm_frame_reader_record(ingest->reader, journal) : 0;
 }
 
+void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal)
+{
+    if (ingest->reader) tm_frame_reader_bury(ingest->reader, journal);
+}
+
 /* ---- the end of sources ---------------------------------------------------------------------- */
 
 /* Ends the source nodes that no open source feeds any more. */

@@ -39,6 +39,9 @@ tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest);
    owns the journal. */
 int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal) TM_MUST_CHECK;
 
+/* Before the thread starts: puts dead letters into a journal of their own, likewise. */
+void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal);
+
 /* Writes the kept dead letters as JSON lines; after the thread has ended. */
 int tm_ingest_dead_letters_write(const tm_ingest_t *ingest, FILE *out) TM_MUST_CHECK;
 

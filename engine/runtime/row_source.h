@@ -54,6 +54,8 @@ void tm_frame_reader_close(tm_frame_reader_t *reader);
 /* Before the thread starts: every frame goes into the journal before its rows count. */
 int tm_frame_reader_record(tm_frame_reader_t *reader,
                            struct tm_journal_writer *journal) TM_MUST_CHECK;
+/* Likewise: dead letters go into a journal of their own. */
+void tm_frame_reader_bury(tm_frame_reader_t *reader, struct tm_journal_writer *journal);
 int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out) TM_MUST_CHECK;
 
 /* The feeds of the reader's thread. partitions: [node] masks, to which theirs are added from

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
+#include "engine/runtime/dead_journal.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -122,34 +123,57 @@ static int threads_open(tm_runtime_t *rt)
     return 0;
 }
 
-/* One journal an ingest thread: DIR where there is one thread, DIR/<idx> where there are
-   several. */
-static int journals_open(tm_runtime_t *rt)
+/* The folder of an ingest thread's journal: DIR where there is one thread, DIR/<idx> where there
+   are several. */
+static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char *option,
+                        const char *dir, char path[PATH_MAX])
 {
-    const char *dir = rt->job->opts.journal_dir;
+    bool several = rt->topo.ingest_cnt > 1;
+    int n = several ? snprintf(path, PATH_MAX, "%s/%u", dir, ingest_idx)
+                    : snprintf(path, PATH_MAX, "%s", dir);
+    if (n >= PATH_MAX) return tm_error_set(-ENAMETOOLONG, "%s: path too long", option);
+    if (several && mkdir(dir, 0777) != 0 && errno != EEXIST)
+        return tm_error_set(-errno, "%s %s: %s", option, dir, strerror(errno));
+    return 0;
+}
+
+/* What is recorded of one ingest thread: its frames, its dead letters, or both. */
+static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
+{
+    const tm_options_t *o = &rt->job->opts;
     const struct tm_stream *feed = tm_job_next(rt->job, &tm_feed_node, 0);
-    if (dir && !feed)
+    if (!feed && (o->journal_dir || o->dead_letter_dir))
         return tm_error_set(TM_E_CONFIG, "--journal records frames, and the job has no feed");
-    for (uint32_t i = 0; dir && i < rt->topo.ingest_cnt; i++) {
-        char path[PATH_MAX];
-        int n = rt->topo.ingest_cnt == 1 ? snprintf(path, sizeof path, "%s", dir)
-                                         : snprintf(path, sizeof path, "%s/%u", dir, i);
-        if (n >= (int)sizeof path) return tm_error_set(-ENAMETOOLONG, "--journal: path too long");
-        if (rt->topo.ingest_cnt > 1 && mkdir(dir, 0777) != 0 && errno != EEXIST)
-            return tm_error_set(-errno, "--journal %s: %s", dir, strerror(errno));
-        const tm_journal_writer_cfg_t cfg = {
-            .dir = path,
-            .label = feed->name,
-            .receive_counters = tm_ingest_thread(rt->ingests[i])->counters,
-            .file_counters = rt->file->thread.counters,
-        };
-        tm_journal_writer_t *journal;
-        tm_journal_recovery_t recovery;
+    tm_ingest_t *ingest = rt->ingests[ingest_idx];
+    char path[PATH_MAX];
+    tm_journal_writer_cfg_t cfg = {
+        .dir = path,
+        .label = feed ? feed->name : "",
+        .receive_counters = tm_ingest_thread(ingest)->counters,
+        .file_counters = rt->file->thread.counters,
+    };
+    tm_journal_writer_t *journal;
+    tm_journal_recovery_t recovery;
+    if (o->journal_dir) {
+        TM_TRY(journal_path(rt, ingest_idx, "--journal", o->journal_dir, path));
         int err = tm_journal_writer_open(&journal, &cfg, &recovery);
         if (err < 0) return tm_error_context(err, "--journal");
         tm_file_thread_record(rt->file, journal);
-        TM_TRY(tm_ingest_record(rt->ingests[i], journal));
+        TM_TRY(tm_ingest_record(ingest, journal));
     }
+    if (o->dead_letter_dir) {
+        cfg.receive_counters = cfg.file_counters = NULL; /* those tell of the frames' journal */
+        TM_TRY(journal_path(rt, ingest_idx, "--dead-letter-journal", o->dead_letter_dir, path));
+        TM_TRY(tm_dead_journal_open(&journal, &cfg));
+        tm_file_thread_record(rt->file, journal);
+        tm_ingest_bury(ingest, journal);
+    }
+    return 0;
+}
+
+static int journals_open(tm_runtime_t *rt)
+{
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) TM_TRY(journals_open_of(rt, i));
     return 0;
 }
 

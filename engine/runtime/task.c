@@ -102,6 +102,29 @@ void tm_task_out_idle(void *ctx, bool idle)
     outs_control(inst, idle ? TM_ROW_IDLE : TM_ROW_ACTIVE, TM_TIME_NONE);
 }
 
+/* ---- what happens to a feed ------------------------------------------------------------------ */
+
+/* Shows the row to the readers of an instance, and to those behind them in this thread. */
+static void outs_feed_row(const task_instance_t *inst, const tm_row_t *row)
+{
+    for (uint32_t o = 0; o < inst->out_cnt; o++) {
+        for (uint32_t i = 0; i < inst->outs[o].cnt; i++) {
+            const task_reader_t *r = &inst->outs[o].readers[i];
+            if (!r->to) {
+                tm_task_port_feed_row(r->port, row);
+                continue;
+            }
+            if (r->to->op) tm_operator_control(r->to->op, row);
+            outs_feed_row(r->to, row);
+        }
+    }
+}
+
+void tm_task_feed_row(tm_task_t *task, uint32_t node_idx, const tm_row_t *row)
+{
+    outs_feed_row(&task->instances[node_idx], row);
+}
+
 /* ---- the end --------------------------------------------------------------------------------- */
 
 static void instance_close(task_instance_t *inst);
@@ -199,8 +222,13 @@ static void control_take(task_channel_t *ch, const tm_row_t *row)
         ch->ended = true;
         for (uint32_t i = 0; i < ch->reader_cnt; i++) reader_end(&ch->readers[i], ch->producer);
         break;
-    case TM_ROW_BARRIER:
     case TM_ROW_GAP:
+    case TM_ROW_FEED:
+        for (uint32_t i = 0; i < ch->reader_cnt; i++)
+            if (ch->readers[i].to && ch->readers[i].to->op)
+                tm_operator_control(ch->readers[i].to->op, row);
+        break;
+    case TM_ROW_BARRIER:
     case TM_ROW_INSERT:
     case TM_ROW_UPDATE_BEFORE:
     case TM_ROW_UPDATE_AFTER:

@@ -50,6 +50,10 @@ void tm_task_close(tm_task_t *task);
 void tm_task_rows(tm_task_t *task, uint32_t node_idx, uint32_t partition_idx, const void *rows,
                   uint32_t cnt, uint32_t stride);
 
+/* A GAP or FEED row of a source, at its place among its rows: it is shown to the operators of this
+   thread behind the source, then to those that its exchanges feed, and goes no further. */
+void tm_task_feed_row(tm_task_t *task, uint32_t node_idx, const tm_row_t *row);
+
 /* When the rows that follow came in (mono ns): latencies are measured from there. 0 = unknown. */
 void tm_task_ingress(tm_task_t *task, int64_t ingress_ns);
 

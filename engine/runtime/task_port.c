@@ -137,6 +137,14 @@ void tm_task_port_control(task_port_t *port, tm_row_kind_t kind, int64_t event_n
     }
 }
 
+void tm_task_port_feed_row(task_port_t *port, const tm_row_t *row)
+{
+    for (uint32_t w = 0; w < port->task->worker_cnt; w++) {
+        const lane_t lane = port_lane(port, w);
+        if (room_wait(&lane)) row_put(lane.ring, row, TM_CACHE_LINE);
+    }
+}
+
 /* The file thread waits for nobody, so there is nothing to go on with meanwhile. */
 static lane_t sink_lane(tm_task_t *task, uint32_t sink_idx, uint32_t row_sz)
 {

@@ -89,6 +89,7 @@ struct tm_task {
 /* task_port.c */
 void tm_task_port_rows(task_port_t *port, const void *rows, uint32_t cnt, uint32_t stride);
 void tm_task_port_control(task_port_t *port, tm_row_kind_t kind, int64_t event_ns);
+void tm_task_port_feed_row(task_port_t *port, const tm_row_t *row);
 void tm_task_sink_rows(tm_task_t *task, uint32_t sink_idx, const void *rows, uint32_t cnt,
                        uint32_t stride);
 void tm_task_sink_control(tm_task_t *task, uint32_t sink_idx, tm_row_kind_t kind, int64_t event_ns);

@@ -7,7 +7,8 @@ import random
 import harness
 import synthetic
 from bars_reference import bars_of
-from harness import bars, bars_ok, cores, expect, expect_bars, expect_equal, parts, read_bars, test
+from harness import (TIDEMARK, bars, bars_ok, cores, expect, expect_bars, expect_equal, parts,
+                     read_bars, run, test)
 
 GOOD = ('{"e":"trade","E":1700000000001,"s":"BTCUSDT","t":1,"p":"1.00000000","q":"1.00000000",'
         '"T":1700000000000,"m":true,"M":true}')
@@ -67,6 +68,26 @@ def dead_letters_can_be_read_with_their_reasons(folder):
     wanted = sorted(BAD[name][1].removeprefix("bad_") for name in names)
     expect_equal(sorted(letter["reason"] for letter in kept), wanted, "reasons")
     expect(all(letter["text"] for letter in kept), "every letter shows its text")
+
+
+@test
+def the_dead_letter_journal_shows_reason_place_and_message_and_can_be_replayed(folder):
+    _, bad, names = spoiled(folder, 7)
+    graves = folder / "graves"
+    bars_ok("--replay", bad, "--out", folder / "out", "--speed", "max",
+            "--dead-letter-journal", graves)
+    shown = run(TIDEMARK, "journal", "cat", graves)
+    records = [json.loads(line) for line in shown.stdout.splitlines()]
+    expect_equal([r["kind"] for r in records], ["note", "text"] * len(names), "kinds of records")
+    texts = {text: counter.removeprefix("bad_") for text, counter in BAD.values()}
+    for note, message in zip(records[::2], records[1::2]):
+        told = json.loads(note["data"])
+        expect_equal(told["reason"], texts[message["data"]], "reason")
+        expect_equal(told["size"], len(message["data"].encode()), "size")
+        expect(told["offset"] <= told["size"], "the offset lies in the message")
+        expect_equal(note["recv_ns"], message["recv_ns"], "receive time")
+    again = bars_ok("--replay", graves, "--out", folder / "again", "--speed", "max")
+    expect_equal(again.summary["dead_letters"], len(names), "dead letters of the dead")
 
 
 @test

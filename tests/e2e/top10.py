@@ -40,7 +40,8 @@ def ranks(sums):
 
 def ranks_found(folder):
     found = []
-    for row in csv.DictReader(io.StringIO(run(TIDEMARK, "inspect", "--csv", *parts(folder)).stdout)):
+    text = run(TIDEMARK, "inspect", "--csv", *parts(folder)).stdout
+    for row in csv.DictReader(io.StringIO(text)):
         whole, _, fraction = row["value"].partition(".")
         found.append((milliseconds(row["window_end"]), int(row["rank"]), row["symbol"],
                       int(whole + fraction.ljust(16, "0"))))

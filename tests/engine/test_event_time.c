@@ -179,13 +179,11 @@ static int64_t silent_until_ns;
 /* Partition 0 has rows; partition 1 says nothing until a result is there, then ends. */
 static int32_t half_silent(void *ctx, uint32_t partition, void *rows, uint32_t max)
 {
-    static int64_t next;
+    static int64_t next; /* of partition 0: one thread's */
     (void)ctx;
     if (partition == 1) {
         bool seen = atomic_load_explicit(&results, memory_order_acquire) > 0;
-        if (!seen && tm_clock_mono_ns() < silent_until_ns) return 0;
-        next = 0;
-        return TM_SOURCE_END;
+        return !seen && tm_clock_mono_ns() < silent_until_ns ? 0 : TM_SOURCE_END;
     }
     if (next >= 100 * WINDOW_NS) return next = 0, TM_SOURCE_END;
     tick_t *at = rows;

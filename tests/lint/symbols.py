@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Checks names that others can see: symbols.py BUILD_DIR.
 
-The shared library exports only what engine/tidemark.h and its parts declare; every global symbol of
+The shared library exports only what the public headers, tidemark*.h, declare; every global symbol of
 the static library starts with tm_, so that it collides with nothing in the program that links it.
 """
 
@@ -28,7 +28,7 @@ def main():
     build = Path(sys.argv[1])
     found = tree.Findings("prefix")
     declared = set()
-    for public in (tree.ROOT / "engine").glob("tidemark*.h"):
+    for public in [*tree.ROOT.glob("engine/tidemark*.h"), *tree.ROOT.glob("parse/tidemark*.h")]:
         declared |= set(re.findall(r"\btm_\w+", public.read_text()))
     for name in sorted(set(symbols(build / "libtidemark.so", "--dynamic"))):
         if name.split("@")[0] not in declared:

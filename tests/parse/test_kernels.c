@@ -26,6 +26,40 @@ static uint32_t quotes_slowly(const uint8_t *p, uint32_t sz, tm_scan_t *scan, ui
     return n;
 }
 
+/* Likewise for marks. */
+static uint32_t marks_slowly(const uint8_t *p, uint32_t sz, tm_scan_t *scan, uint16_t *at)
+{
+    uint32_t n = 0;
+    scan->odd = false;
+    for (uint32_t i = 0; i < sz; i++) {
+        bool escaped = scan->escaping;
+        scan->escaping = p[i] == '\\' && !escaped;
+        scan->odd |= p[i] == '\\' || p[i] < 0x20 || p[i] > 0x7f;
+        bool quote = p[i] == '"' && !escaped;
+        if (quote) scan->inside = !scan->inside;
+        bool other = !scan->inside && p[i] != 0 && strchr("{}[]:,", p[i]);
+        if (quote || other) at[n++] = (uint16_t)i;
+    }
+    return n;
+}
+
+static void marks_equal(const uint8_t *p, uint32_t sz, bool escaping, bool inside)
+{
+    static uint16_t want[TM_SCAN_QUOTE_MAX], have[TM_SCAN_QUOTE_MAX];
+    tm_scan_t slow = {.escaping = escaping, .inside = inside};
+    uint32_t cnt = marks_slowly(p, sz, &slow, want);
+    for (int isa = TM_ISA_SCALAR; isa <= TM_ISA_AVX512; isa++) {
+        const tm_kernels_t *k = tm_kernels_get((tm_isa_t)isa);
+        tm_scan_t scan = {.escaping = escaping, .inside = inside};
+        uint32_t n = k->marks(p, sz, &scan, have);
+        bool same = n == cnt && memcmp(want, have, n * sizeof have[0]) == 0 &&
+                    scan.odd == slow.odd && (sz % 64 != 0 || scan.escaping == slow.escaping) &&
+                    (sz % 64 != 0 || scan.inside == slow.inside);
+        if (!same) fprintf(stderr, "# %s, %u bytes: %u marks, not %u\n", k->name, sz, n, cnt);
+        tm_assert(same);
+    }
+}
+
 static void quotes_equal(const uint8_t *p, uint32_t sz, bool escaping)
 {
     static uint16_t want[TM_SCAN_QUOTE_MAX], have[TM_SCAN_QUOTE_MAX];
@@ -62,6 +96,32 @@ Test(kernels, all_list_the_quotes_of_random_text_at_every_length_and_place)
     exact_close(&e);
 }
 
+Test(kernels, all_list_the_marks_of_random_text_at_every_length_and_place)
+{
+    static const char alphabet[] = "\"\\{}[]:,a;z\x1b\x7b\x3a\x1a\xfb\x80\n";
+    exact_t e;
+    exact_open(&e);
+    for (uint32_t sz = 0; sz <= 300; sz++) {
+        for (uint32_t round = 0; round < 12; round++) {
+            uint8_t text[300];
+            for (uint32_t i = 0; i < sz; i++)
+                text[i] = round < 6 ? (uint8_t)alphabet[draw(sizeof alphabet - 1)]
+                                    : (uint8_t)draw(256);
+            tm_frame_t f = exact_at_end(&e, text, sz, ',');
+            marks_equal(f.data, sz, round % 2, round % 4 < 2);
+            f = exact_at_start(&e, text, sz, '{');
+            marks_equal(f.data, sz, false, false);
+        }
+    }
+    for (uint32_t byte = 0; byte < 256; byte++) {
+        uint8_t text[192];
+        memset(text, (int)byte, sizeof text);
+        marks_equal(text, 64, false, false);
+        marks_equal(text, 128, false, true);
+    }
+    exact_close(&e);
+}
+
 Test(kernels, all_find_the_same_escapes_across_words_and_blocks)
 {
     exact_t e;
@@ -86,6 +146,8 @@ Test(kernels, all_take_a_window_of_nothing_but_quotes)
     memset(text, '"', sizeof text);
     quotes_equal(text, TM_SCAN_WINDOW, false);
     quotes_equal(text, TM_SCAN_WINDOW, true);
+    memset(text, ',', sizeof text);
+    marks_equal(text, TM_SCAN_WINDOW, false, false);
 }
 
 /* One random number of some form, often not a number at all. */

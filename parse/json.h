@@ -1,0 +1,77 @@
+/* parse/json.h - a reader of declared JSON values, as its parts see each other.
+   Flow     json.c (full mode, shapes) and json_lazy.c follow json_path.h and call json_value.h
+   Public   parse/tidemark_json.h
+   Threads  one */
+#ifndef TM_PARSE_JSON_H
+#define TM_PARSE_JSON_H
+
+#include "parse/json_path.h"
+#include "parse/json_value.h"
+#include "parse/kernels.h"
+#include "parse/shape.h"
+
+/* What one message gives. */
+typedef struct tm_json_reading {
+    const uint8_t *message;
+    uint32_t sz;
+    uint32_t found_cnt;  /* fields that were met */
+    uint32_t twice_cnt;  /* keys of declared paths that were met again */
+    tm_reason_t meaning; /* the first fault of a value; faults of form come before */
+    uint32_t meaning_off, meaning_field; /* where, and whose */
+    uint64_t seen[TM_JSON_NODE_MAX / 64];
+    tm_json_texts_t texts;
+    tm_value_t found[TM_JSON_FIELD_MAX]; /* places of values that are present */
+    alignas(64) tm_json_value_t values[TM_JSON_FIELD_MAX];
+} tm_json_reading_t;
+
+struct tm_json {
+    const tm_kernels_t *kernels;
+    bool lazy, refuse_twice, no_shapes;
+    uint8_t *copy;
+    uint32_t copy_sz_max;
+    tm_json_fault_t fault;
+    tm_json_paths_t paths;
+    tm_shapes_t shapes;
+    tm_walk_t walk;
+    tm_json_reading_t reading;
+    uint16_t at[TM_SCAN_QUOTE_MAX];
+};
+
+/* For tests and measurements: one instruction set, and without shapes where asked. */
+void tm_json_restrict(tm_json_t *json, const tm_kernels_t *kernels, bool no_shapes);
+
+/* Reads the message of json->reading in lazy mode. *bad_off: where a fault of form is. */
+tm_reason_t tm_json_lazy_read(tm_json_t *json, uint32_t *bad_off) TM_MUST_CHECK;
+
+/* Takes the value of a field. */
+static inline void tm_json_take(tm_json_t *json, uint32_t field, const tm_value_t *v)
+{
+    tm_json_reading_t *r = &json->reading;
+    tm_reason_t reason = tm_json_value_read(&json->paths.fields[field], r->message, v, &r->texts,
+                                            &r->values[field]);
+    r->found[field] = *v;
+    r->found_cnt++;
+    if (TM_LIKELY(!reason || r->meaning)) return;
+    r->meaning = reason;
+    r->meaning_off = v->from;
+    r->meaning_field = field;
+}
+
+/* Marks a node as met; true where it was met before. */
+static inline bool tm_json_meet(tm_json_reading_t *r, uint32_t node)
+{
+    uint64_t bit = 1ull << (node % 64), *word = &r->seen[node / 64];
+    bool before = (*word & bit) != 0;
+    *word |= bit;
+    r->twice_cnt += before;
+    return before;
+}
+
+/* The text of a key, in `room` where it has escapes; NULL where no declared key can be it. */
+static inline const uint8_t *tm_json_key_text(const uint8_t *message, const tm_value_t *key,
+                                              uint8_t room[TM_JSON_KEY_SZ_MAX], uint32_t *sz)
+{
+    return tm_walk_text(message, key, room, TM_JSON_KEY_SZ_MAX, sz);
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* parse/json_path.h - the declared paths of a JSON schema as a tree of keys.
+   Flow     tidemark_json.h spec -> [paths] -> json.c, json_lazy.c follow it into messages
+   Threads  immutable after init
+   Errors   init: TM_E_CONFIG with a text that names the field
+   Limits   those of parse/tidemark_json.h */
+#ifndef TM_PARSE_JSON_PATH_H
+#define TM_PARSE_JSON_PATH_H
+
+#include "base/types.h"
+#include "parse/tidemark_json.h"
+
+enum {
+    TM_JSON_NODE_MAX = 256,
+    TM_JSON_NODE_NONE = 0, /* the root is nobody's child */
+    TM_JSON_FIELD_NONE = 0xff,
+};
+
+typedef struct tm_json_node {
+    uint8_t key_sz;
+    char key[TM_JSON_KEY_SZ_MAX + 1]; /* zero-padded */
+    uint32_t idx;                     /* as an index into an array, UINT32_MAX where it is none */
+    uint16_t child, next;             /* first child, next sibling */
+    uint8_t field;                    /* TM_JSON_FIELD_NONE: an inner node */
+} tm_json_node_t;
+
+typedef struct tm_json_paths {
+    uint32_t node_cnt, field_cnt;
+    tm_json_node_t nodes[TM_JSON_NODE_MAX]; /* [0] is the message */
+    tm_json_field_t fields[TM_JSON_FIELD_MAX];
+    uint64_t required; /* bit field */
+} tm_json_paths_t;
+
+int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec) TM_MUST_CHECK;
+
+/* The child of a node by its key, or by its index; TM_JSON_NODE_NONE where there is none. `hint` is
+   looked at first: the sibling behind the one found before. */
+uint32_t tm_json_child(const tm_json_paths_t *paths, uint32_t node, uint32_t hint,
+                       const uint8_t *key, uint32_t key_sz);
+uint32_t tm_json_child_at(const tm_json_paths_t *paths, uint32_t node, uint32_t idx);
+
+#endif
