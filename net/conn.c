@@ -20,6 +20,7 @@ static const struct {
 } phases[TM_CONN_PHASE_CNT] = {
     [TM_CONN_RESOLVE] = {"resolve", 5 * TM_NS_PER_S, "check the network and /etc/resolv.conf"},
     [TM_CONN_CONNECT] = {"connect", 5 * TM_NS_PER_S, "check host, port and firewall"},
+    [TM_CONN_PROXY] = {"proxy", 5 * TM_NS_PER_S, "is it an HTTP proxy?"},
     [TM_CONN_TLS] = {"TLS handshake", 5 * TM_NS_PER_S,
                      "is it a TLS port? A plain one is spoken to with ws://"},
     [TM_CONN_UPGRADE] = {"upgrade", 5 * TM_NS_PER_S,
@@ -30,6 +31,9 @@ static const struct {
     [TM_CONN_CLOSE] = {"close", TM_NS_PER_S, "cut"},
     [TM_CONN_ENDED] = {"ended", INT64_MAX, ""},
 };
+
+/* The C library does not say when it has the addresses, so it is asked. */
+static const int64_t resolve_look_ns = 2 * TM_NS_PER_MS;
 
 int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg)
 {
@@ -102,6 +106,7 @@ const char *tm_conn_name(const tm_conn_t *c)
 int64_t tm_conn_deadline_ns(const tm_conn_t *c)
 {
     if (c->phase == TM_CONN_CONNECT) return c->try_end_ns;
+    if (c->phase == TM_CONN_RESOLVE) return tm_clock_mono_ns() + resolve_look_ns;
     if (c->phase == TM_CONN_STREAM && tm_ws_has_reply(c->ws)) {
         int64_t ready_ns = tm_quota_ready_ns(&c->sent);
         if (ready_ns > tm_clock_mono_ns()) return ready_ns; /* else it waits for the socket */
@@ -142,7 +147,12 @@ static int tls_step(tm_conn_t *c)
 static int upgrade_send(tm_conn_t *c)
 {
     char text[TM_URL_TARGET_MAX + 1024];
+    const tm_deflate_cfg_t *deflate = c->cfg.transport ? c->cfg.transport->deflate : NULL;
     c->upgrade = (tm_http_upgrade_cfg_t){.host = c->url.authority, .target = c->url.target};
+    if (deflate) {
+        TM_TRY(tm_deflate_offer_write(deflate, c->offer));
+        c->upgrade.extensions = c->offer;
+    }
     if (getrandom(c->upgrade.nonce, sizeof c->upgrade.nonce, 0) != sizeof c->upgrade.nonce)
         return tm_error_set(-errno, "no random bytes: %s", strerror(errno));
     int sz = tm_http_request_write(&c->upgrade, text, sizeof text);
@@ -174,7 +184,9 @@ static int upgrade_step(tm_conn_t *c)
         c->retry_after_s = answer.retry_after_s;
     }
     if (rc < 0) return rc;
-    const tm_ws_cfg_t cfg = {.role = TM_WS_CLIENT, .message_sz_max = c->cfg.frame_sz_max};
+    tm_ws_cfg_t cfg = {.role = TM_WS_CLIENT, .message_sz_max = c->cfg.frame_sz_max};
+    if (c->upgrade.extensions)
+        TM_TRY(tm_deflate_answer_read(c->cfg.transport->deflate, answer.extensions, &cfg.deflate));
     TM_TRY(tm_ws_open(&c->ws, &cfg));
     tm_conn_enter(c, c->cfg.session ? TM_CONN_SUBSCRIBE : TM_CONN_STREAM);
     return 0;
@@ -205,8 +217,12 @@ static int close_step(tm_conn_t *c)
 static int phase_step(tm_conn_t *c, int64_t now_ns)
 {
     switch (c->phase) {
+    case TM_CONN_RESOLVE:
+        return tm_conn_resolve_step(c);
     case TM_CONN_CONNECT:
         return tm_conn_connect_step(c, now_ns);
+    case TM_CONN_PROXY:
+        return tm_conn_proxy_step(c);
     case TM_CONN_TLS:
         return tls_step(c);
     case TM_CONN_UPGRADE:
@@ -215,7 +231,6 @@ static int phase_step(tm_conn_t *c, int64_t now_ns)
         return tm_conn_subscribe_step(c, now_ns);
     case TM_CONN_CLOSE:
         return c->link ? close_step(c) : 0;
-    case TM_CONN_RESOLVE:
     case TM_CONN_STREAM:
     case TM_CONN_ENDED:
     case TM_CONN_PHASE_CNT:
@@ -292,6 +307,7 @@ void tm_conn_free(tm_conn_t *c)
 {
     if (!c) return;
     tm_conn_connect_drop(c);
+    tm_resolve_close(c->resolve);
     tm_link_free(c->link);
     tm_ws_free(c->ws);
     tm_conn_early_free(c->early);

@@ -1,8 +1,8 @@
 /* net/conn.h - one WebSocket connection as a client, from the name to the last message.
    Flow     uring events -> [conn] -> frames -> feed.c
-   Phases   resolve -> connect (every address) -> TLS -> upgrade -> subscribe -> stream -> close,
-            each with a deadline of its own. A connection knows no policy: when it ends it says why,
-            and whoever owns it decides whether another one is opened
+   Phases   resolve -> connect (every address) -> proxy -> TLS -> upgrade -> subscribe -> stream ->
+            close, each with a deadline of its own. A connection knows no policy: when it ends it
+            says why, and whoever owns it decides whether another one is opened
    Sending  at most send_max WebSocket messages in send_span_ns, pongs included: what is too early
             waits (of several pings the last one is answered). A close frame goes out at once
    Reading  until it streams, a connection receives one buffer at a time and reads no more than it
@@ -20,6 +20,7 @@
 #include "base/frame.h"
 #include "net/session.h"
 #include "net/tls.h"
+#include "net/transport.h"
 #include "net/uring.h"
 #include "net/url.h"
 
@@ -29,6 +30,7 @@ enum { TM_CONN_SEND_MAX = 16 };
 typedef enum tm_conn_phase {
     TM_CONN_RESOLVE,
     TM_CONN_CONNECT,
+    TM_CONN_PROXY, /* where there is one */
     TM_CONN_TLS,
     TM_CONN_UPGRADE,
     TM_CONN_SUBSCRIBE,
@@ -46,7 +48,8 @@ typedef struct tm_conn_cfg {
     const tm_url_t *url;   /* copied */
     tm_tls_ctx_t *tls_ctx; /* needed for wss */
     tm_session_t *session; /* NULL = nothing to subscribe to; the connection's from then on */
-    uint32_t frame_sz_max; /* 0 = TM_FRAME_SZ_MAX_DEFAULT */
+    uint32_t frame_sz_max; /* 0 = TM_FRAME_SZ_MAX_DEFAULT; of what is compressed: inflated */
+    const tm_transport_t *transport; /* not owned; NULL = the usual */
     /* How long each phase may take; 0 = the default: 5 s, subscribe 10 s, close 1 s, stream without
        end. */
     int64_t phase_ns[TM_CONN_PHASE_CNT];
@@ -78,7 +81,7 @@ typedef struct tm_conn tm_conn_t;
 /* Returns 0, -ENOMEM; the session is the connection's only where 0 is returned. */
 int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg) TM_MUST_CHECK;
 
-/* Resolves (blocking, within the phase's time) and starts to connect. */
+/* Begins to look up the host; steps go on from there. */
 int tm_conn_start(tm_conn_t *conn) TM_MUST_CHECK;
 
 /* Takes an event of this connection's slot; those of earlier descriptors are dropped here. */

@@ -7,6 +7,7 @@
 #include "net/http_upgrade.h"
 #include "net/link.h"
 #include "net/quota.h"
+#include "net/resolve.h"
 #include "net/ws.h"
 
 #include <netdb.h>
@@ -27,6 +28,7 @@ struct tm_conn {
     int64_t deadline_ns; /* of the phase */
 
     tm_uring_owner_t owner;        /* the generation counts descriptors */
+    tm_resolve_t *resolve;         /* while the host is looked up */
     struct addrinfo *addrs, *addr; /* all, and the one that is tried */
     int64_t try_end_ns;            /* deadline of this address */
     int fd;                        /* while connecting; the link's afterwards */
@@ -37,6 +39,8 @@ struct tm_conn {
     tm_link_chunk_t chunk; /* being read, from chunk_pos on */
     size_t chunk_pos;
     tm_http_upgrade_cfg_t upgrade;
+    char offer[TM_HTTP_EXTENSION_MAX]; /* of extensions; "" = none */
+    bool tunnel_asked;
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
@@ -57,6 +61,12 @@ struct tm_conn {
 
 /* conn.c: enters a phase and sets its deadline. */
 void tm_conn_enter(tm_conn_t *conn, tm_conn_phase_t phase);
+
+/* conn_connect.c: looks whether the addresses are there, and begins with the first. */
+int tm_conn_resolve_step(tm_conn_t *conn) TM_MUST_CHECK;
+
+/* conn_connect.c: asks the proxy for a tunnel, and goes on once it stands. */
+int tm_conn_proxy_step(tm_conn_t *conn) TM_MUST_CHECK;
 
 /* conn_connect.c: tries the next address; an error once none is left. */
 int tm_conn_connect_next(tm_conn_t *conn) TM_MUST_CHECK;

@@ -33,6 +33,7 @@
 #include "base/counter.h"
 #include "net/retry.h"
 #include "net/source.h"
+#include "net/transport.h"
 
 enum {
     TM_FEED_CONN_MAX = 64,
@@ -78,7 +79,8 @@ typedef struct tm_feed_cfg {
     uint64_t seed;                        /* of the jitter; 0 = any */
     /* A connection that brings no byte for so long is cut; 0 = never; TM_FEED_IDLE_VENUE. */
     int64_t idle_ns;
-    bool reconnect_on_close;   /* also where the peer closes with 1000 */
+    const tm_transport_t *transport; /* proxy, deflate, sockets; not owned; NULL = the usual */
+    bool reconnect_on_close;         /* also where the peer closes with 1000 */
     int64_t life_ns;           /* a connection is replaced at this age; 0 = as its venue asks */
     int64_t overlap_ns;        /* how long the old one goes on beside the new one: 0 = 2 s; at most
                                 half of life_ns */

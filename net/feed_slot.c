@@ -31,6 +31,7 @@ static int conn_start(tm_feed_t *f, uint32_t idx)
                          .url = &l->url,
                          .tls_ctx = f->tls_ctx,
                          .frame_sz_max = f->cfg.frame_sz_max,
+                         .transport = f->cfg.transport,
                          .send_max = x->send_max,
                          .send_span_ns = x->send_span_ns,
                          .request_gap_ns = x->request_gap_ns,

@@ -78,8 +78,22 @@ int tm_link_open(tm_link_t **out, const tm_link_cfg_t *cfg)
     int one = 1;
     /* Pongs and requests are single small writes that nothing follows; without TCP (a test's socket
        pair) there is nothing to set. */
-    (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (!cfg->delay) (void)setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return 0;
+}
+
+int tm_link_start_tls(tm_link_t *l, tm_tls_t *tls)
+{
+    TM_CHECK(!l->tls && l->head == l->tail, "a plain link without unread bytes");
+    tm_link_release(l, false);
+    l->arena = malloc(TM_LINK_ARENA_SZ + TM_FRAME_PAD);
+    if (!l->arena) {
+        tm_tls_free(tls);
+        return tm_error_set(-ENOMEM, "no memory for a connection");
+    }
+    memset(l->arena + TM_LINK_ARENA_SZ, 0, TM_FRAME_PAD);
+    l->tls = tls;
+    return tm_link_flush(l);
 }
 
 void tm_link_free(tm_link_t *l)

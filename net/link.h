@@ -27,6 +27,7 @@ typedef struct tm_link_cfg {
     tm_uring_owner_t owner;
     int fd;        /* connected; the link's from then on, also where open fails */
     tm_tls_t *tls; /* NULL = plain; likewise */
+    bool delay;    /* leaves Nagle's algorithm on */
 } tm_link_cfg_t;
 
 /* Bytes in the order of the stream; TM_FRAME_PAD readable bytes follow them. */
@@ -39,6 +40,10 @@ typedef struct tm_link_chunk {
 typedef struct tm_link tm_link_t;
 
 int tm_link_open(tm_link_t **out, const tm_link_cfg_t *cfg) TM_MUST_CHECK;
+
+/* A plain link goes on as TLS, behind what was read and sent so far; no received bytes may wait.
+   The session is the link's from then on, also where it fails with -ENOMEM. */
+int tm_link_start_tls(tm_link_t *link, tm_tls_t *tls) TM_MUST_CHECK;
 
 /* Closes the descriptor. Call it once tm_link_is_idle(), or after the ring is gone. NULL is fine.
    */

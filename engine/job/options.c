@@ -20,6 +20,9 @@ typedef enum option_id {
     OPT_STREAM,
     OPT_VENUE,
     OPT_CA_FILE,
+    OPT_PROXY,
+    OPT_DEFLATE,
+    OPT_TCP,
     OPT_RETRIES,
     OPT_RETRY_DELAY,
     OPT_ON_CLOSE,
@@ -59,6 +62,12 @@ static const tm_flag_t table[] = {
     [OPT_VENUE] = {"venue", "NAME",
                    "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (default: by the host)"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
+    [OPT_PROXY] = {"proxy", "URL",
+                   "reach live feeds through http://[user:password@]host[:port] (CONNECT)"},
+    [OPT_DEFLATE] = {"deflate", "HOW",
+                     "compression of live feeds: off, takeover or no-takeover (default: off)"},
+    [OPT_TCP] = {"tcp", "LIST",
+                 "of live sockets: delay, quickack, busy-poll=MICROSECONDS, rcvbuf=SIZE"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
     [OPT_RETRY_DELAY] = {"retry-delay", "TIME",
@@ -203,6 +212,12 @@ static int text_option(const char **option, const char *arg)
     return 0;
 }
 
+static int transport_option(tm_transport_options_t *o, uint32_t id, const char *arg)
+{
+    if (id == OPT_PROXY) return tm_transport_take_proxy(o, arg);
+    return id == OPT_TCP ? tm_transport_take_tcp(o, arg) : tm_transport_take_deflate(o, arg);
+}
+
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
@@ -215,6 +230,10 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
     case OPT_CA_FILE:
         return text_option(&o->ca_file, arg);
+    case OPT_PROXY:
+    case OPT_DEFLATE:
+    case OPT_TCP:
+        return transport_option(&o->transport, id, arg);
     case OPT_JOURNAL:
         return text_option(&o->journal_dir, arg);
     case OPT_RETRIES:

@@ -8,6 +8,7 @@
 #define TM_ENGINE_OPTIONS_H
 
 #include "base/types.h"
+#include "engine/job/transport_options.h"
 
 #include <stdio.h>
 
@@ -27,9 +28,10 @@ typedef struct tm_options {
     const char *replays[TM_OPTION_LIST_MAX];
     uint32_t connect_cnt, stream_cnt, replay_cnt;
     const char *ca_file;
-    int64_t retry_delay_ns; /* before the first retry of a live connection; 0 = 1 s */
-    const char *venue;      /* NULL = the one whose host an address names */
-    int64_t rotate_ns;      /* age at which a live connection is replaced; 0 = as its venue asks */
+    tm_transport_options_t transport; /* of live connections */
+    int64_t retry_delay_ns;           /* before the first retry of a live connection; 0 = 1 s */
+    const char *venue;                /* NULL = the one whose host an address names */
+    int64_t rotate_ns; /* age at which a live connection is replaced; 0 = as its venue asks */
     int64_t stream_timeout_ns; /* after which a stream that has not spoken is told; 0 = 60 s */
     uint32_t retry_max;        /* of a live connection, in a row; UINT32_MAX = for ever */
     int64_t idle_timeout_ns;   /* of a live connection; 0 = off, -1 = as its venue suggests */

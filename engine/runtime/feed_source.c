@@ -13,7 +13,10 @@
 #include "engine/runtime/recording.h"
 #include "engine/runtime/row_source.h"
 #include "net/feed.h"
+#include "net/feed_venue.h"
+#include "net/url.h"
 #include "parse/parser.h"
+#include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -54,6 +57,7 @@ typedef struct feed_source {
     uint32_t replay_idx;
     const char *urls[TM_OPTION_LIST_MAX];
     uint32_t url_cnt;
+    tm_transport_t transport;   /* of live connections */
     uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
     tm_source_t *source;
@@ -185,6 +189,7 @@ static int live_open(feed_source_t *f)
 {
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
+    f->transport = tm_transport_of(&o->transport);
     const tm_feed_cfg_t cfg = {
         .urls = f->urls,
         .url_cnt = f->url_cnt,
@@ -192,6 +197,7 @@ static int live_open(feed_source_t *f)
         .streams = c->ingest_idx == 0 ? o->streams : NULL,
         .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
         .ca_file = o->ca_file,
+        .transport = &f->transport,
         .stop = c->stop,
         .counters = c->counters,
         .retry_max = o->retry_max,
@@ -345,6 +351,28 @@ static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
     if (r->dead) tm_dead_journal_put(r->dead, letter, r->dead_lost);
 }
 
+/* Whose messages these are: the venue that was named, or that of the first address. */
+static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
+{
+    const tm_options_t *o = &r->cfg.topo->job->opts;
+    const char *address = NULL;
+    char first[512];
+    int only;
+    tm_url_t url;
+    if (o->venue) return tm_venue_find(o->venue);
+    if (r->cfg.ingest_idx < o->connect_cnt)
+        address = name_strip(r, o->connects[r->cfg.ingest_idx], &only);
+    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0 && !address; t++) {
+        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
+        if (spec->url[0]) address = spec->url;
+    }
+    if (o->replay_cnt > 0 || !address) return tm_venue_binance();
+    /* Of several that carry the same, the first. */
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(address, ","), address);
+    if (tm_url_parse(&url, first) < 0) return tm_venue_binance();
+    return tm_venue_find(tm_feed_venue_of_host(url.host)->name);
+}
+
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
 {
     tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
@@ -372,6 +400,7 @@ int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *c
     r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
     const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
                                     .counters = cfg->counters,
+                                    .venue = venue_of(r),
                                     .no_books = !books,
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = r};

@@ -6,6 +6,7 @@
 #ifndef TM_PARSE_VENUES_FIELDS_H
 #define TM_PARSE_VENUES_FIELDS_H
 
+#include "parse/dialect.h"
 #include "parse/venues/venues.h"
 
 #define HEADER(m)      offsetof(tm_row_t, m)

@@ -24,6 +24,24 @@ Test(options, the_usual_line_is_understood)
     tm_assert(o.json && !o.quiet);
 }
 
+Test(options, how_live_connections_travel_is_understood)
+{
+    tm_options_t o;
+    tm_assert_eq(PARSE(&o, "--connect", "wss://host", "--proxy", "http://u:p@proxy:3128",
+                       "--deflate", "no-takeover", "--tcp", "quickack,busy-poll=50,rcvbuf=4M"),
+                 0);
+    tm_transport_t t = tm_transport_of(&o.transport);
+    tm_assert_str(t.proxy->host, "proxy");
+    tm_assert_eq(t.proxy->port, 3128);
+    tm_assert(t.deflate->server_no_context_takeover);
+    tm_assert(t.tcp.quick_ack && !t.tcp.delay);
+    tm_assert_eq(t.tcp.busy_poll_us, 50u);
+    tm_assert_eq(t.tcp.receive_sz, 4u << 20);
+    tm_assert_eq(PARSE(&o, "--connect", "wss://host"), 0);
+    t = tm_transport_of(&o.transport);
+    tm_assert(t.proxy == NULL && t.deflate == NULL && !t.tcp.delay);
+}
+
 Test(options, defaults_are_those_of_the_help_page)
 {
     tm_options_t o;
@@ -43,6 +61,8 @@ Test(options, each_bad_value_is_refused_with_the_option_in_the_text)
         {"--worker-cores", "a"},   {"--ingest-cores", "1-"},  {"--idle", "nap"},
         {"--ring-depth", "1000"},  {"--ring-depth", "32"},    {"--state-memory", "12"},
         {"--state-memory", "64G"}, {"--watermark-bound", ""}, {"--roll-interval", "1 day"},
+        {"--proxy", "ftp://host"}, {"--deflate", "yes"},      {"--tcp", "fast"},
+        {"--tcp", "rcvbuf=12"},    {"--tcp", "busy-poll=0"},  {"--tcp", "delay,,quickack"},
     };
     for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
         tm_options_t o;
