@@ -1,4 +1,4 @@
-/* tidemark_harness.h - the public interface of the test harness: one operator of a job, driven by
+/* tidemark_harness.h - the public interface of the test harness: operators of a job, driven by
    hand. A part of tidemark.h, which includes it.
 
    Give it rows, watermarks and the time of the clock; read what came out, in order. Everything that
@@ -16,7 +16,7 @@
 #ifndef TIDEMARK_HARNESS_H
 #define TIDEMARK_HARNESS_H
 
-#include "base/schema.h"
+#include "tidemark_flow.h"
 #include "tidemark_window.h"
 
 #ifdef __cplusplus
@@ -25,7 +25,16 @@ extern "C" {
 
 typedef struct tm_harness tm_harness_t;
 
+/* Describes what is to be driven, with the builders of a job: operators on top of `in`. Returns the
+   stream whose rows are to be read. */
+typedef tm_stream_t *tm_harness_build_fn(void *ctx, tm_stream_t *in);
+
+/* Either `type` and `build`: any part of a job; or `rows` and `window`: one window operator; or
+   neither: watermarks alone. */
 typedef struct tm_harness_spec {
+    const tm_struct_t *type; /* of the rows that build's stream brings */
+    tm_harness_build_fn *build;
+    void *ctx;
     const tm_schema_t *rows;      /* what rows in look like */
     const char *const *key;       /* fields of the key, ends with NULL; NULL = no key */
     const tm_windowing_t *window; /* NULL = no operator: watermarks alone */
@@ -78,8 +87,8 @@ TM_API const tm_harness_event_t *tm_harness_next(tm_harness_t *harness);
 /* What results look like. */
 TM_API const tm_schema_t *tm_harness_rows_out(const tm_harness_t *harness);
 
-/* A field of a result: integers and decimals as they are stored, false where there is no such field,
-   it is null or does not fit. */
+/* A field of a result: integers and decimals as they are stored, false where there is none, it is
+   null or does not fit. */
 TM_API bool tm_harness_int64(const tm_harness_t *harness, const void *row, const char *field,
                              int64_t *value);
 TM_API bool tm_harness_double(const tm_harness_t *harness, const void *row, const char *field,

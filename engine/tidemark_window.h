@@ -197,7 +197,7 @@ typedef struct tm_evictor {
     tm_delta_fn *delta;
 } tm_evictor_t;
 
-/* ---- Windows ------------------------------------------------------------------------------------ */
+/* ---- Windows --------------------------------------------------------------------------------- */
 
 /* One result row per key and window that saw a row: the key's fields, `window_start`, `window_end`
    (timestamps, milliseconds), then the aggregates in order. A result's event time is window_end -

@@ -51,7 +51,8 @@ static const tm_agg_spec_t bar[] = {
 /* All of the block as pages, none of them taken. */
 static void pages_start(tm_page_arena_t *pages)
 {
-    uint32_t cnt = (uint32_t)(arena.cap_sz / (TM_PAGE_SZ + 8));
+    uint32_t cnt = (uint32_t)(arena.cap_sz / TM_PAGE_SZ);
+    while (tm_page_arena_footprint(cnt) + (2 << 20) > arena.cap_sz) cnt -= 64;
     arena.used_sz = 0;
     tm_page_arena_init(pages, tm_arena_alloc(&arena, tm_page_arena_footprint(cnt), 2 << 20), cnt);
 }
@@ -316,6 +317,11 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
         .kind = TM_WINDOW_CUMULATIVE, .size_ns = size, .slide_ns = slide                           \
     }
 
+#define SESSION(gap)                                                                               \
+    {                                                                                              \
+        .kind = TM_WINDOW_SESSION, .gap_ns = gap                                                   \
+    }
+
 /* Windows of a minute are measured for longer than one, so that every key has turned its slices
    over. */
 static const load_t loads[] = {
@@ -328,6 +334,13 @@ static const load_t loads[] = {
     {"sliding 60s/1s, 1k keys", SLIDING(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
     {"sliding 60s/100ms, 1k keys", SLIDING(60 * SECOND, SECOND / 10), 1000, false, 500000,
      32000000},
+    {"sliding 60s/1s, 100k keys", SLIDING(60 * SECOND, SECOND), 100000, false, 500000, 32000000},
+    {"session 1s, 1k keys", SESSION(SECOND), 1000, false, 1000000, 8000000},
+    {"session 1s, 1k keys, zipf", SESSION(SECOND), 1000, true, 1000000, 8000000},
+    {"session 1s, 100k keys", SESSION(SECOND), 100000, false, 1000000, 8000000},
+    {"session 1s, 100k keys, zipf", SESSION(SECOND), 100000, true, 1000000, 8000000},
+    {"session 1s, 10M keys", SESSION(SECOND), 10000000, false, 10000000, 20000000},
+    {"session 1s, 10M keys, zipf", SESSION(SECOND), 10000000, true, 10000000, 20000000},
     {"cumulative 60s/1s, 1k keys", CUMULATIVE(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
 };
 

@@ -1,5 +1,6 @@
 #include "base/error.h"
 #include "base/schema.h"
+#include "engine/harness/harness_graph.h"
 #include "engine/operators/watermark.h"
 #include "engine/operators/window.h"
 #include "engine/tidemark.h"
@@ -13,6 +14,7 @@ enum { STATE_SZ = 64 << 20 };
 struct tm_harness {
     tm_schema_t in, out;
     tm_operator_t *op; /* NULL = none */
+    tm_harness_graph_t *graph;
     tm_valve_t *valve;
     tm_watermark_bounded_t bounded;
     tm_page_arena_t pages;
@@ -88,11 +90,37 @@ const tm_harness_event_t *tm_harness_next(tm_harness_t *harness)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int operator_open(tm_harness_t *h, const tm_harness_spec_t *spec)
+static int pages_open(tm_harness_t *h, const tm_harness_spec_t *spec)
 {
     uint64_t state_sz = spec->state_sz ? spec->state_sz : STATE_SZ;
     uint32_t page_cnt = (uint32_t)(state_sz / TM_PAGE_SZ);
     size_t sz = tm_align_up(tm_page_arena_footprint(page_cnt), TM_CACHE_LINE);
+    if (sz == 0) return tm_error_set(-EINVAL, "harness: state_sz of %zu bytes", (size_t)state_sz);
+    h->page_mem = aligned_alloc(TM_CACHE_LINE, sz);
+    if (!h->page_mem) return tm_error_set(-ENOMEM, "harness: out of memory");
+    tm_page_arena_init(&h->pages, h->page_mem, page_cnt);
+    return 0;
+}
+
+static int graph_open(tm_harness_t *h, const tm_harness_spec_t *spec)
+{
+    const tm_harness_graph_cfg_t cfg = {.rows = spec->type,
+                                        .build = spec->build,
+                                        .ctx = spec->ctx,
+                                        .out = {on_rows, on_watermark, h},
+                                        .late = {on_late, NULL, h},
+                                        .pages = &h->pages,
+                                        .counters = h->counters};
+    TM_TRY(pages_open(h, spec));
+    TM_TRY(tm_harness_graph_open(&h->graph, &cfg));
+    h->in = *tm_harness_graph_in(h->graph);
+    h->out = *tm_harness_graph_out(h->graph);
+    tm_harness_graph_clock(h->graph, 0);
+    return 0;
+}
+
+static int operator_open(tm_harness_t *h, const tm_harness_spec_t *spec)
+{
     tm_window_cfg_t cfg = {.what = *spec->window,
                            .in = &h->in,
                            .out_name = "results",
@@ -105,11 +133,9 @@ static int operator_open(tm_harness_t *h, const tm_harness_spec_t *spec)
     for (uint32_t i = 0; spec->key && spec->key[i] && i < TM_KEY_FIELD_MAX; i++)
         cfg.key_fields[i] = spec->key[i];
     TM_TRY(tm_window_schema_build(&cfg, &h->out));
-    if (sz == 0) return tm_error_set(-EINVAL, "harness: state_sz of %zu bytes", (size_t)state_sz);
-    h->page_mem = aligned_alloc(TM_CACHE_LINE, sz);
+    TM_TRY(pages_open(h, spec));
     h->op_mem = aligned_alloc(TM_CACHE_LINE, tm_align_up(tm_window_footprint(&cfg), TM_CACHE_LINE));
-    if (!h->page_mem || !h->op_mem) return tm_error_set(-ENOMEM, "harness: out of memory");
-    tm_page_arena_init(&h->pages, h->page_mem, page_cnt);
+    if (!h->op_mem) return tm_error_set(-ENOMEM, "harness: out of memory");
     h->op = tm_window_init(h->op_mem, &cfg);
     tm_operator_time(h->op, 0);
     return 0;
@@ -126,6 +152,7 @@ static int parts_open(tm_harness_t *h, const tm_harness_spec_t *spec)
     h->valve = tm_valve_init(h->valve_mem, input_cnt);
     TM_TRY(tm_watermark_bounded_init(&h->bounded, spec->bound_ns));
     if (spec->rows) h->in = h->out = *spec->rows;
+    if (spec->build) return graph_open(h, spec);
     return spec->window ? operator_open(h, spec) : 0;
 }
 
@@ -145,6 +172,7 @@ int tm_harness_open(tm_harness_t **harness, const tm_harness_spec_t *spec)
 void tm_harness_close(tm_harness_t *harness)
 {
     if (!harness) return;
+    tm_harness_graph_close(harness->graph);
     tm_operator_fini(harness->op);
     if (harness->counters) tm_counter_set_free(harness->counters);
     free(harness->op_mem);
@@ -172,7 +200,9 @@ static void settle(tm_harness_t *h)
 void tm_harness_rows(tm_harness_t *harness, const void *rows, uint32_t cnt, uint32_t stride)
 {
     tm_watermark_bounded_rows(&harness->bounded, rows, cnt, stride);
-    if (harness->op)
+    if (harness->graph)
+        tm_harness_graph_rows(harness->graph, rows, cnt, stride);
+    else if (harness->op)
         tm_operator_rows(harness->op, rows, cnt, stride);
     else
         on_rows(harness, rows, cnt, stride);
@@ -189,7 +219,9 @@ static void valve_apply(tm_harness_t *h, uint32_t changed)
     if ((changed & TM_VALVE_ACTIVE) != 0) event_add(h, TM_HARNESS_ACTIVE, 0, NULL, 0);
     if ((changed & TM_VALVE_WATERMARK) != 0) {
         int64_t wm = tm_valve_now(h->valve);
-        if (h->op)
+        if (h->graph)
+            tm_harness_graph_watermark(h->graph, wm);
+        else if (h->op)
             tm_operator_watermark(h->op, wm);
         else
             on_watermark(h, wm);
@@ -222,6 +254,7 @@ int64_t tm_harness_emit_watermark(tm_harness_t *harness)
 
 void tm_harness_clock(tm_harness_t *harness, int64_t now_ns)
 {
+    if (harness->graph) tm_harness_graph_clock(harness->graph, now_ns);
     if (!harness->op) return;
     tm_operator_time(harness->op, now_ns);
     settle(harness);

@@ -62,7 +62,7 @@ static void moments_add(agg_moments_t *m, double v)
     m->m2 += delta * (v - m->mean);
 }
 
-/* ---- HyperLogLog (Flajolet, Fusy, Gandouet and Meunier, 2007) ---------------------------------- */
+/* ---- HyperLogLog (Flajolet, Fusy, Gandouet and Meunier, 2007) -------------------------------- */
 
 static uint64_t hashed(uint64_t v)
 {
@@ -119,7 +119,7 @@ double tm_agg_hll_estimate(const uint8_t *registers)
     return m * m / (2 * M_LN2 * z);
 }
 
-/* ---- ranked rows ------------------------------------------------------------------------------- */
+/* ---- ranked rows ----------------------------------------------------------------------------- */
 
 static bool is_better(const agg_ranked_t *a, const agg_ranked_t *b)
 {
@@ -145,7 +145,7 @@ static agg_ranked_t ranked_row(const tm_agg_step_t *step, const agg_input_t *in,
     return (agg_ranked_t){in->time[i], in->value2[i], in->value[i]};
 }
 
-/* ---- dispatch ---------------------------------------------------------------------------------- */
+/* ---- dispatch -------------------------------------------------------------------------------- */
 
 void tm_agg_stat_run(const tm_agg_step_t *step, void *const *accs, const agg_input_t *in)
 {

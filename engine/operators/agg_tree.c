@@ -3,10 +3,10 @@
    Values are kept as a one-to-one mix of their bits in a tree with 16 branches, four bits a level;
    a leaf holds 14 and splits when it is full. The mix spreads any values, so the tree stays flat.
 
-   A quantile counts values by size: 64 classes for each power of two and sign, so a class is 1/64 as
-   wide as its values are large, and its middle is within 1/128 of each of them (the idea of DDSketch
-   by Masson, Rim and Lee, 2019, with the classes of HdrHistogram, which need no logarithm). Powers
-   that occur are a list in order; the prices of a window lie in one or two. */
+   A quantile counts values by size: 64 classes for each power of two and sign, so a class is 1/64
+   as wide as its values are large, and its middle within 1/128 of each of them (the idea of
+   DDSketch by Masson, Rim and Lee, 2019, with the classes of HdrHistogram, which need no
+   logarithm). Powers that occur are a list in order; the prices of a window lie in one or two. */
 #include "engine/operators/agg_step.h"
 
 #include <string.h>

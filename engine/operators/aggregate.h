@@ -5,8 +5,8 @@
             over all their accumulators, so that the interpretation is paid once a batch and not
             once a row
    Null     rows whose field is null do not count; a result of no value is null
-   Exact    sums are int128, but of doubles; results never depend on the order of arrival (first and last order by
-            event time, then by a field, then by value)
+   Exact    sums are int128, but of doubles; exact results never depend on the order of arrival
+            (first and last order by event time, then by a field, then by value)
    Units    results keep the scale of their input; sum: the same scale in 38 digits; sum of
             products: the sum of both scales
    Memory   tm_agg_t is plain memory of the caller; accumulators are acc_sz bytes, 8-aligned, and

@@ -5,11 +5,11 @@
             A row for a fired window that is not dropped yet fires it again at once. A row whose
             windows are all dropped is late: counted, and sent to the side output where there is
             one. A row without a time is an error: counted and dropped
-   Method   two operators share assigners, aggregates and output. Where windows are cut by event time
-            alone and hold nothing but accumulators, they are made of slices (window_sliced.c);
-            sessions, global and count windows, triggers, evictors, functions of the user and the
-            clock's windows take one record a key and window (window_general.c). window_plan.c
-            tells which
+   Method   two operators share assigners, aggregates and output. Where windows are cut by event
+            time alone and hold nothing but accumulators, they are made of slices
+            (window_sliced.c); sessions, global and count windows, triggers, evictors, functions of
+            the user and the clock's windows take one record a key and window (window_general.c).
+            window_plan.c tells which
    Output   the key's fields, window_start, window_end, then the aggregates in the order given.
             event_ns of the row is end - 1; symbol is the key where the key is a symbol; recv_ns
             that of the last row seen
@@ -21,7 +21,8 @@
    Errors   footprint: 0 with a text that names the parameter. Rows that find no page are counted
             (window_full) and dropped; a result whose sum overflowed is counted and not put out
    Counters window_rows, window_late, window_no_time, window_time_range, window_gap,
-            window_bad_gap, window_full, window_fired (results), window_refired (results of late rows), agg_overflow
+            window_bad_gap, window_full, window_fired (results), window_refired (results of late
+            rows), agg_overflow
    Limits   TM_WINDOW_SLICE_MAX slices open.  Tests tests/engine/test_window*.c */
 #ifndef TM_ENGINE_WINDOW_H
 #define TM_ENGINE_WINDOW_H

@@ -71,7 +71,8 @@ static uint32_t general_work(tm_window_general_t *g)
     return done;
 }
 
-/* Does what is due for a key before a row of it is looked at. Returns its entry, which may be gone. */
+/* Does what is due for a key before a row of it is looked at. Returns its entry, which may be
+   gone. */
 static window_key_t *settle(tm_window_general_t *g, window_key_t *entry, uint64_t key, uint32_t tag)
 {
     if (!entry || !(g->firing[0] | g->firing[1])) return entry;
@@ -119,6 +120,15 @@ static void late_row(tm_window_general_t *g, const void *row)
 {
     tm_counter_add(g->counters.late, 1);
     tm_emit_rows(&g->late, row, 1, g->row_sz);
+}
+
+/* A row of no window, or of a point of time that is over: it is late by its own time, too. */
+static void skipped_row(tm_window_general_t *g, const void *row, int64_t t)
+{
+    if (tm_window_is_late(g, t))
+        late_row(g, row);
+    else
+        tm_counter_add(g->counters.gap, 1);
 }
 
 static window_key_t *entry_get(tm_window_general_t *g, window_key_t *entry, uint64_t key,
@@ -169,7 +179,7 @@ static void row_session(tm_window_general_t *g, window_key_t *entry, uint64_t ke
     }
     tm_ref_t ref = tm_window_session(g, &entry, key, range, &late);
     if (ref) take(g, ref, row, idx);
-    if (late) late_row(g, row);
+    if (late) skipped_row(g, row, t);
 }
 
 /* The window of a range in the list of a key, from *link on; made where it is new. */
@@ -197,11 +207,7 @@ static void row_grid(tm_window_general_t *g, window_key_t *entry, uint64_t key, 
         return;
     }
     if (gap) {
-        /* A row between windows is late by its own time, as one whose windows are over. */
-        if (tm_window_is_late(g, t))
-            late_row(g, row);
-        else
-            tm_counter_add(g->counters.gap, 1);
+        skipped_row(g, row, t);
         return;
     }
     bool single = first.start == last.start && first.end == last.end;

@@ -1,7 +1,7 @@
 /* engine/operators/window_general_state.h - the inside of windows that are kept one by one, shared
-   by its parts: window_general.c (rows in, time, life), window_record.c (windows of a key: state and
-   contents), window_merge.c (sessions), window_trigger.c (when to fire), window_evict.c (results of
-   kept rows). Nobody else includes it.
+   by its parts: window_general.c (rows in, time, life), window_record.c (windows of a key: state
+   and contents), window_merge.c (sessions), window_trigger.c (when to fire), window_evict.c
+   (results of kept rows). Nobody else includes it.
    State    a table key -> list of windows, latest start first; a record a window; rows kept as a
             list. All of it lies in arena pages: whoever writes asks tm_window_edit for the place
    Time     a record has at most one live item in the queue of each domain, at or before its

@@ -209,6 +209,8 @@ static void next_set(tm_trigger_call_t *call, tm_time_domain_t time, int64_t fro
     const tm_trigger_t *spec = &call->g->what.trigger;
     next_firing_t *next = tm_trigger_state(call);
     int64_t at = tm_window_plus(from, spec->interval_ns), max = tm_trigger_window_max(call);
+    /* At the end of the input it fires once more, not at every interval of the future. */
+    if (time == TM_EVENT_TIME && tm_trigger_watermark(call) == INT64_MAX) at = max;
     *next = (next_firing_t){.at = at < max ? at : max, .set = true};
     tm_trigger_timer_set(call, time, next->at);
 }
@@ -233,9 +235,10 @@ static void next_merge(tm_trigger_call_t *call, void *ctx, const void *state)
 
 static bool next_due(tm_trigger_call_t *call, tm_time_domain_t time, int64_t at_ns)
 {
-    const next_firing_t *next = tm_trigger_state(call);
+    next_firing_t *next = tm_trigger_state(call);
     if (!next->set || next->at != at_ns) return false;
-    next_set(call, time, at_ns);
+    next->set = false;
+    if (at_ns < tm_trigger_window_max(call)) next_set(call, time, at_ns);
     return true;
 }
 

@@ -62,17 +62,25 @@ static void discard(void *ctx, const void *rows, uint32_t cnt, uint32_t stride)
 Test(window_alloc, rows_watermarks_and_firing_allocate_nothing)
 {
     static const tm_window_kind_t kinds[] = {TM_WINDOW_TUMBLING, TM_WINDOW_SLIDING,
-                                             TM_WINDOW_CUMULATIVE};
+                                             TM_WINDOW_CUMULATIVE, TM_WINDOW_SESSION};
     for (size_t k = 0; k < TM_ARRAY_CNT(kinds); k++) {
         bed_t bed;
         uint64_t results = 0, late = 0, rng = 3;
-        tm_window_cfg_t cfg = {.what.window = {kinds[k], 1000, 100, 0, 500},
-                               .in = tm_schema_trade(),
-                               .key_fields = {"symbol"},
-                               .what.aggs = aggs,
-                               .what.agg_cnt = TM_ARRAY_CNT(aggs),
-                               .out_name = "out",
-                               .out_id = TM_SCHEMA_ID_USER};
+        tm_window_cfg_t cfg = {
+            .what.window = {.kind = kinds[k],
+                            .size_ns = 1000,
+                            .slide_ns = 100,
+                            .lateness_ns = 500,
+                            .gap_ns = 40},
+            /* Sessions keep their rows as well, and drop some of them. */
+            .what.evictor = {.kind = kinds[k] == TM_WINDOW_SESSION ? TM_EVICT_COUNT : TM_EVICT_NONE,
+                             .count = 3},
+            .in = tm_schema_trade(),
+            .key_fields = {"symbol"},
+            .what.aggs = aggs,
+            .what.agg_cnt = TM_ARRAY_CNT(aggs),
+            .out_name = "out",
+            .out_id = TM_SCHEMA_ID_USER};
         bed_open(&bed, &cfg, 3000, false);
         tm_operator_fini(bed.op);
         cfg.out = (tm_emitter_t){discard, NULL, &results}; /* the bed's own lists grow */

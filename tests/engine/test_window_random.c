@@ -294,11 +294,11 @@ static bool job_holds(job_t *job, uint64_t *rng)
         ids += ((const tm_trade_t *)(const void *)bed.late)[i].trade_id;
     same = same && ids == m.late_ids;
     if (!same)
-        printf(
-            "# kind %d size %lld slide %lld offset %lld lateness %lld purge %d budget %u unsliced %d\n",
-            (int)m.spec.kind, (long long)m.spec.size_ns, (long long)m.spec.slide_ns,
-            (long long)m.spec.offset_ns, (long long)m.spec.lateness_ns, m.purge, job->cfg.budget,
-            job->cfg.unsliced);
+        printf("# kind %d size %lld slide %lld offset %lld lateness %lld purge %d "
+               "budget %u unsliced %d\n",
+               (int)m.spec.kind, (long long)m.spec.size_ns, (long long)m.spec.slide_ns,
+               (long long)m.spec.offset_ns, (long long)m.spec.lateness_ns, m.purge, job->cfg.budget,
+               job->cfg.unsliced);
     bed_close(&bed);
     for (size_t i = 0; i < m.state_cnt; i++) free(m.states[i].rows);
     free(m.states);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs stream_vectors over this folder's cases and the shared ones, then over spoilt copies of them:
+"""Runs stream_vectors over this folder's cases and the shared ones, then over spoilt copies:
 run_vectors.py STREAM_VECTORS.
 
 Each spoilt copy has one expected number changed, and every one must fail: a runner that passes

@@ -1,0 +1,218 @@
+/* window_jobs - runs window jobs that tests/reference/window_reference.py makes up.
+
+   Reads jobs from standard input, one word-separated line each, then a line a step; writes what
+   each step put out. Workers are operators of their own that rows reach by their key and
+   watermarks all.
+
+       job WORKERS INPUTS KIND SIZE SLIDE OFFSET GAP LATENESS PROC TRIGGER COUNT INTERVAL PURGE
+           EVICTOR AFTER KEEP RESULT UNSLICED
+       e KEY VALUE TIME GAP | w INPUT TIME | i INPUT | a INPUT | p NOW | end
+
+   Numbers of KIND, TRIGGER and EVICTOR are those of the enums; RESULT is that of an aggregate, or
+   100 reduce, 101 user aggregate, 102 window function. A line of output: STEP r KEY VALUE TIME
+   START END, or STEP l KEY VALUE TIME for a late row; "done" ends a job. */
+#include "base/schema.h"
+#include "engine/tidemark.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WORKER_MAX = 3, BY_REDUCE = 100, BY_USER, BY_FUNCTION };
+
+typedef struct element {
+    tm_row_t row;
+    uint64_t key;
+    int64_t value, gap;
+} element_t;
+
+typedef struct job {
+    uint32_t workers, inputs;
+    int result;
+    tm_windowing_t what;
+    bool unsliced;
+    tm_harness_t *h[WORKER_MAX];
+} job_t;
+
+static const tm_schema_t *element_schema(void)
+{
+    static tm_schema_t s;
+    tm_schema_init(&s, "element", TM_SCHEMA_ID_USER);
+    if (tm_schema_add(&s, &(tm_field_t){.name = "key", .type = TM_TYPE_U64}) < 0 ||
+        tm_schema_add(&s, &(tm_field_t){.name = "value", .type = TM_TYPE_I64}) < 0 ||
+        tm_schema_add(&s, &(tm_field_t){.name = "gap", .type = TM_TYPE_I64}) < 0)
+        abort();
+    return &s;
+}
+
+static void sum_reduce(void *ctx, void *into, const void *row)
+{
+    (void)ctx;
+    ((element_t *)into)->value += ((const element_t *)row)->value;
+}
+
+static void sum_init(void *ctx, void *acc)
+{
+    (void)ctx;
+    *(int64_t *)acc = 0;
+}
+
+static void sum_add(void *ctx, void *acc, const void *row)
+{
+    (void)ctx;
+    *(int64_t *)acc += ((const element_t *)row)->value;
+}
+
+static void sum_merge(void *ctx, void *into, const void *from)
+{
+    (void)ctx;
+    *(int64_t *)into += *(const int64_t *)from;
+}
+
+static void sum_result(void *ctx, tm_window_call_t *call, const void *acc)
+{
+    (void)ctx;
+    tm_window_call_int64(call, 0, *(const int64_t *)acc);
+}
+
+static void sum_rows(void *ctx, tm_window_call_t *call)
+{
+    int64_t sum = 0;
+    (void)ctx;
+    for (const void *row = NULL; (row = tm_window_call_next(call, row));)
+        sum += ((const element_t *)row)->value;
+    tm_window_call_begin(call);
+    tm_window_call_int64(call, 0, sum);
+}
+
+static bool job_read(job_t *job, const char *line)
+{
+    static tm_agg_spec_t agg;
+    static const tm_user_agg_t user = {sizeof(int64_t), sum_init, sum_add, sum_merge, sum_result};
+    static const tm_result_field_t field = {.name = "value"};
+    int kind, proc, trigger, purge, evictor, after, unsliced;
+    *job = (job_t){0};
+    tm_windowing_t *w = &job->what;
+    if (sscanf(line,
+               "job %" SCNu32 " %" SCNu32 " %d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64
+               " %" SCNd64 " %d %d %" SCNd64 " %" SCNd64 " %d %d %d %" SCNd64 " %d %d",
+               &job->workers, &job->inputs, &kind, &w->window.size_ns, &w->window.slide_ns,
+               &w->window.offset_ns, &w->window.gap_ns, &w->window.lateness_ns, &proc, &trigger,
+               &w->trigger.count, &w->trigger.interval_ns, &purge, &evictor, &after,
+               &w->evictor.count, &job->result, &unsliced) != 18)
+        return false;
+    w->window.kind = (tm_window_kind_t)kind;
+    w->window.time = (tm_time_domain_t)proc;
+    if (w->window.kind == TM_WINDOW_SESSION && w->window.gap_ns == 0) w->window.gap_field = "gap";
+    if (w->window.kind == TM_WINDOW_COUNT) {
+        w->window.count = w->window.size_ns;
+        w->window.count_slide = w->window.slide_ns;
+    }
+    w->trigger.kind = (tm_trigger_kind_t)trigger;
+    w->trigger.purge = purge;
+    w->trigger.field = w->evictor.field = "value";
+    w->trigger.threshold = (double)w->trigger.count;
+    w->evictor.kind = (tm_evictor_kind_t)evictor;
+    w->evictor.after = after;
+    w->evictor.keep_ns = w->evictor.count;
+    w->evictor.threshold = (double)w->evictor.count;
+    job->unsliced = unsliced;
+    agg = (tm_agg_spec_t){.as = "value", .fn = (tm_agg_fn_t)job->result, .field = "value"};
+    if (job->result < BY_REDUCE) {
+        w->aggs = &agg;
+        w->agg_cnt = 1;
+    } else if (job->result == BY_REDUCE) {
+        w->reduce = sum_reduce;
+    } else {
+        w->user = job->result == BY_USER ? &user : NULL;
+        w->process = job->result == BY_FUNCTION ? sum_rows : NULL;
+        w->fields = &field;
+        w->field_cnt = 1;
+    }
+    return job->workers >= 1 && job->workers <= WORKER_MAX;
+}
+
+static void job_open(job_t *job)
+{
+    static const char *const key[] = {"key", NULL};
+    tm_harness_spec_t spec = {.rows = element_schema(),
+                              .key = key,
+                              .window = &job->what,
+                              .input_cnt = job->inputs,
+                              .state_sz = 8 << 20,
+                              .unsliced = job->unsliced};
+    for (uint32_t i = 0; i < job->workers; i++)
+        if (tm_harness_open(&job->h[i], &spec) < 0) {
+            fprintf(stderr, "%s\n", tm_harness_error());
+            exit(1);
+        }
+}
+
+static void results_write(const job_t *job, int step)
+{
+    for (uint32_t i = 0; i < job->workers; i++)
+        for (const tm_harness_event_t *e; (e = tm_harness_next(job->h[i]));) {
+            int64_t key = 0, value = 0, start = 0, end = 0;
+            const element_t *late = e->row;
+            if (e->kind == TM_HARNESS_LATE)
+                printf("%d l %" PRIu64 " %" PRId64 " %" PRId64 "\n", step, late->key, late->value,
+                       late->row.event_ns);
+            if (e->kind != TM_HARNESS_ROW) continue;
+            tm_harness_int64(job->h[i], e->row, "key", &key);
+            tm_harness_int64(job->h[i], e->row, "value", &value);
+            tm_harness_int64(job->h[i], e->row, "window_start", &start);
+            tm_harness_int64(job->h[i], e->row, "window_end", &end);
+            printf("%d r %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n", step, key,
+                   value, e->time_ns, start, end);
+        }
+}
+
+/* What all workers hear of. */
+static void control(const job_t *job, char op, uint32_t input, int64_t time)
+{
+    for (uint32_t i = 0; i < job->workers; i++) {
+        if (op == 'w') tm_harness_watermark(job->h[i], input, time);
+        if (op == 'i') tm_harness_idle(job->h[i], input);
+        if (op == 'a') tm_harness_active(job->h[i], input);
+        if (op == 'p') tm_harness_clock(job->h[i], time);
+    }
+}
+
+static void step_run(const job_t *job, const char *line)
+{
+    element_t e = {0};
+    uint32_t input = 0;
+    int64_t time = 0;
+    if (sscanf(line, "e %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &e.key, &e.value,
+               &e.row.event_ns, &e.gap) == 4)
+        tm_harness_row(job->h[e.key * 2654435761u % 65536 % job->workers], &e);
+    else if (line[0] == 'p' && sscanf(line, "p %" SCNd64, &time) == 1)
+        control(job, 'p', 0, time);
+    else if (sscanf(line + 1, " %" SCNu32 " %" SCNd64, &input, &time) >= 1)
+        control(job, line[0], input, time);
+    else
+        exit(1);
+}
+
+int main(void)
+{
+    char line[512];
+    job_t job = {0};
+    int step = 0;
+    while (fgets(line, sizeof line, stdin)) {
+        if (strncmp(line, "job", 3) == 0) {
+            if (!job_read(&job, line)) return 1;
+            job_open(&job);
+            step = 0;
+        } else if (strncmp(line, "end", 3) == 0) {
+            for (uint32_t i = 0; i < job.workers; i++) tm_harness_close(job.h[i]);
+            puts("done");
+            fflush(stdout);
+        } else {
+            step_run(&job, line);
+            results_write(&job, step++);
+        }
+    }
+    return 0;
+}
