@@ -84,7 +84,9 @@ const char *name()
 {
     static std::string text;
     if (!wanted()) return nullptr;
-    text = std::string("simdjson ") + SIMDJSON_STRINGIFY(SIMDJSON_VERSION) + " " + wanted()->name();
+    std::string version = SIMDJSON_STRINGIFY(SIMDJSON_VERSION); // quoted in newer versions
+    if (version.front() == '"') version = version.substr(1, version.size() - 2);
+    text = "simdjson " + version + " " + wanted()->name();
     return text.c_str();
 }
 

@@ -247,6 +247,10 @@ Test(json, of_a_key_that_comes_twice_the_last_counts_or_it_is_refused)
     readers_open(&readers, &(tm_json_spec_t){.fields = nested, .field_cnt = 5});
     const tm_json_value_t *v = read_text(&readers, text);
     tm_assert(v && v[4].i64 == 4 && v[0].state == TM_JSON_ABSENT);
+    /* What was wrong with the first one does not count either. */
+    v = read_text(&readers, "{\"data\":{\"0\":true,\"0\":3,\"price\":[]},\"data\":{\"0\":5}}");
+    tm_assert(v && v[4].i64 == 5);
+    tm_assert(!read_text(&readers, "{\"data\":{\"0\":1,\"0\":true}}"));
     readers_close(&readers);
     readers_open(&readers,
                  &(tm_json_spec_t){.fields = nested, .field_cnt = 5, .refuse_twice = true});
