@@ -1,5 +1,5 @@
-/* What one message costs, called as it comes out of a WebSocket: generated ones, raw and wrapped, and
-   recorded feeds. Ours on every instruction set, ours by declared paths of any JSON, and other
+/* What one message costs, called as it comes out of a WebSocket: generated ones, raw and wrapped,
+   and recorded feeds. Ours on every instruction set, ours by declared paths of any JSON, and other
    parsers take turns; all must extract the same values. The scan for quotes alone is told beside
    them, as the floor. */
 #include "base/check.h"

@@ -49,8 +49,8 @@ uint64_t levels(ondemand::value array, uint64_t side)
     return sum;
 }
 
-// A batch of levels, or a whole book. Field by field: asking for T, which spot has not, would search
-// all the levels for it.
+// A batch of levels, or a whole book. Field by field: asking for T, which spot has not, would
+// search all the levels for it.
 uint64_t depth(ondemand::object &o)
 {
     uint64_t sum = 0, sent = 0, matched = 0;

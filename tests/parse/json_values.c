@@ -1,7 +1,8 @@
-/* Reads messages by declared paths, one a line of standard input, and prints what it found: a line of
-   values by tabs (- absent, null, an integer, or the hexadecimal digits of a text behind a quote),
-   or ! and the fault. Arguments: [--lazy] PATH:TYPE..., where TYPE is bool, i64, u64, text, time,
-   time-<unit in ns> or decimal-<scale>. Every reader that differs from the first one is an error. */
+/* Reads messages by declared paths, one a line of standard input, and prints what it found: a line
+   of values by tabs (- absent, null, an integer, or the hexadecimal digits of a text behind a
+   quote), or ! and the fault. Arguments: [--lazy] PATH:TYPE..., where TYPE is bool, i64, u64, text,
+   time, time-<unit in ns> or decimal-<scale>. A reader that differs from the first one is an
+   error. */
 #include "base/check.h"
 #include "parse/json.h"
 

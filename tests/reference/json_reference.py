@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Declared values of JSON messages against Python's json module: json_reference.py PROGRAM COUNT SEED.
+"""Declared values of JSON messages against Python's json: json_reference.py PROGRAM COUNT SEED.
 
 PROGRAM is tests/parse/json_values. Messages are made from the shapes that feeds send, then mutated:
 bytes changed, lost and doubled, values exchanged, keys in other orders, numbers of every form. A
-message is accepted if and only if json accepts it and each declared value is what docs/json.md says;
-the values must be equal, decimals digit by digit.
+message is accepted if and only if json accepts it and each declared value is what docs/json.md
+says; the values must be equal, decimals digit by digit.
 """
 
 import datetime
@@ -30,8 +30,8 @@ SHAPES = [
     '{"s":"\u00e9\u5e01\U0001f600","time":"2016-12-31T23:59:60Z","sec":"12.5","m":null}',
 ]
 
-VALUES = ["0", "-0", "1", "-1", "7.5", '"7.5"', "1e3", "1E-2", "1.0", '"007"', "007", "1.", ".5", "+1",
-          "true", "false", "null", '""', '"x"', "[]", "{}", "[1]", "18446744073709551615",
+VALUES = ["0", "-0", "1", "-1", "7.5", '"7.5"', "1e3", "1E-2", "1.0", '"007"', "007", "1.", ".5",
+          "+1", "true", "false", "null", '""', '"x"', "[]", "{}", "[1]", "18446744073709551615",
           "18446744073709551616", "9223372036854775807", "9223372036854775808", "1e400", "1e-400",
           "-9223372036854775809", "0.00000001", "0.000000001", "92233720368.54775807", '"1e2"',
           "92233720368.54775808", '"\\ud800"', '"\\u0000"', "tru", "NaN", "0.10", "1723161255343",
