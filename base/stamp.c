@@ -63,7 +63,11 @@ size_t tm_stamp_iso(const char *p, size_t sz, int64_t *ns)
     int64_t frac = 0;
     if (n == 19) n += fraction(p + n, sz - n, &frac);
     if (n < sz && p[n] == 'Z') n++;
-    const int64_t s = timegm(&tm);
+    const struct tm said = tm;
+    const int64_t s = timegm(&tm); /* brings the 31st of June to July, which nobody meant */
+    if (tm.tm_mon != said.tm_mon || tm.tm_mday != said.tm_mday || tm.tm_hour != said.tm_hour ||
+        tm.tm_min != said.tm_min || tm.tm_sec != said.tm_sec)
+        return 0;
     if (s < 0 || s > INT64_MAX / TM_NS_PER_S - 1) return 0;
     *ns = s * TM_NS_PER_S + frac;
     return n;
@@ -77,7 +81,7 @@ int tm_stamp_parse(const char *text, int64_t *out_ns)
         if (*out_ns > 0) return 0;
     } else if (text[0] == '@') {
         if (tm_stamp_seconds(text + 1, sz - 1, out_ns) == sz - 1 && sz > 1) return 0;
-    } else if (tm_stamp_iso(text, sz, out_ns) == sz) {
+    } else if (sz > 0 && tm_stamp_iso(text, sz, out_ns) == sz) {
         return 0;
     }
     return tm_error_set(TM_E_CONFIG,

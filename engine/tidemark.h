@@ -23,8 +23,10 @@
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
+#include "tidemark_harness.h"
 #include "tidemark_process.h"
 #include "tidemark_types.h"
+#include "tidemark_window.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -46,11 +48,19 @@ TM_API int tm_main(int argc, char **argv, tm_build_fn *build);
 
 /* ---- Sources --------------------------------------------------------------------------------- */
 
-/* Which market rows a feed yields. */
+/* Which market rows a feed yields; their fields are in docs/venues.md. Symbol, event_time and
+   recv_time are part of all of them. */
 typedef enum tm_rows {
-    TM_ROWS_TRADE = 1, /* symbol, event_time, recv_time, trade_id, price, qty, publish_time, side */
-    TM_ROWS_QUOTE =
-        2, /* symbol, event_time, recv_time, update_id, bid_price, bid_qty, ask_price, ask_qty */
+    TM_ROWS_TRADE = 1,       /* trade_id, price, qty, publish_time, side */
+    TM_ROWS_QUOTE = 2,       /* update_id, bid_price, bid_qty, ask_price, ask_qty */
+    TM_ROWS_AGG_TRADE = 3,   /* agg_id, price, qty, first_trade_id, trade_count, side */
+    TM_ROWS_DEPTH = 4,       /* batches of book levels: first_id, last_id, prev_id, ... */
+    TM_ROWS_LEVEL = 5,       /* the levels: price, qty, side, first_id, last_id, snapshot, ... */
+    TM_ROWS_MARK = 6,        /* mark_price, index_price, funding_rate, ... */
+    TM_ROWS_LIQUIDATION = 7, /* price, average_price, qty, filled_qty, side */
+    TM_ROWS_NOTICE = 8,      /* replies, errors, heartbeats: id, code, seq, what */
+    TM_ROWS_BAR = 9,         /* the venue's own bars: open_time, interval_ns, open, high, ... */
+    TM_ROWS_TICKER = 10,     /* last_price, bid_price, ask_price, volume, ... */
 } tm_rows_t;
 
 typedef struct tm_feed_spec {
@@ -78,68 +88,6 @@ TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *sp
 
 /* Partitions the stream: all rows of a key, and all state of it, live on one worker. */
 TM_API tm_stream_t *tm_key_by(tm_stream_t *in, const char *field);
-
-/* ---- Windows --------------------------------------------------------------------------------- */
-
-typedef enum tm_window_kind {
-    TM_WINDOW_TUMBLING,   /* size */
-    TM_WINDOW_SLIDING,    /* size every slide; slide > size leaves gaps, whose rows are counted */
-    TM_WINDOW_CUMULATIVE, /* growing by slide up to size, then anew; slide divides size */
-} tm_window_kind_t;
-
-typedef struct tm_window_spec {
-    tm_window_kind_t kind;
-    int64_t size_ns;   /* windows are [start, start + size) */
-    int64_t slide_ns;  /* 0 for tumbling */
-    int64_t offset_ns; /* shifts every start; |offset| < size, or < slide */
-    int64_t
-        lateness_ns; /* a late row within it updates its window and fires it again; later ones are
-                            counted as late and dropped */
-} tm_window_spec_t;
-
-static inline tm_window_spec_t tm_tumbling(int64_t size_ns)
-{
-    tm_window_spec_t spec = {TM_WINDOW_TUMBLING, size_ns, 0, 0, 0};
-    return spec;
-}
-
-static inline tm_window_spec_t tm_sliding(int64_t size_ns, int64_t slide_ns)
-{
-    tm_window_spec_t spec = {TM_WINDOW_SLIDING, size_ns, slide_ns, 0, 0};
-    return spec;
-}
-
-static inline tm_window_spec_t tm_cumulative(int64_t size_ns, int64_t step_ns)
-{
-    tm_window_spec_t spec = {TM_WINDOW_CUMULATIVE, size_ns, step_ns, 0, 0};
-    return spec;
-}
-
-typedef enum tm_agg_fn {
-    TM_AGG_COUNT = 1, /* rows; int64 */
-    TM_AGG_SUM,       /* exact; decimal(38, scale of the field), int64 fields too */
-    TM_AGG_MIN,
-    TM_AGG_MAX,
-    TM_AGG_FIRST,   /* value of the row with the smallest (event time, `by`) */
-    TM_AGG_LAST,    /* value of the row with the largest (event time, `by`) */
-    TM_AGG_SUM_MUL, /* sum of field * by, exact; decimal(38, sum of both scales) */
-} tm_agg_fn_t;
-
-typedef struct tm_agg_spec {
-    const char *as; /* name of the result field */
-    tm_agg_fn_t fn;
-    const char *field; /* input; NULL for TM_AGG_COUNT */
-    const char *by; /* FIRST, LAST: breaks ties of event time, so that the result does not depend on
-                          arrival order; SUM_MUL: the second factor */
-} tm_agg_spec_t;
-
-/* One result row per key and window that saw a row: the key's field, `window_start`, `window_end`
-   (timestamps, milliseconds), then the aggregates in order. A result's event time is window_end -
-   1 ns. Sums are exact; a result with one that leaves 38 digits is counted (agg_overflow) and left
-   out, as no number of it would be true. */
-TM_API tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
-                                        const tm_window_spec_t *window, const tm_agg_spec_t *aggs,
-                                        size_t agg_cnt);
 
 /* ---- Sinks ----------------------------------------------------------------------------------- */
 

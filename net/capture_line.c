@@ -61,7 +61,7 @@ static int take_lines(tm_capture_line_t *line, const char *p, size_t sz)
 static int take_tardis(tm_capture_line_t *line, const char *p, size_t sz)
 {
     const size_t n = tm_stamp_iso(p, sz, &line->recv_ns);
-    if (n < 20 || n + 1 >= sz || p[n] != ' ')
+    if (n < 20 || p[n - 1] != 'Z' || n + 1 >= sz || p[n] != ' ')
         return bad("\"2024-08-08T23:54:14.0247230Z <message>\"");
     return payload_set(line, p + n + 1, p + sz);
 }

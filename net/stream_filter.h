@@ -6,7 +6,7 @@
    Memory   names stay the caller's; a raw message is wrapped in a buffer of its size
    Threads  one owner
    Limits   names of messages up to TM_VENUE_STREAM_SZ_MAX - 1 bytes
-   Tests    tests/net/test_stream_filter.c */
+   Tests    tests/net/test_capture_line.c */
 #ifndef TM_NET_STREAM_FILTER_H
 #define TM_NET_STREAM_FILTER_H
 

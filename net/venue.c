@@ -182,10 +182,11 @@ static int outage_step(venue_t *v, int64_t now_ns)
     if (v->faults.outage_ns > 0) {
         v->outage_end_ns = now_ns + v->faults.outage_ns;
         v->faults.outage_ns = 0;
-        for (uint32_t i = 0; i < TM_VENUE_CLIENT_MAX; i++)
-            if (v->clients[i]) tm_venue_client_abort(v->clients[i]);
+        /* First of all, or who is cut off could be back before. */
         for (int i = 0; i < 2; i++)
             if (v->listeners[i].fd >= 0) shutdown(v->listeners[i].fd, SHUT_RDWR);
+        for (uint32_t i = 0; i < TM_VENUE_CLIENT_MAX; i++)
+            if (v->clients[i]) tm_venue_client_abort(v->clients[i]);
     }
     if (v->outage_end_ns == 0 || now_ns < v->outage_end_ns) return 0;
     v->outage_end_ns = 0;
@@ -472,6 +473,7 @@ int tm_venue_run(const tm_venue_cfg_t *cfg, const _Atomic bool *stop)
     v->shared.handshake_ns = 10 * TM_NS_PER_S;
     v->shared.close_ns = cfg->close_ns ? cfg->close_ns : 60 * TM_NS_PER_S;
     v->shared.deflate = cfg->deflate;
+    v->shared.record_cnt = cfg->record_cnt;
     counters_get(v);
     int err = start(v);
     if (err >= 0) err = serve(v);

@@ -43,6 +43,7 @@ typedef struct tm_venue_cfg {
     uint32_t wait_client_cnt; /* clients with a subscription before the source starts; without a
                                  pace at least one */
     uint32_t queue_sz;        /* of a client; 0 = TM_VENUE_QUEUE_SZ */
+    uint32_t record_cnt;      /* messages of a TLS record, to measure with; 0 = as many as fit */
     int64_t ping_ns, pong_ns; /* 0 = 20 s, 60 s */
     int64_t close_ns;         /* 0 = 60 s without progress */
     const tm_fault_plan_t *faults;   /* what goes wrong; NULL = nothing. Not owned */

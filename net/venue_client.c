@@ -140,6 +140,26 @@ void tm_venue_client_send(tm_venue_client_t *c, const tm_venue_message_t *m)
     tm_counter_add(c->shared->sent_bytes, msg.sz);
 }
 
+/* Bytes of the first `cnt` whole frames of ours, which have no mask. */
+static size_t frames_sz(const uint8_t *bytes, size_t sz, uint32_t cnt)
+{
+    size_t at = 0;
+    for (; cnt > 0 && at < sz; cnt--) {
+        size_t len = bytes[at + 1], head = 2;
+        if (len == 126) {
+            head = 4;
+            len = (size_t)bytes[at + 2] << 8 | bytes[at + 3];
+        } else if (len == 127) {
+            head = 10;
+            len = 0;
+            for (size_t i = 2; i < 10; i++) len = len << 8 | bytes[at + i];
+        }
+        if (len > sz - at || at + head + len > sz) return sz;
+        at += head + len;
+    }
+    return at;
+}
+
 int tm_venue_client_pump(tm_venue_client_t *c)
 {
     if (c->fault && tm_venue_fault_is_quiet(c->fault)) return 0;
@@ -147,6 +167,7 @@ int tm_venue_client_pump(tm_venue_client_t *c)
     while (c->queue_pos < c->queue_end) {
         size_t n = c->queue_end - c->queue_pos;
         if (n > TM_LINK_WRITE_MAX) n = TM_LINK_WRITE_MAX;
+        if (c->shared->record_cnt) n = frames_sz(c->queue + c->queue_pos, n, c->shared->record_cnt);
         if (!tm_link_has_room(c->link, n)) break;
         int taken = tm_link_write(c->link, c->queue + c->queue_pos, n);
         if (taken < 0) return taken;
@@ -282,7 +303,8 @@ static int reply_control(tm_venue_client_t *c)
 
 void tm_venue_client_finish(tm_venue_client_t *c, uint16_t code, const char *reason, int64_t now_ns)
 {
-    if (c->phase == TM_VENUE_CLIENT_UPGRADE) tm_venue_client_abort(c);
+    bool quiet = c->fault && tm_venue_fault_is_quiet(c->fault);
+    if (c->phase == TM_VENUE_CLIENT_UPGRADE || quiet) tm_venue_client_abort(c);
     if (c->phase != TM_VENUE_CLIENT_OPEN) return;
     tm_ws_close(c->ws, code, reason);
     tm_venue_client_streams_drop(c);

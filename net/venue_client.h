@@ -34,6 +34,7 @@ typedef struct tm_venue_shared {
     tm_uring_t *ring;
     tm_venue_streams_t *streams;
     uint32_t queue_sz;
+    uint32_t record_cnt;             /* messages of a TLS record; 0 = as many as fit */
     const tm_deflate_cfg_t *deflate; /* NULL = offers are not taken */
     int64_t ping_ns, pong_ns;        /* between pings; to answer one */
     int64_t handshake_ns;            /* for TLS and upgrade */

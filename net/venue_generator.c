@@ -58,7 +58,7 @@ struct tm_venue_generator {
     uint32_t cluster_left;
     uint16_t picks[PICK_CNT];
     uint32_t pauses[PAUSE_CNT];
-    char text[TEXT_SZ];
+    char text[TEXT_SZ + TM_VENUE_MESSAGE_SZ_MAX];
     symbol_t symbols[];
 };
 
@@ -203,6 +203,21 @@ static char *put_quote(tm_venue_generator_t *g, char *p, symbol_t *s)
     return p;
 }
 
+/* Adds a member that nobody asked for until the object has so many bytes, or a few more. */
+static char *pad(char *p, const char *object, uint32_t message_sz)
+{
+    static const char begin[] = ",\"X\":\"";
+    size_t sz = (size_t)(p - object), added = sizeof begin - 1 + 2;
+    if (sz >= message_sz) return p;
+    p--; /* the object's end */
+    PUT(p, begin);
+    size_t fill = sz + added - 1 < message_sz ? message_sz - (sz + added - 1) : 0;
+    memset(p, 'x', fill);
+    p += fill;
+    PUT(p, "\"}");
+    return p;
+}
+
 /* Sets when the following message comes: inside a cluster soon, after it with what is missing to
    the mean of the whole cluster. */
 static void schedule(tm_venue_generator_t *g)
@@ -256,6 +271,7 @@ bool tm_venue_generator_next(tm_venue_generator_t *g, int64_t mono_ns, tm_venue_
     PUT(p, "\",\"data\":");
     m->data = p;
     p = trade ? put_trade(g, p, s, g->base_ns + g->virtual_ns) : put_quote(g, p, s);
+    p = pad(p, m->data, g->cfg.message_sz);
     m->data_sz = (uint32_t)(p - m->data);
     *p++ = '}';
     m->text = g->text;
@@ -339,6 +355,9 @@ int tm_venue_generator_open(tm_venue_generator_t **out, const tm_venue_generator
         return tm_error_set(TM_E_CONFIG, "rate %g: expected 0 to 1e8 messages a second", cfg->rate);
     if (cfg->trade_percent > 100)
         return tm_error_set(TM_E_CONFIG, "%u %% trades: at most 100", cfg->trade_percent);
+    if (cfg->message_sz > TM_VENUE_MESSAGE_SZ_MAX)
+        return tm_error_set(TM_E_CONFIG, "messages of %u bytes: at most %d", cfg->message_sz,
+                            TM_VENUE_MESSAGE_SZ_MAX);
     tm_venue_generator_t *g = calloc(1, sizeof *g + cnt * sizeof g->symbols[0]);
     if (!g) return tm_error_set(-ENOMEM, "no memory for a generator of %u symbols", cnt);
     g->cfg = *cfg;

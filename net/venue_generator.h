@@ -20,7 +20,8 @@
 
 enum {
     TM_VENUE_SYMBOL_MAX = 4096,
-    TM_VENUE_SYMBOL_CNT = 8,     /* default */
+    TM_VENUE_SYMBOL_CNT = 8, /* default */
+    TM_VENUE_MESSAGE_SZ_MAX = 16 << 10,
     TM_VENUE_TRADE_PERCENT = 30, /* default share of trades; the rest are quotes */
 };
 
@@ -32,6 +33,8 @@ typedef struct tm_venue_generator_cfg {
     int64_t duration_ns;    /* end after this time of the schedule; 0 = no end */
     int64_t time_base_ns;   /* Unix time of the first message; 0 = the wall clock */
     uint32_t trade_percent; /* 0 = 30; 100 = trades only */
+    uint32_t message_sz;    /* at least so many bytes without the wrapper: a string member is added;
+                            up to TM_VENUE_MESSAGE_SZ_MAX, 0 = as they come */
 } tm_venue_generator_cfg_t;
 
 /* One message: the combined form, and where its parts are. */

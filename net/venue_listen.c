@@ -16,26 +16,46 @@
 
 enum { BACKLOG = 128 };
 
-static int bind_to(const struct addrinfo *addr, uint16_t *bound)
+static uint16_t *port_of(struct sockaddr_storage *addr)
+{
+    return addr->ss_family == AF_INET6 ? &((struct sockaddr_in6 *)addr)->sin6_port
+                                       : &((struct sockaddr_in *)addr)->sin_port;
+}
+
+/* Binds to the address. Where its port is 0 the one that was chosen is put in. */
+static int bind_to(struct sockaddr_storage *addr, socklen_t sz)
 {
     int one = 1;
-    int fd = socket(addr->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(addr->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) return -errno;
-    struct sockaddr_storage own = {0};
-    socklen_t own_sz = sizeof own;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 ||
-        bind(fd, addr->ai_addr, addr->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0 ||
-        getsockname(fd, (struct sockaddr *)&own, &own_sz) != 0) {
-        int err = -errno;
-        close(fd);
-        return err;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+        bind(fd, (struct sockaddr *)addr, sz) == 0 &&
+        getsockname(fd, (struct sockaddr *)addr, &sz) == 0)
+        return fd;
+    int err = -errno;
+    close(fd);
+    return err;
+}
+
+/* A port that was chosen is the socket's only while it listens; one that was asked for stays its
+   own through a shutdown. So it is asked for while the first socket still holds it. */
+static int listen_on(const struct addrinfo *info, uint16_t *bound)
+{
+    struct sockaddr_storage addr = {0};
+    memcpy(&addr, info->ai_addr, info->ai_addrlen);
+    bool any = *port_of(&addr) == 0;
+    int fd = bind_to(&addr, info->ai_addrlen);
+    if (fd >= 0 && any) {
+        int chooser = fd;
+        fd = bind_to(&addr, info->ai_addrlen);
+        close(chooser);
     }
-    struct sockaddr_in6 v6;
-    struct sockaddr_in v4;
-    memcpy(&v6, &own, sizeof v6);
-    memcpy(&v4, &own, sizeof v4);
-    *bound = ntohs(own.ss_family == AF_INET6 ? v6.sin6_port : v4.sin_port);
-    return fd;
+    if (fd < 0) return fd;
+    *bound = ntohs(*port_of(&addr));
+    if (listen(fd, BACKLOG) == 0) return fd;
+    int err = -errno;
+    close(fd);
+    return err;
 }
 
 int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound)
@@ -46,7 +66,7 @@ int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound)
     snprintf(service, sizeof service, "%u", port);
     if (getaddrinfo(host, service, &hints, &addr) != 0)
         return tm_error_set(TM_E_CONFIG, "listen on \"%s\": expected an IP address", host);
-    int fd = bind_to(addr, bound);
+    int fd = listen_on(addr, bound);
     freeaddrinfo(addr);
     if (fd < 0)
         return tm_error_set(fd, "listen on %s port %u: %s%s", host, port, strerror(-fd),

@@ -198,7 +198,7 @@ static void kind_init(tm_kind_t *kind, const tm_venue_kind_t *decl, const tm_key
     kind->plain &= kind->number_cnt <= 8;
 }
 
-void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue)
+void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue, bool no_books)
 {
     key_list_t list = {0};
     memset(dialect, 0, sizeof *dialect);
@@ -217,6 +217,10 @@ void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue)
     for (uint32_t k = 0; k < venue->kind_cnt; k++) {
         dialect->kinds[k].idx = (uint8_t)k;
         kind_init(&dialect->kinds[k], &venue->kinds[k], &dialect->keys);
+        bool left = no_books && venue->kinds[k].level_cnt > 0;
+        dialect->kinds[k].schema_id = left ? 0 : venue->kinds[k].schema_id;
+        /* The row of a kind that comes along with another one is half of what its message gives. */
+        if (k > 0 && venue->kinds[k - 1].also_next) dialect->kinds[k].plain = false;
         bool is_pong = venue->pong && venue->kinds[k].tag &&
                        strcmp(venue->kinds[k].tag, venue->pong) == 0;
         if (is_pong) dialect->pong = &dialect->kinds[k];

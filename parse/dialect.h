@@ -143,10 +143,11 @@ typedef struct tm_kind {
     const tm_venue_kind_t *decl;
     uint64_t tag[TM_KEY_WORD_CNT]; /* zero-padded text */
     uint32_t tag_sz;
-    bool tag_open;     /* other texts that begin so are the kind, too */
-    bool plain;        /* all of it is within reach of the fast path */
-    uint64_t keys;     /* bit id: the key belongs to what makes the kind */
-    uint64_t required; /* bit id: keys of required fields of the event */
+    bool tag_open;      /* other texts that begin so are the kind, too */
+    uint16_t schema_id; /* the declared one, or 0 where its rows are not asked for */
+    bool plain;         /* all of it is within reach of the fast path */
+    uint64_t keys;      /* bit id: the key belongs to what makes the kind */
+    uint64_t required;  /* bit id: keys of required fields of the event */
     uint8_t field_key[TM_KIND_FIELD_MAX];
     uint8_t scoped[TM_SCOPE_CNT][TM_KIND_FIELD_MAX]; /* fields by scope */
     uint8_t scoped_cnt[TM_SCOPE_CNT];
@@ -173,7 +174,8 @@ typedef struct tm_dialect {
     tm_kind_t kinds[TM_KIND_CNT_MAX];
 } tm_dialect_t;
 
-void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue);
+/* no_books: kinds with levels give no rows. */
+void tm_dialect_init(tm_dialect_t *dialect, const tm_venue_t *venue, bool no_books);
 
 /* Up to TM_KEY_SZ_MAX bytes of text as zero-padded words; so many bytes must be readable. */
 static inline void tm_key_load(const uint8_t *p, uint32_t sz, uint64_t out[TM_KEY_WORD_CNT])

@@ -127,7 +127,7 @@ static tm_reason_t rows_levels(tm_message_t *m, const source_t *s)
 
 static tm_reason_t rows_of(tm_message_t *m, const source_t *s)
 {
-    if (s->kind->decl->schema_id == 0) return TM_REASON_NONE;
+    if (s->kind->schema_id == 0) return TM_REASON_NONE;
     if (s->kind->decl->level_cnt) return rows_levels(m, s);
     if (s->kind->part_key != TM_KEY_NONE) return rows_parts(m, s);
     if (!s->kind->plain) return row_single(m, s);
@@ -264,7 +264,7 @@ static tm_reason_t top_object(tm_message_t *m)
     reason = sequence(m);
     if (reason) return reason;
     if (!topic_kind(m, &kind)) return fail_at(m, TM_REASON_UNKNOWN, 0);
-    if (kind && kind->decl->schema_id == 0) {
+    if (kind && kind->schema_id == 0) {
         m->out.kind = kind;
         m->out.kind_cnts[kind->idx]++;
         m->out.event_cnt++;

@@ -65,7 +65,7 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
         tm_parser_close(p);
         return tm_error_context(err, "parser");
     }
-    tm_dialect_init(&p->dialect, cfg->venue ? cfg->venue : tm_venue_binance());
+    tm_dialect_init(&p->dialect, cfg->venue ? cfg->venue : tm_venue_binance(), cfg->no_books);
     p->message.ctx = (tm_event_ctx_t){p->kernels, &p->dialect, &p->symbols};
     counters_open(p, cfg->counters);
     *out = p;
@@ -231,7 +231,9 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     if (o->has_seq) sequence_see(p, frame->conn_idx, o->seq);
     for (uint32_t k = 0; k < p->dialect.kind_cnt; k++)
         if (o->kind_cnts[k]) tm_counter_add(p->kinds[k], o->kind_cnts[k]);
-    if (o->event_cnt == 1 && o->kind->plain) p->only_kind = o->kind;
+    /* Where the topic tells the kind, a form with another topic may be another kind. */
+    bool told = p->dialect.decl->topic != TM_TOPIC_PLAIN;
+    if (o->event_cnt == 1 && o->kind->plain && !told) p->only_kind = o->kind;
     return o->line_cnt;
 }
 
@@ -239,7 +241,7 @@ static inline uint32_t taken(tm_parser_t *p, const tm_kind_t *kind, tm_counter_t
 {
     tm_counter_add(path, 1);
     tm_counter_add(p->kinds[kind->idx], 1);
-    return kind->decl->schema_id != 0;
+    return kind->schema_id != 0;
 }
 
 /* The fast path in one kernel. NULL where the message has to take another one. */
@@ -313,8 +315,7 @@ static uint32_t parse_slowly(tm_parser_t *p, const tm_frame_t *frame, tm_market_
         row_cnt = parse(p, frame, rows, cap);
         kind = p->only_kind;
     }
-    if (learning && kind && row_cnt == (kind->decl->schema_id != 0) &&
-        tm_shapes_may_learn(&p->shapes))
+    if (learning && kind && row_cnt == (kind->schema_id != 0) && tm_shapes_may_learn(&p->shapes))
         learn_shape(p, frame, kind, rows);
     return row_cnt;
 }

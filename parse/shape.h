@@ -23,7 +23,7 @@
 #include "parse/walk.h"
 
 enum {
-    TM_SHAPE_SZ_MAX = 480,
+    TM_SHAPE_SZ_MAX = 1056,
     TM_SHAPE_SLOT_BITS = 8,
     TM_SHAPE_SLOTS = 1 << TM_SHAPE_SLOT_BITS,
     TM_SHAPE_LANE_MAX = 16,

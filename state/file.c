@@ -44,6 +44,11 @@ const tm_file_ops_t *tm_file_ops_kernel(void)
     return &kernel;
 }
 
+bool tm_file_ops_is_kernel(void)
+{
+    return ops == &kernel;
+}
+
 uint64_t tm_file_sync_cnt(void)
 {
     return sync_cnt;

@@ -31,6 +31,7 @@ typedef struct tm_file_ops {
 /* NULL brings the kernel's calls back. Returns what was set before. */
 const tm_file_ops_t *tm_file_ops_set(const tm_file_ops_t *ops);
 const tm_file_ops_t *tm_file_ops_kernel(void);
+bool tm_file_ops_is_kernel(void); /* whether they are in force */
 
 /* Opens with O_CLOEXEC added; the descriptor, or an error. */
 int tm_file_open(const char *path, int flags) TM_MUST_CHECK;

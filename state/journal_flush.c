@@ -1,6 +1,9 @@
 /* The page that holds the newest records goes through a buffer of its own, padded with zeros: the
    rest of that page in the ring is still the receive thread's. It stays in the ring until it is
-   full, since it is written again with every fsync. */
+   full, since it is written again with every fsync.
+
+   One write of whole pages is under way while the checksums of the next records are made: what is
+   in [write_pos, sent_pos). Everything else waits for its end. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -130,6 +133,19 @@ int tm_journal_flush_start(tm_journal_writer_t *w)
     return 0;
 }
 
+/* Ends the write that is under way, if one is. */
+static int write_end(tm_journal_writer_t *w)
+{
+    tm_journal_file_side_t *f = &w->file;
+    const uint64_t sz = f->sent_pos - f->write_pos;
+    if (sz == 0) return 0;
+    if (!f->async.busy || tm_journal_async_wait(&f->async) != (int64_t)sz)
+        TM_TRY(write_pages(f, f->path, ring_at(w, f->write_pos), sz, file_off(f, f->write_pos)));
+    f->write_pos = f->sent_pos;
+    atomic_store_explicit(&w->tail, f->write_pos, memory_order_release); /* J2 */
+    return 0;
+}
+
 /* Takes the bytes of the ring that are not in the file as whole pages to the front of f->page. */
 static size_t rest_copy(tm_journal_writer_t *w)
 {
@@ -143,6 +159,7 @@ static size_t rest_copy(tm_journal_writer_t *w)
 static int seal(tm_journal_writer_t *w)
 {
     tm_journal_file_side_t *f = &w->file;
+    TM_TRY(write_end(w));
     const size_t rest_sz = rest_copy(w);
     const uint64_t end_off = (uint64_t)file_off(f, f->scan_pos);
     f->tally.seal.real_ns = tm_clock_real_ns();
@@ -181,7 +198,7 @@ static int roll(tm_journal_writer_t *w)
     tm_journal_file_side_t *f = &w->file;
     TM_TRY(seal(w));
     const uint64_t pos = tm_align_up(f->scan_pos + REC_SZ, TM_JOURNAL_PAGE_SZ);
-    f->scan_pos = f->write_pos = f->seg_pos = pos;
+    f->scan_pos = f->sent_pos = f->write_pos = f->seg_pos = pos;
     f->seg_seq = f->next_seq;
     f->seg_ordinal++;
     f->rolling = false;
@@ -198,7 +215,7 @@ static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)
     tm_journal_file_side_t *f = &w->file;
     const tm_crc32c_fn_t crc = tm_crc32c_kernel();
     const uint64_t start = f->scan_pos;
-    const uint64_t stop = f->write_pos + WRITE_SZ;
+    const uint64_t stop = f->sent_pos + WRITE_SZ;
     uint64_t pos = start;
     uint32_t cnt = 0;
     if (f->rolling) return 0;
@@ -225,21 +242,25 @@ static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)
     return cnt;
 }
 
-static int write_ring(tm_journal_writer_t *w)
+/* Begins to write the whole pages behind the last write, whose end it waits for. */
+static int write_begin(tm_journal_writer_t *w)
 {
     tm_journal_file_side_t *f = &w->file;
-    const uint64_t end = page_floor(f->scan_pos);
-    if (end == f->write_pos) return 0;
-    TM_TRY(write_pages(f, f->path, ring_at(w, f->write_pos), end - f->write_pos,
-                       file_off(f, f->write_pos)));
-    f->write_pos = end;
-    atomic_store_explicit(&w->tail, end, memory_order_release); /* J2 */
-    return 1;
+    TM_TRY(write_end(w));
+    const uint64_t sz = page_floor(f->scan_pos) - f->write_pos;
+    if (sz == 0) return 0;
+    f->sent_pos = f->write_pos + sz;
+    if (f->direct && tm_journal_async_start(&f->async, f->fd, ring_at(w, f->write_pos), sz,
+                                            file_off(f, f->write_pos)))
+        return 1;
+    const int code = write_end(w);
+    return code < 0 ? code : 1;
 }
 
 static int sync_now(tm_journal_writer_t *w)
 {
     tm_journal_file_side_t *f = &w->file;
+    TM_TRY(write_end(w));
     const size_t rest_sz = rest_copy(w);
     if (rest_sz) {
         memset(f->page + rest_sz, 0, TM_JOURNAL_PAGE_SZ - rest_sz);
@@ -279,10 +300,13 @@ static int pass(tm_journal_writer_t *w, bool force)
     const uint32_t cnt = scan(w, head, now_ns);
     const bool due = sync_due(w, now_ns) || (force && f->dirty_sz > 0);
     int work = cnt > INT32_MAX / 2 ? INT32_MAX / 2 : (int)cnt;
-    if (due || f->rolling || f->scan_pos - f->write_pos >= write_at(w)) {
-        const int code = write_ring(w);
+    if (due || f->rolling || f->scan_pos - f->sent_pos >= write_at(w)) {
+        const int code = write_begin(w);
         if (code < 0) return code;
         work += code;
+    } else if (cnt == 0 && f->sent_pos != f->write_pos) { /* who appends may wait for the room */
+        TM_TRY(write_end(w));
+        work++;
     }
     if (f->rolling) {
         TM_TRY(roll(w));

@@ -168,6 +168,7 @@ static int prepare(tm_journal_writer_t *w, tm_journal_recovery_t *rec)
     f->epoch = rec->epoch + 1;
     f->max_ns = rec->max_ns;
     f->direct = !w->cfg.buffered;
+    if (f->direct) (void)tm_journal_async_open(&f->async); /* else writes are made in place */
     f->seg_seq = f->next_seq = rec->next_seq;
     w->next_seq = w->seg_seq = rec->next_seq;
     w->seg_off = TM_JOURNAL_HEADER_SZ;
@@ -184,6 +185,7 @@ static int prepare(tm_journal_writer_t *w, tm_journal_recovery_t *rec)
 
 static void release(tm_journal_writer_t *w)
 {
+    tm_journal_async_close(&w->file.async);
     tm_file_close(w->file.fd);
     tm_file_close(w->file.lock_fd); /* ends the lock */
     tm_mirror_close(w->ring, w->ring_sz);

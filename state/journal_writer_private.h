@@ -8,6 +8,7 @@
 #define TM_STATE_JOURNAL_WRITER_PRIVATE_H
 
 #include "base/error.h"
+#include "state/journal_async.h"
 #include "state/journal_seal.h"
 #include "state/journal_writer.h"
 
@@ -22,6 +23,7 @@ enum {
 typedef struct tm_journal_file_side {
     uint64_t scan_pos;  /* records before it have their checksums */
     uint64_t write_pos; /* whole pages before it are in the file */
+    uint64_t sent_pos;  /* and those before it are on their way */
     uint64_t seg_pos;   /* ring position of the segment's first record */
     uint64_t seg_seq;   /* its sequence */
     uint64_t next_seq;  /* of the record at scan_pos */
@@ -43,6 +45,7 @@ typedef struct tm_journal_file_side {
     tm_counter_t *records, *bytes, *fsyncs, *segments, *retired;
     tm_counter_t uncounted[6]; /* where the caller gave no set */
     tm_journal_tally_t tally;
+    tm_journal_async_t async;
 } tm_journal_file_side_t;
 
 struct tm_journal_writer {

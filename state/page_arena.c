@@ -96,8 +96,3 @@ void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list)
     arena->used_cnt -= list->cnt;
     *list = (tm_page_list_t){0};
 }
-
-void tm_page_touch_first(tm_page_arena_t *arena, uint32_t page)
-{
-    atomic_store_explicit(&arena->tags[page], arena->epoch, memory_order_relaxed); /* own value */
-}

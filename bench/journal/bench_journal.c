@@ -5,6 +5,8 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "bench/bench.h"
+#include "bench/journal/replay_cases.h"
+#include "engine/runtime/recorder.h"
 #include "state/crc32c.h"
 #include "state/journal_cold.h"
 #include "state/journal_reader.h"
@@ -38,7 +40,9 @@ typedef struct work {
     char dir[512];
     tm_journal_writer_t *w;
     uint8_t *ring;
-    uint8_t message[MESSAGE_SZ];
+    uint8_t message[MESSAGE_SZ + TM_FRAME_PAD];
+    uint8_t combined[MESSAGE_SZ + TM_FRAME_PAD]; /* names a stream */
+    tm_recorder_t *recorder;
     uint64_t payload_sz;
     _Atomic bool done;
 } work_t;
@@ -92,6 +96,21 @@ static double append_ours(void *ctx)
     for (int i = 0; i < APPEND_CNT; i++) seq = tm_journal_append_frame(k->w, &frame);
     const double t1 = tm_bench_now();
     if (seq < 0) must((int)seq);
+    return (t1 - t0) * 1e9 / APPEND_CNT;
+}
+
+/* As above, with the stream of the message looked up: what a recording costs its receive thread. */
+static double record_ours(void *ctx)
+{
+    work_t *k = ctx;
+    tm_frame_t frame = frame_of(k);
+    frame.data = k->combined;
+    must(tm_journal_sync(k->w));
+    const double t0 = tm_bench_now();
+    int err = 0;
+    for (int i = 0; i < APPEND_CNT; i++) err |= tm_recorder_frame(k->recorder, &frame);
+    const double t1 = tm_bench_now();
+    must(err);
     return (t1 - t0) * 1e9 / APPEND_CNT;
 }
 
@@ -333,6 +352,7 @@ static void cold_report(work_t *k)
 
 int main(int argc, char **argv)
 {
+    static const char head[] = "{\"stream\":\"btcusdt@trade\",\"data\":";
     static work_t k;
     k.bench = tm_bench_open("journal", argc, argv);
     const char *base = getenv("TM_BENCH_DIR");
@@ -345,14 +365,20 @@ int main(int argc, char **argv)
     memset(k.ring, 'x', 64 << 20);
     memset(k.message, 'm', sizeof k.message);
 
-    if (tm_bench_wants(k.bench, "append 200 B")) {
+    if (tm_bench_wants(k.bench, "record 200 B")) {
         k.w = writer_open(&k, 0);
-        const tm_bench_case_t c = {"append 200 B",
+        memcpy(k.combined, k.message, sizeof k.combined);
+        memcpy(k.combined, head, sizeof head - 1);
+        must(tm_recorder_open(&k.recorder, &(tm_recorder_cfg_t){.journal = k.w, .live = true}));
+        const tm_bench_case_t c = {"record 200 B, cost on the receive core",
                                    "ns",
                                    true,
-                                   2,
-                                   {{"tidemark", append_ours, &k}, {"memcpy", append_memcpy, &k}}};
+                                   3,
+                                   {{"tidemark", record_ours, &k},
+                                    {"append alone", append_ours, &k},
+                                    {"memcpy", append_memcpy, &k}}};
         tm_bench_run(k.bench, &c);
+        tm_recorder_close(k.recorder);
         must(tm_journal_writer_close(k.w));
     }
     if (tm_bench_wants(k.bench, "capture")) {
@@ -384,6 +410,7 @@ int main(int argc, char **argv)
                                     {"zlib crc32", crc_zlib, &k}}};
         tm_bench_run(k.bench, &c);
     }
+    tm_bench_replay(k.bench, k.dir, dir_clear);
     if (tm_bench_wants(k.bench, "group fsync")) fsync_report(&k);
     if (tm_bench_wants(k.bench, "cold segment")) cold_report(&k);
     dir_clear(k.dir);

@@ -40,9 +40,12 @@ static uint32_t *zipf_keys;
 static uint64_t sink_sum, sink_cnt;
 
 static const tm_agg_spec_t bar[] = {
-    {"open", TM_AGG_FIRST, "price", "trade_id"}, {"high", TM_AGG_MAX, "price", NULL},
-    {"low", TM_AGG_MIN, "price", NULL},          {"close", TM_AGG_LAST, "price", "trade_id"},
-    {"volume", TM_AGG_SUM, "qty", NULL},         {"trades", TM_AGG_COUNT, NULL, NULL},
+    {.as = "open", .fn = TM_AGG_FIRST, .field = "price", .by = "trade_id"},
+    {.as = "high", .fn = TM_AGG_MAX, .field = "price"},
+    {.as = "low", .fn = TM_AGG_MIN, .field = "price"},
+    {.as = "close", .fn = TM_AGG_LAST, .field = "price", .by = "trade_id"},
+    {.as = "volume", .fn = TM_AGG_SUM, .field = "qty"},
+    {.as = "trades", .fn = TM_AGG_COUNT},
 };
 
 /* All of the block as pages, none of them taken. */
@@ -139,11 +142,11 @@ static figures_t run(const load_t *load)
     tm_page_arena_t pages;
     maker_t maker = {.load = load, .rng = 1, .seq = 1000000000};
     tm_counter_set_t *counters = tm_counter_set_new("bench");
-    tm_window_cfg_t cfg = {.window = load->window,
+    tm_window_cfg_t cfg = {.what.window = load->window,
                            .in = tm_schema_trade(),
                            .key_fields = {"symbol"},
-                           .aggs = bar,
-                           .agg_cnt = TM_ARRAY_CNT(bar),
+                           .what.aggs = bar,
+                           .what.agg_cnt = TM_ARRAY_CNT(bar),
                            .out_name = "bars",
                            .out_id = TM_SCHEMA_ID_USER,
                            .out = {sink_rows, NULL, NULL},
@@ -302,15 +305,15 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
 #define SECOND TM_NS_PER_S
 #define TUMBLING(size)                                                                             \
     {                                                                                              \
-        TM_WINDOW_TUMBLING, size, 0, 0, 0                                                          \
+        .kind = TM_WINDOW_TUMBLING, .size_ns = size                                                \
     }
 #define SLIDING(size, slide)                                                                       \
     {                                                                                              \
-        TM_WINDOW_SLIDING, size, slide, 0, 0                                                       \
+        .kind = TM_WINDOW_SLIDING, .size_ns = size, .slide_ns = slide                              \
     }
 #define CUMULATIVE(size, slide)                                                                    \
     {                                                                                              \
-        TM_WINDOW_CUMULATIVE, size, slide, 0, 0                                                    \
+        .kind = TM_WINDOW_CUMULATIVE, .size_ns = size, .slide_ns = slide                           \
     }
 
 /* Windows of a minute are measured for longer than one, so that every key has turned its slices

@@ -65,17 +65,12 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
 {
     struct tm_stream *node = node_add(job, NULL, TM_NODE_FEED, spec->name ? spec->name : "feed");
     if (!node) return &job->broken;
-    switch (spec->rows) {
-    case TM_ROWS_TRADE:
-        node->schema = *tm_schema_trade();
-        break;
-    case TM_ROWS_QUOTE:
-        node->schema = *tm_schema_quote();
-        break;
-    default:
-        return job_fail(job, "source_feed %s: rows must be TM_ROWS_TRADE or TM_ROWS_QUOTE",
-                        node->name);
-    }
+    const tm_schema_t *schema = tm_schema_market((uint16_t)spec->rows);
+    if (!schema)
+        return job_fail(
+            job, "source_feed %s: rows must be one of TM_ROWS_*, TM_ROWS_TRADE to begin with",
+            node->name);
+    node->schema = *schema;
     node->feed.rows = spec->rows;
     if (spec->url && strlen(spec->url) >= sizeof node->feed.url)
         return job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
@@ -151,11 +146,9 @@ tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
     node->window.spec = *window;
     aggs_copy(node, aggs, agg_cnt);
     const tm_window_cfg_t cfg = {
-        .window = *window,
+        .what = {.window = *window, .aggs = node->window.aggs, .agg_cnt = agg_cnt},
         .in = &keyed->schema,
         .key_fields = {key->schema.fields[key->key_by.field_idx].name},
-        .aggs = node->window.aggs,
-        .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,
         .out_id = (uint16_t)(TM_SCHEMA_ID_USER + node->node_idx),
     };

@@ -7,19 +7,7 @@
 
 #include <string.h>
 
-/* The lowest 128-bit value, which no sum of 38 digits takes. */
-#define AGG_OVERFLOW ((tm_i128_t)((tm_u128_t)1 << 127))
-
-/* 10^38 - 1: the largest value of 38 digits. */
-#define TEN_TO_19 UINT64_C(10000000000000000000)
-#define SUM_MAX   ((tm_i128_t)((tm_u128_t)TEN_TO_19 * TEN_TO_19 - 1))
-
 typedef int64_t column_t[TM_AGG_BATCH_MAX];
-
-static inline tm_i128_t sum_load(const agg_sum_t *s)
-{
-    return (tm_i128_t)((tm_u128_t)(uint64_t)s->high << 64 | s->low);
-}
 
 static inline void sum_store(agg_sum_t *s, tm_i128_t v)
 {
@@ -30,7 +18,7 @@ static inline void sum_store(agg_sum_t *s, tm_i128_t v)
 static inline void sum_add(agg_sum_t *s, tm_i128_t v)
 {
     tm_i128_t sum;
-    tm_i128_t old = sum_load(s);
+    tm_i128_t old = agg_sum_load(s);
     if (TM_UNLIKELY(__builtin_add_overflow(old, v, &sum) || old == AGG_OVERFLOW))
         sum = AGG_OVERFLOW;
     sum_store(s, sum);
@@ -75,12 +63,19 @@ static void column_load(const tm_agg_column_t *col, const uint8_t *rows, uint32_
         return;
     case TM_AGG_LOAD_I64:
     case TM_AGG_LOAD_U64:
+    case TM_AGG_LOAD_F64:
         for (uint32_t i = 0; i < cnt; i++, at += stride) memcpy(&out[i], at, sizeof out[i]);
         return;
     case TM_AGG_LOAD_U64_ORDER:
         for (uint32_t i = 0; i < cnt; i++, at += stride) {
             memcpy(&out[i], at, sizeof out[i]);
             out[i] ^= INT64_MIN;
+        }
+        return;
+    case TM_AGG_LOAD_F64_ORDER:
+        for (uint32_t i = 0; i < cnt; i++, at += stride) {
+            memcpy(&out[i], at, sizeof out[i]);
+            out[i] = agg_f64_order(out[i]);
         }
         return;
     }
@@ -91,33 +86,38 @@ void tm_agg_init(const tm_agg_t *agg, void *acc)
     memcpy(acc, agg->acc_empty, agg->acc_sz);
 }
 
+void tm_agg_clear(const tm_agg_t *agg, void *acc)
+{
+    if (!agg->owns_memory) return;
+    for (uint32_t i = 0; i < agg->step_cnt; i++) {
+        const tm_agg_step_t *step = &agg->steps[i];
+        if (step->op == AGG_OP_DISTINCT || step->op == AGG_OP_QUANTILE)
+            tm_agg_tree_clear(agg, step, (void *)((uint8_t *)acc + step->acc_off));
+    }
+}
+
 /* The parts of the accumulators that a step works on. */
 #define PART(type, i) ((type *)(void *)((uint8_t *)accs[i] + off))
 
-static void run_first_last(const tm_agg_step_t *step, void *const *accs, column_t *cols,
-                           uint32_t cnt)
+static void run_first_last(const tm_agg_step_t *step, void *const *accs, const agg_input_t *in)
 {
-    const int64_t *time = cols[0], *value = cols[step->col], *tie = cols[step->col2];
+    const int64_t *time = in->time, *value = in->value, *tie = in->value2;
     const uint32_t off = step->acc_off;
-    for (uint32_t i = 0; i < cnt; i++) {
+    for (uint32_t i = 0; i < in->cnt; i++) {
         agg_timed_t *p = PART(agg_timed_t, i);
-        /* Columns are gathered before a step runs.
-           NOLINTBEGIN(clang-analyzer-core.CallAndMessage) */
         bool take = step->op == AGG_OP_FIRST ? before(time[i], tie[i], value[i], p)
                                              : after(time[i], tie[i], value[i], p);
-        /* NOLINTEND(clang-analyzer-core.CallAndMessage) */
         if (take) *p = (agg_timed_t){time[i], tie[i], value[i]};
     }
 }
 
-static void run_ohlc(const tm_agg_step_t *step, void *const *accs, column_t *cols, uint32_t cnt)
+static void run_ohlc(const tm_agg_step_t *step, void *const *accs, const agg_input_t *in)
 {
-    const int64_t *time = cols[0], *value = cols[step->col], *tie = cols[step->col2];
+    const int64_t *time = in->time, *value = in->value, *tie = in->value2;
     const uint32_t off = step->acc_off;
-    for (uint32_t i = 0; i < cnt; i++) {
+    for (uint32_t i = 0; i < in->cnt; i++) {
         agg_ohlc_t *p = PART(agg_ohlc_t, i);
         int64_t v = value[i];
-        /* Gathered, as above. NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage) */
         if (before(time[i], tie[i], v, &p->first)) p->first = (agg_timed_t){time[i], tie[i], v};
         if (after(time[i], tie[i], v, &p->last)) p->last = (agg_timed_t){time[i], tie[i], v};
         p->min = v < p->min ? v : p->min;
@@ -125,67 +125,122 @@ static void run_ohlc(const tm_agg_step_t *step, void *const *accs, column_t *col
     }
 }
 
-static void run_sum(const tm_agg_step_t *step, void *const *accs, column_t *cols, uint32_t cnt)
+static void run_sum(const tm_agg_step_t *step, void *const *accs, const agg_input_t *in)
 {
-    const int64_t *value = cols[step->col], *factor = cols[step->col2];
+    const int64_t *value = in->value, *factor = in->value2;
     const uint32_t off = step->acc_off;
     if (step->op == AGG_OP_SUM)
-        for (uint32_t i = 0; i < cnt; i++) sum_add(PART(agg_sum_t, i), value[i]);
+        for (uint32_t i = 0; i < in->cnt; i++) sum_add(PART(agg_sum_t, i), value[i]);
     else if (step->op == AGG_OP_SUM_U64)
-        for (uint32_t i = 0; i < cnt; i++) sum_add(PART(agg_sum_t, i), (uint64_t)value[i]);
+        for (uint32_t i = 0; i < in->cnt; i++) sum_add(PART(agg_sum_t, i), (uint64_t)value[i]);
     else
-        for (uint32_t i = 0; i < cnt; i++)
+        for (uint32_t i = 0; i < in->cnt; i++)
             sum_add(PART(agg_sum_t, i), (tm_i128_t)value[i] * factor[i]);
 }
 
-static void run_simple(const tm_agg_step_t *step, void *const *accs, column_t *cols, uint32_t cnt)
+static void run_simple(const tm_agg_step_t *step, void *const *accs, const agg_input_t *in)
 {
-    const int64_t *value = cols[step->col];
+    const int64_t *value = in->value;
     const uint32_t off = step->acc_off;
     if (step->op == AGG_OP_COUNT)
-        for (uint32_t i = 0; i < cnt; i++) *PART(int64_t, i) += 1;
+        for (uint32_t i = 0; i < in->cnt; i++) *PART(int64_t, i) += 1;
     else if (step->op == AGG_OP_MIN)
-        for (uint32_t i = 0; i < cnt; i++) {
+        for (uint32_t i = 0; i < in->cnt; i++) {
             int64_t *p = PART(int64_t, i);
             *p = value[i] < *p ? value[i] : *p;
         }
     else
-        for (uint32_t i = 0; i < cnt; i++) {
+        for (uint32_t i = 0; i < in->cnt; i++) {
             int64_t *p = PART(int64_t, i);
             *p = value[i] > *p ? value[i] : *p;
         }
+}
+
+static void step_run(const tm_agg_t *agg, const tm_agg_step_t *step, void *const *accs,
+                     const agg_input_t *in)
+{
+    switch ((agg_op_t)step->op) {
+    case AGG_OP_COUNT:
+    case AGG_OP_MIN:
+    case AGG_OP_MAX:
+        run_simple(step, accs, in);
+        return;
+    case AGG_OP_SUM:
+    case AGG_OP_SUM_U64:
+    case AGG_OP_SUM_MUL:
+        run_sum(step, accs, in);
+        return;
+    case AGG_OP_FIRST:
+    case AGG_OP_LAST:
+        run_first_last(step, accs, in);
+        return;
+    case AGG_OP_OHLC:
+        run_ohlc(step, accs, in);
+        return;
+    case AGG_OP_SUM_F64:
+    case AGG_OP_SUM_MUL_F64:
+    case AGG_OP_MOMENTS:
+    case AGG_OP_HLL:
+    case AGG_OP_RANK:
+        tm_agg_stat_run(step, accs, in);
+        return;
+    case AGG_OP_DISTINCT:
+    case AGG_OP_QUANTILE:
+        tm_agg_tree_run(agg, step, accs, in);
+        return;
+    }
+}
+
+/* Runs a step over the rows that have its values. */
+static void step_run_valid(const tm_agg_t *agg, const tm_agg_step_t *step, void *const *accs,
+                           const agg_input_t *in, uint64_t valid)
+{
+    column_t time, value, value2;
+    void *some[TM_AGG_BATCH_MAX];
+    uint32_t n = 0;
+    for (uint64_t left = valid; left; left &= left - 1, n++) {
+        uint32_t i = (uint32_t)__builtin_ctzll(left);
+        time[n] = in->time[i];
+        value[n] = in->value[i];
+        value2[n] = in->value2[i];
+        some[n] = accs[i];
+    }
+    if (n > 0) step_run(agg, step, some, &(agg_input_t){time, value, value2, n});
+}
+
+/* One bit a row whose column is not null. */
+static uint64_t column_valid(const tm_agg_t *agg, const tm_agg_column_t *col, const uint8_t *rows,
+                             uint32_t cnt, uint32_t stride)
+{
+    uint64_t valid = 0, all = cnt == 64 ? UINT64_MAX : (UINT64_C(1) << cnt) - 1;
+    if (col->null_bit < 0) return all;
+    const uint8_t *at = rows + agg->null_off;
+    for (uint32_t i = 0; i < cnt; i++, at += stride) {
+        uint64_t nulls;
+        memcpy(&nulls, at, sizeof nulls);
+        valid |= (~nulls >> col->null_bit & 1) << i;
+    }
+    return valid;
 }
 
 void tm_agg_add(const tm_agg_t *agg, void *const *accs, const void *rows, uint32_t cnt,
                 uint32_t stride)
 {
     column_t cols[TM_AGG_COLUMN_MAX];
+    uint64_t valid[TM_AGG_COLUMN_MAX];
     TM_DCHECK(cnt <= TM_AGG_BATCH_MAX, "%u rows", cnt);
     uint32_t c = 0;
     do {
         column_load(&agg->columns[c], rows, cnt, stride, cols[c]);
+        valid[c] = column_valid(agg, &agg->columns[c], rows, cnt, stride);
     } while (++c < agg->column_cnt); /* column 0, the event time, is always there */
     for (uint32_t s = 0; s < agg->step_cnt; s++) {
         const tm_agg_step_t *step = &agg->steps[s];
-        switch ((agg_op_t)step->op) {
-        case AGG_OP_COUNT:
-        case AGG_OP_MIN:
-        case AGG_OP_MAX:
-            run_simple(step, accs, cols, cnt);
-            break;
-        case AGG_OP_SUM:
-        case AGG_OP_SUM_U64:
-        case AGG_OP_SUM_MUL:
-            run_sum(step, accs, cols, cnt);
-            break;
-        case AGG_OP_FIRST:
-        case AGG_OP_LAST:
-            run_first_last(step, accs, cols, cnt);
-            break;
-        case AGG_OP_OHLC:
-            run_ohlc(step, accs, cols, cnt);
-            break;
-        }
+        const agg_input_t in = {cols[0], cols[step->col], cols[step->col2], cnt};
+        if (TM_UNLIKELY(step->nullable))
+            step_run_valid(agg, step, accs, &in, valid[step->col] & valid[step->col2]);
+        else
+            step_run(agg, step, accs, &in);
     }
 }
 
@@ -199,7 +254,7 @@ static void merge_last(agg_timed_t *a, const agg_timed_t *b)
     if (after(b->time, b->tie, b->value, a)) *a = *b;
 }
 
-static void merge_step(const tm_agg_step_t *step, void *into, const void *from)
+static void merge_step(const tm_agg_t *agg, const tm_agg_step_t *step, void *into, const void *from)
 {
     switch ((agg_op_t)step->op) {
     case AGG_OP_COUNT:
@@ -208,7 +263,7 @@ static void merge_step(const tm_agg_step_t *step, void *into, const void *from)
     case AGG_OP_SUM:
     case AGG_OP_SUM_U64:
     case AGG_OP_SUM_MUL: {
-        tm_i128_t v = sum_load(from);
+        tm_i128_t v = agg_sum_load(from);
         if (TM_UNLIKELY(v == AGG_OVERFLOW))
             sum_store(into, v);
         else
@@ -236,6 +291,17 @@ static void merge_step(const tm_agg_step_t *step, void *into, const void *from)
         if (b->max > a->max) a->max = b->max;
         break;
     }
+    case AGG_OP_SUM_F64:
+    case AGG_OP_SUM_MUL_F64:
+    case AGG_OP_MOMENTS:
+    case AGG_OP_HLL:
+    case AGG_OP_RANK:
+        tm_agg_stat_merge(step, into, from);
+        break;
+    case AGG_OP_DISTINCT:
+    case AGG_OP_QUANTILE:
+        tm_agg_tree_merge(agg, step, into, from);
+        break;
     }
 }
 
@@ -243,32 +309,6 @@ void tm_agg_merge(const tm_agg_t *agg, void *into, const void *from)
 {
     for (uint32_t s = 0; s < agg->step_cnt; s++) {
         uint32_t off = agg->steps[s].acc_off;
-        merge_step(&agg->steps[s], (uint8_t *)into + off, (const uint8_t *)from + off);
+        merge_step(agg, &agg->steps[s], (uint8_t *)into + off, (const uint8_t *)from + off);
     }
-}
-
-/* A loaded value back in the form and width of its field. */
-static void value_write(const tm_agg_result_t *r, int64_t value, uint8_t *to)
-{
-    if (r->load == TM_AGG_LOAD_U64_ORDER) value ^= INT64_MIN;
-    uint32_t sz = tm_type_sz(r->field.type);
-    memcpy(to, &value, sz); /* little-endian: the low bytes come first */
-}
-
-bool tm_agg_write(const tm_agg_t *agg, const void *acc, void *row)
-{
-    bool whole = true;
-    for (uint32_t i = 0; i < agg->result_cnt; i++) {
-        const tm_agg_result_t *r = &agg->results[i];
-        const void *from = (const uint8_t *)acc + r->acc_off;
-        uint8_t *to = (uint8_t *)row + r->field.off;
-        if (r->field.type == TM_TYPE_DECIMAL128) {
-            tm_i128_t v = sum_load(from);
-            if (TM_UNLIKELY(v > SUM_MAX || v < -SUM_MAX)) whole = false;
-            memcpy(to, &v, sizeof v);
-        } else {
-            value_write(r, *(const int64_t *)from, to);
-        }
-    }
-    return whole;
 }

@@ -131,12 +131,14 @@ const uint8_t *tm_keyed_state_key(const tm_keyed_state_t *ks)
     return ks->wide ? ks->bytes : (const uint8_t *)&ks->key;
 }
 
-void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row)
+void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row,
+                             bool index)
 {
     if (ks->records.cnt == 0 || ks->wide) return;
     uint32_t tag = tm_keyed_tag(tm_key_load_narrow(key, row));
     const tm_keyed_bucket_t *home = tm_keyed_home(&ks->records, tag);
-    __builtin_prefetch(home);
+    const void *entry = index ? home : tm_keyed_guess(&ks->records, home, tag);
+    __builtin_prefetch(entry, 1);
 }
 
 state_record_t *tm_keyed_record(tm_keyed_state_t *ks)

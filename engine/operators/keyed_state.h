@@ -77,8 +77,10 @@ void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_t *key, const v
 void tm_keyed_state_begin_key(tm_keyed_state_t *ks, uint64_t key);
 void tm_keyed_state_end(tm_keyed_state_t *ks);
 
-/* Asks the memory for what begin_row and the first access will read. */
-void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row);
+/* Asks the memory for what begin_row and the first access will read: the place in the index, and
+   once that is there, the record. */
+void tm_keyed_state_prefetch(const tm_keyed_state_t *ks, const tm_key_t *key, const void *row,
+                             bool index);
 
 /* The key's bytes, as the layout places them. */
 const uint8_t *tm_keyed_state_key(const tm_keyed_state_t *ks);

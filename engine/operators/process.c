@@ -99,7 +99,10 @@ static void process_rows(tm_operator_t *op, uint32_t input, const void *rows, ui
     drain(p);
     p->state.clock_ns[TM_EVENT_TIME] = p->wm_ns;
     for (uint32_t i = 0; i < cnt; i++, at += stride) {
-        if (i + AHEAD < cnt) tm_keyed_state_prefetch(&p->state, key, at + (size_t)AHEAD * stride);
+        if (i + 2 * AHEAD < cnt)
+            tm_keyed_state_prefetch(&p->state, key, at + (size_t)2 * AHEAD * stride, true);
+        if (i + AHEAD < cnt)
+            tm_keyed_state_prefetch(&p->state, key, at + (size_t)AHEAD * stride, false);
         row_call(p, key, input == 1, (const tm_row_t *)(const void *)at);
     }
     tm_counter_add(p->rows, cnt);

@@ -16,8 +16,12 @@ static bool within(int64_t offset, int64_t bound)
 
 int tm_window_spec_check(const tm_window_spec_t *spec)
 {
-    if (spec->size_ns <= 0) return refuse("size", spec->size_ns, "more than 0");
+    bool grid = spec->kind == TM_WINDOW_TUMBLING || spec->kind == TM_WINDOW_SLIDING ||
+                spec->kind == TM_WINDOW_CUMULATIVE;
+    if (grid && spec->size_ns <= 0) return refuse("size", spec->size_ns, "more than 0");
     if (spec->lateness_ns < 0) return refuse("lateness", spec->lateness_ns, "0 or more");
+    if (spec->stagger != TM_STAGGER_ALIGNED && spec->kind != TM_WINDOW_TUMBLING)
+        return refuse("stagger", spec->stagger, "none, but for tumbling windows");
     switch (spec->kind) {
     case TM_WINDOW_TUMBLING:
         if (!within(spec->offset_ns, spec->size_ns))
@@ -35,8 +39,18 @@ int tm_window_spec_check(const tm_window_spec_t *spec)
         if (!within(spec->offset_ns, spec->size_ns))
             return refuse("offset", spec->offset_ns, "less than the size, in either direction");
         return 0;
+    case TM_WINDOW_SESSION:
+        if (!spec->gap_field && spec->gap_ns <= 0)
+            return refuse("gap", spec->gap_ns, "more than 0");
+        return 0;
+    case TM_WINDOW_COUNT:
+        if (spec->count <= 0) return refuse("count", spec->count, "more than 0");
+        if (spec->count_slide < 0) return refuse("count_slide", spec->count_slide, "0 or more");
+        return 0;
+    case TM_WINDOW_GLOBAL:
+        return 0;
     }
-    return refuse("kind", (int64_t)spec->kind, "tumbling, sliding or cumulative");
+    return refuse("kind", (int64_t)spec->kind, "one of tm_window_kind_t");
 }
 
 /* Division that rounds down, also below zero. */
@@ -97,6 +111,10 @@ bool tm_window_span(const tm_window_spec_t *spec, tm_range_t slice, tm_range_t *
         tm_i128_t early = floor_to((tm_i128_t)slice.end - size - 1, spec->offset_ns, slide) + slide;
         return range_set(first, early, early + size) && range_set(last, start, start + size);
     }
+    case TM_WINDOW_SESSION:
+    case TM_WINDOW_GLOBAL:
+    case TM_WINDOW_COUNT:
+        break;
     }
     return false;
 }
@@ -112,6 +130,10 @@ bool tm_window_next(const tm_window_spec_t *spec, tm_range_t window, tm_range_t 
     case TM_WINDOW_CUMULATIVE:
         if (end == start + size) start = end;
         return range_set(next, start, end + spec->slide_ns);
+    case TM_WINDOW_SESSION:
+    case TM_WINDOW_GLOBAL:
+    case TM_WINDOW_COUNT:
+        break;
     }
     return false;
 }
@@ -132,6 +154,10 @@ bool tm_window_after(const tm_window_spec_t *spec, int64_t wm, tm_range_t *windo
         tm_i128_t step = floor_to(past, spec->offset_ns, spec->slide_ns);
         return range_set(window, floor_to(step, spec->offset_ns, size), step + spec->slide_ns);
     }
+    case TM_WINDOW_SESSION:
+    case TM_WINDOW_GLOBAL:
+    case TM_WINDOW_COUNT:
+        break;
     }
     return false;
 }
@@ -143,13 +169,58 @@ uint32_t tm_window_assign(const tm_window_spec_t *spec, int64_t t, tm_range_t *w
     bool gap;
     if (t == INT64_MIN || !tm_window_slice(spec, t, &slice, &gap) || gap) return 0;
     if (!tm_window_span(spec, slice, &first, &last)) return 0;
-    bool grows = spec->kind == TM_WINDOW_CUMULATIVE;
     uint32_t n = 0;
     for (tm_range_t w = last; n < max; n++) {
         windows[n] = w;
         if (w.start == first.start && w.end == first.end) return n + 1;
-        w.start -= grows ? 0 : spec->slide_ns;
-        w.end -= spec->slide_ns;
+        tm_window_back(spec, &w);
     }
     return n;
+}
+
+/* The windows of a time that are not on a grid: a session of its own, or all time. */
+static int list_other(const tm_window_spec_t *spec, int64_t t, int64_t (*windows)[2], int max)
+{
+    int64_t start = INT64_MIN, end = INT64_MAX;
+    if (max < 1) return 0;
+    if (spec->kind == TM_WINDOW_SESSION) {
+        start = t;
+        if (t == INT64_MIN || __builtin_add_overflow(t, spec->gap_ns, &end)) return -ERANGE;
+    }
+    windows[0][0] = start;
+    windows[0][1] = end;
+    return 1;
+}
+
+int tm_window_list(const tm_window_spec_t *spec, int64_t time_ns, int64_t (*windows)[2], int max)
+{
+    tm_range_t slice, first, last;
+    bool gap;
+    int err = tm_window_spec_check(spec);
+    if (err < 0) return err;
+    if (spec->kind > TM_WINDOW_CUMULATIVE) return list_other(spec, time_ns, windows, max);
+    if (time_ns == INT64_MIN || !tm_window_slice(spec, time_ns, &slice, &gap)) return -ERANGE;
+    if (gap) return 0;
+    if (!tm_window_span(spec, slice, &first, &last)) return -ERANGE;
+    int n = 0;
+    for (tm_range_t w = last; n < max;) {
+        windows[n][0] = w.start;
+        windows[n++][1] = w.end;
+        if (w.start == first.start && w.end == first.end) break;
+        tm_window_back(spec, &w);
+    }
+    return n;
+}
+
+int tm_window_slice_at(const tm_window_spec_t *spec, int64_t time_ns, int64_t slice[2])
+{
+    tm_range_t range;
+    bool gap;
+    int err = tm_window_spec_check(spec);
+    if (err < 0) return err;
+    if (spec->kind > TM_WINDOW_CUMULATIVE) return -EINVAL;
+    if (time_ns == INT64_MIN || !tm_window_slice(spec, time_ns, &range, &gap)) return -ERANGE;
+    slice[0] = range.start;
+    slice[1] = range.end;
+    return gap ? 0 : 1;
 }

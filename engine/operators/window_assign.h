@@ -40,6 +40,13 @@ bool tm_window_next(const tm_window_spec_t *spec, tm_range_t window, tm_range_t 
 /* The earliest window that has not fired at a watermark: the first with end - 1 above it. */
 bool tm_window_after(const tm_window_spec_t *spec, int64_t wm, tm_range_t *window);
 
+/* The window one step before, which contains a slice too unless `window` is its first. */
+static inline void tm_window_back(const tm_window_spec_t *spec, tm_range_t *window)
+{
+    if (spec->kind != TM_WINDOW_CUMULATIVE) window->start -= spec->slide_ns;
+    window->end -= spec->slide_ns;
+}
+
 /* All windows that contain t, latest start first (cumulative: longest first), up to `max`. Returns
    their number, 0 for a gap or a time out of range. */
 uint32_t tm_window_assign(const tm_window_spec_t *spec, int64_t t, tm_range_t *windows,

@@ -2,31 +2,15 @@
    waiting: a window under way is a cursor, and every call moves it on by a budget of entries. */
 #include "engine/operators/window_state.h"
 
-#include <string.h>
-
-void tm_window_flush(tm_window_t *w)
-{
-    tm_emit_rows(&w->out, w->out_rows, w->out_cnt, w->out_stride);
-    w->out_cnt = 0;
-}
-
 void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc)
 {
-    uint8_t *out = w->out_rows + (size_t)w->out_cnt * w->out_stride;
-    if (!tm_agg_write(&w->agg, acc, out)) {
+    if (!tm_agg_write(&w->agg, acc, tm_window_out_row(&w->out))) {
         tm_counter_add(w->counters.overflow, 1);
         return;
     }
-    tm_row_t head = {.kind = TM_ROW_INSERT,
-                     .schema_id = w->out_id,
-                     .symbol = w->key_is_symbol ? (uint32_t)key : TM_SYMBOL_NONE,
-                     .event_ns = window.end - 1,
-                     .recv_ns = w->recv_ns};
-    memcpy(out, &head, sizeof head);
-    if (!w->key_is_symbol) tm_key_write(&w->key, key, out);
-    memcpy(out + w->start_out_off, &window.start, sizeof window.start);
-    memcpy(out + w->end_out_off, &window.end, sizeof window.end);
-    if (++w->out_cnt == WINDOW_OUT_ROWS) tm_window_flush(w);
+    tm_window_out_head(&w->out, key, window,
+                       (tm_row_t){.event_ns = window.end - 1, .recv_ns = w->recv_ns});
+    tm_window_out_commit(&w->out);
 }
 
 /* Picks the next window that is due. */
@@ -132,9 +116,9 @@ static uint32_t settle(tm_window_t *w)
 {
     if (w->wm_out == w->wm) return 0;
     tm_window_slice_expire(w);
-    tm_window_flush(w);
+    tm_window_out_flush(&w->out);
     w->wm_out = w->wm;
-    tm_emit_watermark(&w->out, w->wm);
+    tm_emit_watermark(&w->out.to, w->wm);
     return 1;
 }
 
@@ -150,7 +134,7 @@ uint32_t tm_window_work(tm_window_t *w)
         uint32_t max = w->budget - done;
         done += w->phase == WINDOW_FOLD ? fold_some(w, max) : emit_some(w, max);
     }
-    tm_window_flush(w);
+    tm_window_out_flush(&w->out);
     return done;
 }
 
@@ -179,6 +163,7 @@ void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const v
     bool added;
     void *entry = tm_window_entry(w, slice, key, &added);
     if (!entry) return;
+    tm_ptr_touch(w->pages, entry);
     void *acc = (uint8_t *)entry + w->acc_off;
     tm_agg_add(&w->agg, &acc, row, 1, stride);
     if (w->panes_used && !tm_window_is_due(w, slice->last.end))

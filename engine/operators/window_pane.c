@@ -18,8 +18,10 @@
 
 enum { FOLD_BATCH = 64 };
 
+/* About to be written, in most cases: whoever only looks pays a comparison. */
 static window_entry_t *entry_at(const tm_window_t *w, tm_ref_t ref)
 {
+    tm_ref_touch(w->pages, ref);
     return tm_ref_ptr(w->pages, ref);
 }
 
@@ -69,6 +71,7 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
         tm_counter_add(w->counters.full, 1);
         return NULL;
     }
+    tm_ptr_touch(w->pages, pane);
     if (added) {
         *pane = (window_pane_t){.key = key, .split = INT64_MIN};
         tm_agg_init(&w->agg, pane_acc(w, pane));
@@ -96,6 +99,7 @@ void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt)
             if (!pane) continue;
             tm_agg_merge(&w->agg, pane_acc(w, pane), own_acc(w, at));
             if (!is_sliding(w)) continue;
+            tm_ptr_touch(w->pages, at);
             ((window_entry_t *)(void *)at)->next = pane->back;
             pane->back = tm_ptr_ref(w->pages, at);
         }
@@ -145,6 +149,7 @@ static void pane_renew(tm_window_t *w, window_pane_t *pane)
 const void *tm_window_pane_sum(tm_window_t *w, void *of)
 {
     window_pane_t *pane = of;
+    tm_ptr_touch(w->pages, pane);
     if (!is_sliding(w)) return pane_acc(w, pane);
     if (!pane->front)
         pane_turn(w, pane);

@@ -1,5 +1,5 @@
-/* engine/operators/window_state.h - the inside of the window operator, shared by its parts:
-   window.c (rows in, life), window_slice.c (which slices there are), window_pane.c (slices to
+/* engine/operators/window_state.h - the inside of windows made of slices, shared by its parts:
+   window_sliced.c (rows in, life), window_slice.c (which slices there are), window_pane.c (slices to
    sliding and cumulative windows), window_fire.c (results out). Nobody else includes it.
    States   a slice is open until the watermark reaches the end - 1 of the first window that
             contains it. Rows of open slices take the fast path. Rows of closed slices take the slow
@@ -9,12 +9,11 @@
 #ifndef TM_ENGINE_WINDOW_STATE_H
 #define TM_ENGINE_WINDOW_STATE_H
 
-#include "engine/operators/window.h"
-#include "engine/operators/window_assign.h"
+#include "engine/operators/window_out.h"
 #include "state/keyed_table.h"
 
 enum {
-    WINDOW_OUT_ROWS = 64, /* result rows handed on at once */
+    WINDOW_OUT_ROWS = 64, /* entries looked at at once */
     WINDOW_BUDGET = 2048, /* entries a call of work() handles, by default */
 };
 
@@ -61,10 +60,6 @@ typedef struct tm_window {
     /* Layout of rows in, entries and rows out. */
     uint32_t acc_off, suffix_off, entry_sz;
     uint32_t pane_acc_off;
-    uint32_t out_stride;
-    uint16_t start_out_off, end_out_off;
-    uint16_t out_id;
-    bool key_is_symbol; /* alone, in the header of results */
 
     /* The open slices that rows were last of: most rows are of the same. len 0 = none. Two, because
        rows on both sides of a border come mixed for as long as the disorder lasts. */
@@ -92,10 +87,9 @@ typedef struct tm_window {
     tm_key_t key;
 
     tm_page_arena_t *pages;
-    tm_emitter_t out, late;
+    tm_window_out_t out;
+    tm_emitter_t late;
     window_counters_t counters;
-    uint32_t out_cnt;
-    uint8_t *out_rows;
     uint8_t *trash;   /* accumulator of rows that count nowhere */
     uint8_t *scratch; /* accumulator of one result */
     tm_agg_t agg;
@@ -136,7 +130,6 @@ void tm_window_drain(tm_window_t *w);
 
 /* Puts out one result of a key. */
 void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc);
-void tm_window_flush(tm_window_t *w);
 
 /* Adds a row to a closed slice and fires again what has fired. All that is due has been. */
 void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const void *row,

@@ -41,7 +41,7 @@ struct tm_ingest {
     int64_t mark_ns[TM_TOPOLOGY_WORKER_MAX]; /* ingress time last sent to each worker */
     tm_idle_t idle;
     tm_counter_t *rows_in, *rows_other, *ring_full, *event_ns_max, *dead_lost;
-    tm_market_row_t rows[TM_PARSER_ROW_MAX];
+    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frame_buf[FRAME_BURST];
 };
 
@@ -88,9 +88,9 @@ static bool push(tm_ingest_t *in, uint32_t worker_idx, const tm_row_t *row)
 
 static bool control_send(tm_ingest_t *in, uint32_t worker_idx, tm_row_kind_t kind, int64_t event_ns)
 {
-    const tm_market_row_t control = {
-        .row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}};
-    return push(in, worker_idx, &control.row);
+    const tm_market_row_t control[TM_MARKET_LINE_MAX] = {
+        {.row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}}};
+    return push(in, worker_idx, &control[0].row);
 }
 
 static void control_broadcast(tm_ingest_t *in, tm_row_kind_t kind, int64_t event_ns)
@@ -113,9 +113,10 @@ static void row_send(tm_ingest_t *in, const tm_market_row_t *row, int64_t ingres
 
 static void frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
 {
-    uint32_t row_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX);
-    for (uint32_t i = 0; i < row_cnt; i++) {
+    uint32_t line_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX), lines;
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
         const tm_market_row_t *row = &in->rows[i];
+        lines = tm_market_lines(row->row.schema_id);
         if (row->row.schema_id != in->schema_id) {
             tm_counter_add(in->rows_other, 1);
             continue;
@@ -286,8 +287,12 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
     in->ring_full = tm_counter_get(in->thread.counters, "ring_full");
     in->event_ns_max = tm_counter_get(in->thread.counters, "event_ns_max");
     in->dead_lost = tm_counter_get(in->thread.counters, "dead_letters_lost");
+    in->rows = aligned_alloc(TM_CACHE_LINE, sizeof in->rows[0] * TM_PARSER_ROW_MAX);
+    if (!in->rows) return tm_error_set(-ENOMEM, "ingest: out of memory");
+    bool books = in->schema_id == TM_SCHEMA_ID_DEPTH || in->schema_id == TM_SCHEMA_ID_LEVEL;
     const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
                                     .counters = in->thread.counters,
+                                    .no_books = !books,
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = in};
     return tm_parser_open(&in->parser, &parser);
@@ -299,6 +304,7 @@ void tm_ingest_close(tm_ingest_t *ingest)
     if (ingest->parser) tm_parser_close(ingest->parser);
     tm_recorder_close(ingest->recorder);
     free(ingest->valve);
+    free(ingest->rows);
     tm_thread_fini(&ingest->thread);
     free(ingest);
 }

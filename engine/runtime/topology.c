@@ -47,6 +47,8 @@ int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job)
 {
     const tm_options_t *o = &job->opts;
     *topo = (tm_topology_t){.job = job, .ring_depth = o->ring_depth, .row_stride = TM_CACHE_LINE};
+    const struct tm_stream *feed = tm_job_find(job, TM_NODE_FEED);
+    if (feed) topo->row_stride = feed->schema.row_sz;
     uint32_t ingest_cnt = o->ingest_core_cnt ? o->ingest_core_cnt : 1;
     uint32_t worker_cnt = o->worker_core_cnt ? o->worker_core_cnt : 1;
     if (ingest_cnt > TM_TOPOLOGY_INGEST_MAX)
@@ -78,7 +80,8 @@ int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job)
 
 static const char *window_kind_name(tm_window_kind_t kind)
 {
-    static const char *const names[] = {"tumbling", "sliding", "cumulative"};
+    static const char *const names[] = {"tumbling", "sliding", "cumulative", "session", "global",
+                                        "count"};
     return names[kind];
 }
 

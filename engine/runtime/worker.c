@@ -226,11 +226,11 @@ static tm_window_cfg_t window_cfg(tm_worker_t *w, const struct tm_stream *node)
     const tm_job_t *job = node->job;
     const struct tm_stream *key = tm_job_upstream(job, node, TM_NODE_KEY_BY);
     return (tm_window_cfg_t){
-        .window = node->window.spec,
+        .what = {.window = node->window.spec,
+                 .aggs = node->window.aggs,
+                 .agg_cnt = node->window.agg_cnt},
         .in = &job->nodes[node->in_idx].schema,
         .key_fields = {key->schema.fields[key->key_by.field_idx].name},
-        .aggs = node->window.aggs,
-        .agg_cnt = node->window.agg_cnt,
         .out_name = node->name,
         .out_id = node->schema.id,
         .out = {.rows = fanout_rows,

@@ -11,11 +11,11 @@ static const tm_agg_spec_t count_sum[] = {{"n", TM_AGG_COUNT, NULL, NULL},
 
 static tm_window_cfg_t cfg_of(tm_window_spec_t window)
 {
-    return (tm_window_cfg_t){.window = window,
+    return (tm_window_cfg_t){.what.window = window,
                              .in = tm_schema_trade(),
                              .key_fields = {"symbol"},
-                             .aggs = count_sum,
-                             .agg_cnt = TM_ARRAY_CNT(count_sum),
+                             .what.aggs = count_sum,
+                             .what.agg_cnt = TM_ARRAY_CNT(count_sum),
                              .out_name = "out",
                              .out_id = TM_SCHEMA_ID_USER};
 }
@@ -58,8 +58,8 @@ Test(window, bad_configurations_are_refused_with_the_name_of_what_is_wrong)
         tm_agg_spec_t agg = {"x", TM_AGG_SUM, bad[i].field, NULL};
         tm_window_cfg_t cfg = cfg_of(bad[i].window);
         cfg.key_fields[0] = bad[i].key;
-        cfg.aggs = &agg;
-        cfg.agg_cnt = 1;
+        cfg.what.aggs = &agg;
+        cfg.what.agg_cnt = 1;
         tm_error_clear();
         tm_assert_eq(tm_window_footprint(&cfg), 0u);
         tm_assert(strstr(tm_error_text(), bad[i].word) != NULL);
@@ -137,8 +137,8 @@ Test(window, a_sum_that_leaves_38_digits_puts_out_no_row_and_is_counted)
     bed_t bed;
     static const tm_agg_spec_t aggs[] = {{"x", TM_AGG_SUM_MUL, "price", "qty"}};
     tm_window_cfg_t cfg = cfg_of(tm_tumbling(1000));
-    cfg.aggs = aggs;
-    cfg.agg_cnt = 1;
+    cfg.what.aggs = aggs;
+    cfg.what.agg_cnt = 1;
     bed_open(&bed, &cfg, 100, false);
     tm_trade_t rows[3] = {{.price_e8 = INT64_MAX, .qty_e8 = INT64_MAX},
                           {.price_e8 = INT64_MAX, .qty_e8 = INT64_MAX},

@@ -66,11 +66,11 @@ Test(window_alloc, rows_watermarks_and_firing_allocate_nothing)
     for (size_t k = 0; k < TM_ARRAY_CNT(kinds); k++) {
         bed_t bed;
         uint64_t results = 0, late = 0, rng = 3;
-        tm_window_cfg_t cfg = {.window = {kinds[k], 1000, 100, 0, 500},
+        tm_window_cfg_t cfg = {.what.window = {kinds[k], 1000, 100, 0, 500},
                                .in = tm_schema_trade(),
                                .key_fields = {"symbol"},
-                               .aggs = aggs,
-                               .agg_cnt = TM_ARRAY_CNT(aggs),
+                               .what.aggs = aggs,
+                               .what.agg_cnt = TM_ARRAY_CNT(aggs),
                                .out_name = "out",
                                .out_id = TM_SCHEMA_ID_USER};
         bed_open(&bed, &cfg, 3000, false);

@@ -205,12 +205,13 @@ static void job_make(job_t *job, uint64_t *rng)
     int64_t grid = s.kind == TM_WINDOW_SLIDING ? s.slide_ns : s.size_ns;
     if (below(rng, 2)) s.offset_ns = (int64_t)below(rng, (uint64_t)(2 * grid - 1)) - (grid - 1);
     if (below(rng, 2)) s.lateness_ns = (int64_t)below(rng, 60) * unit;
-    job->cfg = (tm_window_cfg_t){.window = s,
-                                 .purge = below(rng, 4) == 0,
+    job->cfg = (tm_window_cfg_t){.what.window = s,
+                                 .what.trigger.purge = below(rng, 4) == 0,
+                                 .unsliced = below(rng, 2) == 0,
                                  .in = tm_schema_trade(),
                                  .key_fields = {below(rng, 2) ? "symbol" : "publish_time"},
-                                 .aggs = bar_aggs,
-                                 .agg_cnt = TM_ARRAY_CNT(bar_aggs),
+                                 .what.aggs = bar_aggs,
+                                 .what.agg_cnt = TM_ARRAY_CNT(bar_aggs),
                                  .out_name = "bars",
                                  .out_id = TM_SCHEMA_ID_USER,
                                  .budget = below(rng, 2) ? 0 : 1 + (uint32_t)below(rng, 9)};
@@ -251,8 +252,10 @@ static const tm_schema_t *keyed_schema(void)
 static bool job_holds(job_t *job, uint64_t *rng)
 {
     bed_t bed;
-    model_t m = {
-        .spec = job->cfg.window, .purge = job->cfg.purge, .rows = job->rows, .wm = TM_TIME_NONE};
+    model_t m = {.spec = job->cfg.what.window,
+                 .purge = job->cfg.what.trigger.purge,
+                 .rows = job->rows,
+                 .wm = TM_TIME_NONE};
     bool by_symbol = strcmp(job->cfg.key_fields[0], "symbol") == 0;
     job->cfg.in = keyed_schema();
     bed_open(&bed, &job->cfg, 3000, true);
@@ -291,10 +294,11 @@ static bool job_holds(job_t *job, uint64_t *rng)
         ids += ((const tm_trade_t *)(const void *)bed.late)[i].trade_id;
     same = same && ids == m.late_ids;
     if (!same)
-        printf("# kind %d size %lld slide %lld offset %lld lateness %lld purge %d budget %u\n",
-               (int)m.spec.kind, (long long)m.spec.size_ns, (long long)m.spec.slide_ns,
-               (long long)m.spec.offset_ns, (long long)m.spec.lateness_ns, m.purge,
-               job->cfg.budget);
+        printf(
+            "# kind %d size %lld slide %lld offset %lld lateness %lld purge %d budget %u unsliced %d\n",
+            (int)m.spec.kind, (long long)m.spec.size_ns, (long long)m.spec.slide_ns,
+            (long long)m.spec.offset_ns, (long long)m.spec.lateness_ns, m.purge, job->cfg.budget,
+            job->cfg.unsliced);
     bed_close(&bed);
     for (size_t i = 0; i < m.state_cnt; i++) free(m.states[i].rows);
     free(m.states);

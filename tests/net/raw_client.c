@@ -52,6 +52,17 @@ raw_client_t *raw_client_open(uint16_t port, const char *target)
     return c;
 }
 
+bool raw_client_can_connect(uint16_t port)
+{
+    const struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    bool connects = connect(fd, (const struct sockaddr *)&addr, sizeof addr) == 0;
+    close(fd);
+    if (!connects) usleep(10000);
+    return connects;
+}
+
 void raw_client_close(raw_client_t *c)
 {
     close(c->fd);

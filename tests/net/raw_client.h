@@ -9,6 +9,9 @@ typedef struct raw_client raw_client_t;
 
 /* Connects to 127.0.0.1 and asks for the target. */
 raw_client_t *raw_client_open(uint16_t port, const char *target);
+
+/* True where something listens on the port of 127.0.0.1; waits 10 ms where not. */
+bool raw_client_can_connect(uint16_t port);
 void raw_client_close(raw_client_t *client);
 
 /* HTTP status of the answer; the accept key is checked where it is 101. */

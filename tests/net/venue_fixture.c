@@ -61,10 +61,11 @@ int venue_fixture_close(venue_fixture_t *f)
     pthread_join(f->thread, NULL);
     int result = f->result;
     if (result < 0) printf("# venue: %s\n", f->error);
+    static const char *const prefixes[] = {"", "bad-name-", "bad-expired-", "bad-authority-"};
     static const char *const files[] = {"ca.pem", "cert.pem", "key.pem"};
-    for (size_t i = 0; i < TM_ARRAY_CNT(files); i++) {
+    for (size_t i = 0; i < TM_ARRAY_CNT(prefixes) * TM_ARRAY_CNT(files); i++) {
         char path[128];
-        snprintf(path, sizeof path, "%s/%s", f->dir, files[i]);
+        snprintf(path, sizeof path, "%s/%s%s", f->dir, prefixes[i / 3], files[i % 3]);
         unlink(path);
     }
     rmdir(f->dir);

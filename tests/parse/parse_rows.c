@@ -31,8 +31,7 @@ static void mode_open(parse_mode_t *m, uint32_t idx)
     TM_CHECK(tm_parser_open(&m->parser, &cfg) == 0, "%s", tm_error_text());
 }
 
-static void print_field(const tm_symbols_t *symbols, const tm_market_row_t *r,
-                        const tm_field_t *f)
+static void print_field(const tm_symbols_t *symbols, const tm_market_row_t *r, const tm_field_t *f)
 {
     const uint8_t *at = (const uint8_t *)r + f->off;
     char text[TM_SYMBOL_SZ_MAX + 1];

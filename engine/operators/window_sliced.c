@@ -1,42 +1,8 @@
-#include "engine/operators/window.h"
-
 #include "base/check.h"
-#include "base/error.h"
+#include "engine/operators/window_plan.h"
 #include "engine/operators/window_state.h"
 
-#include <stdio.h>
 #include <string.h>
-
-/* Key, window_start, window_end; a symbol stays where every row has one, in the header. */
-static int head_build(const tm_window_cfg_t *cfg, tm_key_t *key, tm_schema_t *out)
-{
-    int err = tm_key_compile(key, cfg->in, cfg->key_fields);
-    if (err < 0) return tm_error_context(err, "window");
-    tm_schema_init(out, cfg->out_name, cfg->out_id);
-    TM_TRY(tm_key_schema(key, cfg->in, out));
-    tm_field_t time = {.type = TM_TYPE_TIME_NS,
-                       .unit_ns = cfg->time_unit_ns ? cfg->time_unit_ns : TM_NS_PER_MS};
-    snprintf(time.name, sizeof time.name, "window_start");
-    TM_TRY(tm_schema_add(out, &time));
-    snprintf(time.name, sizeof time.name, "window_end");
-    TM_TRY(tm_schema_add(out, &time));
-    return 0;
-}
-
-static int program_build(const tm_window_cfg_t *cfg, tm_agg_t *agg, tm_key_t *key, tm_schema_t *out)
-{
-    TM_TRY(tm_window_spec_check(&cfg->window));
-    TM_TRY(head_build(cfg, key, out));
-    TM_TRY(tm_agg_compile(agg, cfg->in, cfg->aggs, cfg->agg_cnt));
-    return tm_agg_schema(agg, out);
-}
-
-int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out)
-{
-    tm_agg_t agg;
-    tm_key_t key;
-    return program_build(cfg, &agg, &key, out);
-}
 
 /* Whole cache lines where that costs little: an entry then touches as few as it can. */
 static uint32_t entry_sz_of(uint32_t sz)
@@ -45,34 +11,18 @@ static uint32_t entry_sz_of(uint32_t sz)
     return lines - sz <= sz / 4 ? lines : (uint32_t)tm_align_up(sz, 16);
 }
 
-static size_t out_stride_of(const tm_schema_t *out)
+size_t tm_window_sliced_footprint(const tm_window_plan_t *plan)
 {
-    return tm_align_up(out->row_sz, TM_CACHE_LINE);
-}
-
-size_t tm_window_footprint(const tm_window_cfg_t *cfg)
-{
-    tm_agg_t agg;
-    tm_key_t key;
-    tm_schema_t out;
-    if (program_build(cfg, &agg, &key, &out) < 0) return 0;
     size_t sz = tm_align_up(sizeof(tm_window_t), TM_CACHE_LINE);
     sz += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
-    sz += out_stride_of(&out) * WINDOW_OUT_ROWS;
-    sz += 2 * tm_align_up(agg.acc_sz, TM_CACHE_LINE);
+    sz += tm_window_out_footprint(plan);
+    sz += 2 * tm_align_up(plan->agg.acc_sz, TM_CACHE_LINE);
     return sz;
 }
 
-/* Offsets within rows and entries. */
-static void layout(tm_window_t *w, const tm_schema_t *out)
+/* Offsets within entries. */
+static void layout(tm_window_t *w)
 {
-    w->key_is_symbol = w->key.form == TM_KEY_U32 && w->key.field_cnt == 1 &&
-                       w->key.fields[0].out_off == offsetof(tm_row_t, symbol);
-    w->start_out_off = out->fields[w->key.field_cnt].off;
-    w->end_out_off = out->fields[w->key.field_cnt + 1].off;
-    w->out_id = out->id;
-    w->out_stride = (uint32_t)out_stride_of(out);
-
     bool sliding = w->spec.kind == TM_WINDOW_SLIDING;
     w->acc_off = sliding ? sizeof(window_entry_t) : sizeof(uint64_t);
     w->suffix_off = w->acc_off + w->agg.acc_sz;
@@ -153,6 +103,7 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
             entry = NULL;
         else if (!entry || tm_keyed_key(entry) != keys[i])
             entry = tm_window_entry(w, slices[i], keys[i], &added);
+        if (entry) tm_ptr_touch(w->pages, entry);
         accs[i] = entry ? entry + w->acc_off : w->trash;
     }
     tm_agg_add(&w->agg, accs, rows, cnt, stride);
@@ -172,7 +123,7 @@ static void on_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_
         batch(w, at + (size_t)done * stride, n, stride);
         done += n;
     }
-    if (w->out_cnt) tm_window_flush(w);
+    if (w->out.cnt) tm_window_out_flush(&w->out);
 }
 
 static void on_watermark(tm_operator_t *op, int64_t wm_ns)
@@ -213,23 +164,22 @@ static const tm_operator_ops_t window_ops = {
     .fini = fini,
 };
 
-tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg)
+tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
+                                     const tm_window_plan_t *plan)
 {
-    tm_schema_t out;
     tm_window_t *w = mem;
-    TM_CHECK((uintptr_t)mem % TM_CACHE_LINE == 0, "window memory");
     *w = (tm_window_t){.op.ops = &window_ops,
-                       .spec = cfg->window,
-                       .purge = cfg->purge,
-                       .panes_used = cfg->window.kind != TM_WINDOW_TUMBLING,
+                       .spec = plan->what.window,
+                       .purge = plan->what.trigger.purge,
+                       .panes_used = plan->what.window.kind != TM_WINDOW_TUMBLING,
                        .budget = cfg->budget ? cfg->budget : WINDOW_BUDGET,
                        .wm = TM_TIME_NONE,
                        .wm_out = TM_TIME_NONE,
                        .pages = cfg->pages,
-                       .out = cfg->out,
+                       .key = plan->key,
+                       .agg = plan->agg,
                        .late = cfg->late};
-    TM_CHECK(program_build(cfg, &w->agg, &w->key, &out) == 0, "window: %s", tm_error_text());
-    layout(w, &out);
+    layout(w);
     tm_key_attach(&w->key, w->pages);
     counters_open(&w->counters, cfg->counters);
     tm_keyed_init(&w->panes, w->pages, entry_sz_of(w->pane_acc_off + w->agg.acc_sz));
@@ -237,9 +187,9 @@ tm_operator_t *tm_window_init(void *mem, const tm_window_cfg_t *cfg)
     uint8_t *at = (uint8_t *)mem + tm_align_up(sizeof *w, TM_CACHE_LINE);
     w->slices = (tm_slice_t **)(void *)at;
     at += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
-    w->out_rows = at;
-    memset(at, 0, (size_t)w->out_stride * WINDOW_OUT_ROWS);
-    at += (size_t)w->out_stride * WINDOW_OUT_ROWS;
+    tm_window_out_init(&w->out, at, plan, &w->key);
+    w->out.to = cfg->out;
+    at += tm_window_out_footprint(plan);
     w->trash = at;
     tm_agg_init(&w->agg, w->trash);
     w->scratch = at + tm_align_up(w->agg.acc_sz, TM_CACHE_LINE);

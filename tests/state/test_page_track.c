@@ -1,0 +1,74 @@
+#include "state/page_track.h"
+#include "tests/state/page_track_rig.h"
+#include "tests/state/pages_bed.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Both sides in one thread, step by step in random order: every interleaving of whole calls. */
+static void interleave(uint32_t spare_cnt, uint32_t fail_one_in, uint64_t seed)
+{
+    rig_t rig;
+    uint64_t rng = seed * 31;
+    printf("# %u spare frames, seed %llu\n", spare_cnt, (unsigned long long)seed);
+    rig_open(&rig, 60, spare_cnt, seed);
+    for (uint32_t i = 0; i < 60000; i++) {
+        /* Now the one, now the other is faster. */
+        if (pages_bed_random(&rng) % 16 < (i / 2000 % 2 ? 3 : 12))
+            rig_worker_step(&rig, pages_bed_random(&rng) % 40 == 0);
+        else
+            rig_snap_step(&rig, fail_one_in);
+    }
+    tm_assert(!rig.differs);
+    tm_assert(rig.good > 50);
+    tm_assert(rig.given_up == 0 || spare_cnt < 60);
+    tm_assert(rig.failed > 0 || fail_one_in == 0);
+    tm_page_track_counts_t counts = tm_page_track_counts(rig.track);
+    tm_assert(counts.copied > 100);
+    printf(
+        "# %llu good, %llu given up, %llu failed, %llu pages, %llu of them copied by the worker\n",
+        (unsigned long long)rig.good, (unsigned long long)rig.given_up,
+        (unsigned long long)rig.failed, (unsigned long long)rig.pages,
+        (unsigned long long)counts.copied);
+    rig_close(&rig);
+}
+
+Test(page_track, snapshots_hold_what_the_arena_held_at_the_flip)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) interleave(64, 0, seed);
+}
+
+Test(page_track, pages_of_a_failed_snapshot_are_part_of_the_next)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) interleave(64, 200, seed);
+}
+
+Test(page_track, a_worker_without_spare_frames_gives_the_snapshot_up_and_goes_on)
+{
+    for (uint64_t seed = 1; seed <= 4; seed++) interleave(16, 200, seed);
+}
+
+Test(page_track, only_pages_that_changed_are_part_of_a_snapshot)
+{
+    rig_t rig;
+    uint32_t cnt, page;
+    static uint8_t copy[TM_PAGE_SZ] __attribute__((aligned(64)));
+    rig_open(&rig, 100, 16, 1);
+    tm_page_touch(&rig.arena, 7);
+    tm_page_touch(&rig.arena, 9);
+    tm_page_touch(&rig.arena, 7);
+    tm_assert_eq(tm_page_track_flip(rig.track), 0);
+    tm_assert_eq(tm_page_track_flip(rig.track), -EAGAIN);
+    tm_assert(tm_page_snap_begin(rig.track, &cnt) && cnt == 2);
+    tm_assert(tm_page_snap_next(rig.track, copy, &page) == 1 && page == 7);
+    tm_assert(tm_page_snap_next(rig.track, copy, &page) == 1 && page == 9);
+    tm_assert_eq(tm_page_snap_next(rig.track, copy, &page), 0);
+    tm_page_snap_end(rig.track, true);
+    tm_assert(!tm_page_snap_begin(rig.track, &cnt));
+    tm_page_touch(&rig.arena, 9);
+    tm_assert_eq(tm_page_track_flip(rig.track), 0);
+    tm_assert(tm_page_snap_begin(rig.track, &cnt) && cnt == 1);
+    tm_assert_eq(tm_page_track_counts(rig.track).copied, 0u);
+    rig_close(&rig);
+}
