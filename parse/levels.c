@@ -111,10 +111,17 @@ static inline bool strings_follow(const uint16_t *q, uint32_t stride)
     return wrong == 0;
 }
 
-/* Finds the run that begins at the walk's place, a '['. */
+/* Finds the run that begins at the walk's place, a '['. Pairs have been found before, when the
+   message was walked. */
 static run_t run_find(const tm_walk_t *w)
 {
     run_t r = {.bytes = w->bytes + w->base, .at = w->at + w->at_idx};
+    for (uint32_t i = 0; i < w->pairs_cnt && i < TM_WALK_PAIRS_MAX; i++) {
+        if (w->pairs[i].base != w->base || w->pairs[i].at_idx != w->at_idx) continue;
+        r.stride = 4;
+        r.cnt = w->pairs[i].cnt;
+        return r;
+    }
     uint32_t left = w->at_cnt - w->at_idx;
     if (left < 2 || r.at[0] != w->pos - w->base + 1) return r;
     for (r.stride = 2; r.stride + 2 <= left && r.at[r.stride] == r.at[r.stride - 1] + 2;
@@ -183,20 +190,20 @@ static tm_reason_t batch_flush(tm_levels_t *l, const run_t *r, batch_t *b, bool 
     return TM_REASON_NONE;
 }
 
-/* The levels of a run from number `from` on, with the kernels that every set has. */
+/* The levels of a run from number `from` to `to`, with the kernels that every set has. */
 static tm_reason_t run_convert(tm_levels_t *l, const tm_venue_levels_t *decl, const run_t *r,
-                               uint32_t from)
+                               uint32_t from, uint32_t to)
 {
     batch_t b = {0};
     bool orders = decl->order_at != 0;
     uint32_t most = orders ? TM_NUMERAL_CNT_MAX / 3 : TM_NUMERAL_CNT_MAX / 2;
-    for (uint32_t i = from; i < r->cnt; i++) {
+    for (uint32_t i = from; i < to; i++) {
         const uint16_t *q = r->at + (size_t)i * r->stride;
         batch_add(&b, q + 2 * decl->price_at, false);
         batch_add(&b, q + 2 * decl->price_at + 2, false);
         if (orders) batch_add(&b, q + 2 * decl->order_at, true);
         b.level_cnt++;
-        if (b.level_cnt < most && i + 1 < r->cnt) continue;
+        if (b.level_cnt < most && i + 1 < to) continue;
         tm_reason_t reason = batch_flush(l, r, &b, orders);
         if (reason) return reason;
     }
@@ -217,13 +224,20 @@ static tm_reason_t run_read(tm_levels_t *l, const tm_venue_levels_t *decl, bool 
     if (r.cnt == 0 || last >= strings) return TM_REASON_NONE;
     if (r.cnt > l->cap - l->cnt) r.cnt = l->cap - l->cnt;
     *taken = r.cnt > 0;
-    uint32_t done = 0;
-    if (l->ctx->kernels->levels && !decl->order_at) {
-        done = l->ctx->kernels->levels(r.bytes, r.at + 2 * decl->price_at, r.stride, r.cnt,
-                                       &l->blank, &l->rows[l->cnt]);
-        l->cnt += done;
+    tm_reason_t reason = TM_REASON_NONE;
+    for (uint32_t done = 0, next; done < r.cnt && !reason; done = next) {
+        next = r.cnt;
+        if (l->ctx->kernels->levels && !decl->order_at) {
+            const uint16_t *at = r.at + (size_t)done * r.stride + 2 * decl->price_at;
+            uint32_t quick = l->ctx->kernels->levels(r.bytes, at, r.stride, r.cnt - done, &l->blank,
+                                                     &l->rows[l->cnt]);
+            l->cnt += quick;
+            done += quick;
+            /* It leaves two at most to the reader that knows every form. */
+            next = r.cnt - done < 2 ? r.cnt : done + 2;
+        }
+        reason = run_convert(l, decl, &r, done, next);
     }
-    tm_reason_t reason = run_convert(l, decl, &r, done);
     w->at_idx += r.cnt * r.stride;
     if (r.cnt > 0) w->pos = w->base + r.at[(size_t)r.cnt * r.stride - 1] + 2u;
     return reason;

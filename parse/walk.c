@@ -14,7 +14,7 @@ void tm_walk_start(tm_walk_t *walk, const tm_kernels_t *kernels, const tm_dialec
     walk->at = at;
     walk->bad_off = 0;
     walk->depth = 0;
-    walk->scalar_cnt = 0;
+    walk->scalar_cnt = walk->pairs_cnt = 0;
     walk->odd = false;
     walk->noting = false;
     walk->base = walk->end = 0;
@@ -228,19 +228,23 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
 static bool skip_pairs(tm_walk_t *w)
 {
     const uint8_t *b = w->bytes + w->base;
-    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
-    uint32_t pos = w->pos - w->base, behind = 0;
-    for (; q_end - q >= 4; q += 4, pos = behind + 1) {
-        bool pair = q[0] == pos + 1 && q[2] == q[1] + 2 && b[q[1] + 1] == ',' &&
-                    b[q[3] + 1] == ']' && q[3] + 1u < w->sz - w->base;
-        if (!pair) break;
+    const uint16_t *from = w->at + w->at_idx, *q = from;
+    uint32_t left = w->at_cnt - w->at_idx, behind = 0, next = w->pos - w->base + 1;
+    while (left >= 4 && q[0] == next) {
+        bool pair = (q[2] == q[1] + 2) & (b[q[1] + 1] == ',') & (b[q[3] + 1] == ']');
+        if (!pair || q[3] + 1u >= w->sz - w->base) break;
         behind = q[3] + 2u;
-        if (b[behind] != ',' || b[behind + 1] != '[') {
-            q += 4;
-            break;
-        }
+        next = q[3] + 4u;
+        bool joined = tm_swar_load4(b + q[3]) == 0x5b2c5d22u; /* "],[ */
+        q += 4;
+        left -= 4;
+        if (!joined) break;
     }
     if (behind == 0) return false;
+    /* Where the next pair is of other form, its '[' is still to be read. */
+    if (w->pairs_cnt++ < TM_WALK_PAIRS_MAX)
+        w->pairs[w->pairs_cnt - 1] = (tm_walk_pairs_t){w->base, w->at_idx,
+                                                       (uint32_t)(q - from) / 4};
     w->at_idx = (uint32_t)(q - w->at);
     w->pos = behind + w->base;
     w->scalar_cnt += TM_WALK_SCALAR_MAX; /* no form for a layout */

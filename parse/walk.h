@@ -15,7 +15,7 @@
 #include "parse/dialect.h"
 #include "parse/kernels.h"
 
-enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 48 };
+enum { TM_WALK_DEPTH_MAX = 512, TM_WALK_SCALAR_MAX = 48, TM_WALK_PAIRS_MAX = 4 };
 
 typedef enum tm_value_type {
     TM_VALUE_NULL,
@@ -40,6 +40,12 @@ typedef struct tm_members {
     tm_value_t at[TM_KEY_CNT_MAX + 1];
 } tm_members_t;
 
+/* Pairs of strings that stand one after another in an array, as tm_walk_value has met them. */
+typedef struct tm_walk_pairs {
+    uint32_t base, at_idx; /* where the list of quotes stood: window and first quote */
+    uint32_t cnt;
+} tm_walk_pairs_t;
+
 typedef struct tm_walk {
     const uint8_t *bytes;
     uint32_t sz, pos;
@@ -51,7 +57,9 @@ typedef struct tm_walk {
     tm_scan_t scan;
     bool odd; /* some window so far was: strings must be looked at */
     uint32_t bad_off;
-    uint32_t depth;      /* levels open around pos, set after start by whoever opened them */
+    uint32_t depth;     /* levels open around pos, set after start by whoever opened them */
+    uint32_t pairs_cnt; /* runs of pairs met, also where pairs[] is full */
+    tm_walk_pairs_t pairs[TM_WALK_PAIRS_MAX];
     bool noting;         /* set after start: scalars are noted */
     uint32_t scalar_cnt; /* all scalars met, also where scalars[] is full */
     tm_value_t scalars[TM_WALK_SCALAR_MAX];
