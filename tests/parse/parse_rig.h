@@ -24,7 +24,7 @@ typedef struct rig {
 
 /* Parsers 0..2 are the default ones of avx512, avx2 and scalar; 3..5 are any-order only; 6..8 have
    layouts but no shapes. */
-static inline void rig_open(rig_t *r)
+static inline void rig_open_venue(rig_t *r, const struct tm_venue *venue)
 {
     exact_open(&r->exact);
     for (uint32_t i = 0; i < RIG_CNT; i++) {
@@ -32,11 +32,18 @@ static inline void rig_open(rig_t *r)
         r->counters[i] = tm_counter_set_new("rig");
         tm_parser_cfg_t cfg = {.symbols = r->symbols[i],
                                .counters = r->counters[i],
+                               .venue = venue,
                                .kernels = tm_kernels_get((tm_isa_t)(TM_ISA_AVX512 - i % 3)),
                                .any_order_only = i >= 3 && i < RIG_LAYOUTS,
                                .no_shapes = i >= RIG_LAYOUTS};
         tm_assert(tm_parser_open(&r->parsers[i], &cfg) == 0);
     }
+}
+
+/* The same of Binance. */
+static inline void rig_open(rig_t *r)
+{
+    rig_open_venue(r, NULL);
 }
 
 static inline void rig_close(rig_t *r)
