@@ -406,12 +406,14 @@ Test(json, lazy_mode_passes_what_it_does_not_need_and_checks_what_it_does)
     readers_close(&readers);
 }
 
+#define FOREIGN                                                                                    \
+    "{\"x\":{\"s\":\"no\"},\"s\":\"yes\",\"T\":1,\"t\":2,\"p\":\"3.5\",\"long\":[[[{\"T\":9}]]],\"m\":null}"
+
 Test(json, lazy_mode_gives_what_full_mode_gives_on_sound_messages)
 {
     static readers_t lazy;
     static const char *const messages[] = {SPOT_TRADE, USDM_TRADE, SPOT_TRADE_2023, AGG_TRADE,
-                                           "{\"x\":{\"s\":\"no\"},\"s\":\"yes\",\"T\":1,\"t\":2,"
-                                           "\"p\":\"3.5\",\"long\":[[[{\"T\":9}]]],\"m\":null}"};
+                                           FOREIGN};
     readers_open(&readers, &(tm_json_spec_t){.fields = trade, .field_cnt = 6});
     readers_open(&lazy, &(tm_json_spec_t){.fields = trade, .field_cnt = 6, .lazy = true});
     for (size_t i = 0; i < TM_ARRAY_CNT(messages); i++) {
