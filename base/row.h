@@ -34,8 +34,9 @@ typedef enum tm_row_kind {
     TM_ROW_ACTIVE = 6,    /* and takes part again */
     TM_ROW_BARRIER = 7,   /* event_ns: checkpoint id */
     TM_ROW_MARK = 8,      /* event_ns: ingress time (mono ns) of the rows that follow */
-    TM_ROW_GAP = 9,       /* messages of a symbol are missing */
+    TM_ROW_GAP = 9,       /* messages of a symbol are missing: tm_gap_t */
     TM_ROW_END = 10,      /* the input has ended; nothing follows */
+    TM_ROW_FEED = 11,     /* something happened to a connection: tm_feed_row_t */
 } tm_row_kind_t;
 
 typedef struct tm_row {

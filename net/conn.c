@@ -44,6 +44,7 @@ int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg)
         if (c->cfg.phase_ns[i] <= 0) c->cfg.phase_ns[i] = phases[i].time_ns;
     c->owner = (tm_uring_owner_t){.slot = cfg->slot, .gen = cfg->gen};
     c->retry_after_s = -1;
+    c->beat_ns = INT64_MAX;
     TM_CHECK(cfg->send_max <= TM_CONN_SEND_MAX, "%u messages", cfg->send_max);
     tm_quota_init(&c->sent, c->sent_at_ns, cfg->send_max, cfg->send_span_ns);
     c->fd = -1;
@@ -59,6 +60,13 @@ void tm_conn_enter(tm_conn_t *c, tm_conn_phase_t phase)
     int64_t time_ns = c->cfg.phase_ns[phase];
     c->phase = phase;
     c->deadline_ns = time_ns == INT64_MAX ? INT64_MAX : tm_clock_mono_ns() + time_ns;
+}
+
+tm_conn_note_t tm_conn_note_take(tm_conn_t *c)
+{
+    tm_conn_note_t note = c->note;
+    c->note = (tm_conn_note_t){0};
+    return note;
 }
 
 tm_conn_phase_t tm_conn_phase(const tm_conn_t *c)
@@ -98,6 +106,7 @@ int64_t tm_conn_deadline_ns(const tm_conn_t *c)
         int64_t ready_ns = tm_quota_ready_ns(&c->sent);
         if (ready_ns > tm_clock_mono_ns()) return ready_ns; /* else it waits for the socket */
     }
+    if (c->phase == TM_CONN_STREAM) return c->beat_ns;
     bool paced = c->phase == TM_CONN_SUBSCRIBE && c->request_ns > tm_clock_mono_ns();
     return paced && c->request_ns < c->deadline_ns ? c->request_ns : c->deadline_ns;
 }
@@ -236,6 +245,7 @@ int tm_conn_listen(tm_conn_t *c)
 {
     if (c->phase != TM_CONN_STREAM) return 0;
     if (tm_ws_has_reply(c->ws)) TM_TRY(tm_conn_reply(c));
+    if (c->beat_ns != INT64_MAX) TM_TRY(tm_conn_beat(c, tm_clock_mono_ns()));
     return tm_link_listen(c->link, true);
 }
 
@@ -286,7 +296,7 @@ void tm_conn_free(tm_conn_t *c)
     tm_ws_free(c->ws);
     tm_conn_early_free(c->early);
     tm_conn_early_free(c->given);
-    if (c->cfg.session) c->cfg.session->ops->close(c->cfg.session);
+    tm_session_close(c->cfg.session);
     if (c->addrs) freeaddrinfo(c->addrs);
     free(c);
 }

@@ -52,7 +52,17 @@ typedef struct tm_conn_cfg {
     int64_t phase_ns[TM_CONN_PHASE_CNT];
     uint32_t send_max; /* up to TM_CONN_SEND_MAX; 0 = no limit */
     int64_t send_span_ns;
+    int64_t request_gap_ns; /* between two requests of the session */
+    int64_t beat_ns;        /* between two heartbeats of the session; 0 = none */
 } tm_conn_cfg_t;
+
+/* What messages have said about the connection itself, since the last look. */
+typedef struct tm_conn_note {
+    bool leaves; /* the venue will end it */
+    uint32_t error_cnt;
+    uint64_t missed_cnt; /* messages that its own count says are missing, the last ones of them: */
+    uint64_t from_id, to_id;
+} tm_conn_note_t;
 
 /* How it ended, for whoever decides what comes next. */
 typedef struct tm_conn_outcome {
@@ -84,6 +94,8 @@ tm_conn_outcome_t tm_conn_outcome(const tm_conn_t *conn);
 
 /* The last generation of its descriptors. */
 uint32_t tm_conn_gen(const tm_conn_t *conn);
+
+tm_conn_note_t tm_conn_note_take(tm_conn_t *conn);
 
 tm_conn_phase_t tm_conn_phase(const tm_conn_t *conn);
 const char *tm_conn_phase_name(tm_conn_phase_t phase);

@@ -2,6 +2,7 @@
    its data, and what remains becomes frames without a copy. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "net/conn_private.h"
 
 #include <errno.h>
@@ -98,28 +99,72 @@ void tm_conn_early_free(tm_conn_early_t *early)
     }
 }
 
+/* Sends what the session writes: its next request or its heartbeat. Returns 1, or 0 where it had
+   nothing to say. */
+static int session_send(tm_conn_t *c, int (*write)(tm_session_t *, char *, size_t), int64_t now_ns)
+{
+    const size_t cap = TM_SESSION_REQUEST_SZ_MAX;
+    uint8_t text[TM_SESSION_REQUEST_SZ_MAX], key[4], out[sizeof text + TM_WS_HEADER_MAX];
+    int n = write(c->cfg.session, (char *)text, cap);
+    if (n <= 0) return n;
+    const tm_ws_message_t msg = {.data = text, .sz = (size_t)n, .op = TM_WS_TEXT};
+    TM_TRY(mask_key_make(key));
+    int sz = tm_ws_write(c->ws, &msg, key, out, sizeof out);
+    if (sz < 0) return sz;
+    n = tm_link_write(c->link, out, (size_t)sz);
+    if (n < 0) return n;
+    if (n < sz) return tm_error_set(TM_E_LIMIT, "the peer reads no requests");
+    tm_quota_note(&c->sent, now_ns);
+    TM_TRY(tm_link_flush(c->link));
+    return 1;
+}
+
 /* Sends the next request where one is left and its time has come. */
 static int request_send(tm_conn_t *c, int64_t now_ns)
 {
-    tm_session_t *s = c->cfg.session;
     int64_t ready_ns = tm_quota_ready_ns(&c->sent);
     if (c->request_ns < ready_ns) c->request_ns = ready_ns;
     if (now_ns < c->request_ns) return 0;
-    size_t cap = s->ops->request_sz_max;
-    uint8_t *text = malloc(2 * cap + TM_WS_HEADER_MAX), key[4];
-    if (!text) return tm_error_set(-ENOMEM, "no memory for a request");
-    int n = s->ops->request(s, (char *)text, cap);
-    if (n > 0) {
-        const tm_ws_message_t msg = {.data = text, .sz = (size_t)n, .op = TM_WS_TEXT};
-        int rc = mask_key_make(key);
-        if (rc == 0) rc = tm_ws_write(c->ws, &msg, key, text + cap, cap + TM_WS_HEADER_MAX);
-        n = rc > 0 ? tm_link_write(c->link, text + cap, (size_t)rc) : rc;
-        if (n >= 0 && n < rc) n = tm_error_set(TM_E_LIMIT, "the peer reads no requests");
-        c->request_ns = now_ns + s->ops->request_gap_ns;
-        tm_quota_note(&c->sent, now_ns);
+    int n = session_send(c, c->cfg.session->ops->request, now_ns);
+    if (n > 0) c->request_ns = now_ns + c->cfg.request_gap_ns;
+    return n < 0 ? n : 0;
+}
+
+int tm_conn_beat(tm_conn_t *c, int64_t now_ns)
+{
+    if (now_ns < c->beat_ns || tm_quota_ready_ns(&c->sent) > now_ns) return 0;
+    int n = session_send(c, c->cfg.session->ops->beat, now_ns);
+    c->beat_ns = now_ns + c->cfg.beat_ns;
+    return n < 0 ? n : 0;
+}
+
+/* Keeps what a message says about the connection. Returns true where it is for the parser. */
+static bool is_data(tm_conn_t *c, int reply, const tm_ws_message_t *msg)
+{
+    const tm_session_t *s = c->cfg.session;
+    switch ((tm_session_reply_t)reply) {
+    case TM_SESSION_DATA:
+        return true;
+    case TM_SESSION_GAP:
+        c->note.missed_cnt += s->gap_to - s->gap_from + 1;
+        c->note.from_id = s->gap_from;
+        c->note.to_id = s->gap_to;
+        TM_LOG_W("net", "%s: messages %llu to %llu are missing", c->name,
+                 (unsigned long long)s->gap_from, (unsigned long long)s->gap_to);
+        return true;
+    case TM_SESSION_LEAVE:
+        c->note.leaves = true;
+        TM_LOG_I("net", "%s: the venue will end this connection", c->name);
+        return false;
+    case TM_SESSION_ERROR:
+        c->note.error_cnt++;
+        TM_LOG_W("net", "%s: the venue complains: %.*s", c->name,
+                 msg->sz < 300 ? (int)msg->sz : 300, (const char *)msg->data);
+        return false;
+    case TM_SESSION_REPLY:
+        return false;
     }
-    free(text);
-    return n < 0 ? n : tm_link_flush(c->link);
+    return true;
 }
 
 int tm_conn_subscribe_step(tm_conn_t *c, int64_t now_ns)
@@ -127,7 +172,7 @@ int tm_conn_subscribe_step(tm_conn_t *c, int64_t now_ns)
     tm_session_t *s = c->cfg.session;
     if (tm_ws_has_reply(c->ws)) TM_TRY(tm_conn_reply(c));
     TM_TRY(request_send(c, now_ns));
-    while (!s->ops->is_ready(s)) {
+    while (!tm_session_is_ready(s)) {
         tm_ws_message_t msg;
         int rc = tm_conn_message_alone(c, &msg);
         if (rc < 0) return rc;
@@ -136,9 +181,10 @@ int tm_conn_subscribe_step(tm_conn_t *c, int64_t now_ns)
             return tm_error_set(TM_E_CLOSED, "the peer closed with %u %s", tm_ws_peer_code(c->ws),
                                 tm_ws_peer_reason(c->ws));
         rc = s->ops->judge(s, (const char *)msg.data, msg.sz);
-        if (rc == TM_SESSION_DATA) rc = early_keep(c, &msg);
+        if (rc >= 0 && is_data(c, rc, &msg)) rc = early_keep(c, &msg);
         if (rc < 0) return rc;
     }
+    if (s->ops->beat && c->cfg.beat_ns > 0) c->beat_ns = now_ns + c->cfg.beat_ns;
     tm_conn_enter(c, TM_CONN_STREAM);
     return 0;
 }
@@ -208,6 +254,9 @@ int tm_conn_read(tm_conn_t *c, tm_frame_t *frames, uint32_t cap)
         tm_ws_message_t msg;
         int rc = tm_conn_message(c, &msg);
         if (rc == TM_WS_MESSAGE) {
+            tm_session_t *s = c->cfg.session;
+            int reply = s ? (int)s->ops->sift(s, (const char *)msg.data, msg.sz) : TM_SESSION_DATA;
+            if (TM_UNLIKELY(reply != TM_SESSION_DATA) && !is_data(c, reply, &msg)) continue;
             frames[n++] = (tm_frame_t){.data = msg.data,
                                        .sz = (uint32_t)msg.sz,
                                        .conn_idx = c->cfg.conn_idx,

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/feed_private.h"
-#include "net/venues/binance_session.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -51,7 +50,11 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
         tm_slot_t *s = &f->slots[idx];
         if (s->state != TM_SLOT_STREAMS || !tm_conn_is_pending(s->conn)) continue;
         int rc = tm_conn_read(s->conn, frames + n, cap - n);
-        if (rc > 0) tm_retry_reset(&s->retry);
+        if (rc > 0) {
+            tm_retry_reset(&s->retry);
+            tm_line_frames(f, idx, frames + n, (uint32_t)rc);
+        }
+        tm_line_notes(f, idx, tm_clock_mono_ns());
         for (int k = 0; k < rc; k++) bytes += frames[n++].sz;
         if (rc < 0) tm_slot_lost(f, idx, rc);
     }
@@ -63,6 +66,7 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
 
 static void step_all(tm_feed_t *f, int64_t now_ns)
 {
+    for (uint32_t i = 0; i < f->line_cnt; i++) tm_line_step(f, i, now_ns);
     for (uint32_t i = 0; i < f->slot_cnt; i++) tm_slot_step(f, i, now_ns);
 }
 
@@ -74,6 +78,10 @@ static int64_t wait_until_due(const tm_feed_t *f, int64_t wait_ns)
         int64_t slot_ns = tm_slot_due_ns(f, i);
         if (slot_ns < due_ns) due_ns = slot_ns;
     }
+    for (uint32_t i = 0; i < f->line_cnt; i++) {
+        int64_t line_ns = tm_line_due_ns(f, i);
+        if (line_ns < due_ns) due_ns = line_ns;
+    }
     if (due_ns == INT64_MAX) return wait_ns;
     int64_t left_ns = due_ns - tm_clock_mono_ns();
     if (left_ns < 0) return 0;
@@ -83,8 +91,8 @@ static int64_t wait_until_due(const tm_feed_t *f, int64_t wait_ns)
 /* Time in which nobody polled is no silence of the peers: their bytes wait in the sockets. */
 static void silence_forgive(tm_feed_t *f, int64_t now_ns)
 {
-    if (f->cfg.idle_ns > 0 && now_ns - f->polled_ns > f->cfg.idle_ns / 4)
-        for (uint32_t i = 0; i < f->slot_cnt; i++) f->slots[i].heard_ns = now_ns;
+    for (uint32_t i = 0; i < f->slot_cnt; i++)
+        if (now_ns - f->polled_ns > tm_feed_line(f, i)->idle_ns / 4) f->slots[i].heard_ns = now_ns;
     f->polled_ns = now_ns;
 }
 
@@ -170,6 +178,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
 {
     for (uint32_t i = 0; i < f->slot_cnt; i++) {
         f->slots[i].state = TM_SLOT_ENDED;
+        tm_stream_watch_close(f->slots[i].watch);
         if (f->slots[i].conn) tm_conn_close(f->slots[i].conn);
     }
     if (!all_gone(f)) close_run(f, polite_ns);
@@ -179,7 +188,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
     for (uint32_t i = 0; i < f->slot_cnt; i++) tm_conn_free(f->slots[i].conn);
     if (f->ring) tm_uring_close(f->ring);
     tm_tls_ctx_close(f->tls_ctx);
-    for (uint32_t i = 0; f->streams && i < f->cfg.stream_cnt; i++) free(f->streams[i]);
+    for (uint32_t i = 0; i < f->stream_cnt; i++) free(f->streams[i]);
     free(f->streams);
     free(f);
 }
@@ -189,41 +198,30 @@ static void feed_close(tm_source_t *source)
     feed_free((tm_feed_t *)source, CLOSE_NS);
 }
 
-/* One slot for one address. */
-static int slot_add(tm_feed_t *f, uint32_t idx)
+static uint32_t feed_rows(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap)
 {
-    tm_slot_t *s = &f->slots[idx];
-    TM_TRY(tm_url_parse(&s->url, f->cfg.urls[idx]));
-    if (strcmp(s->url.target, "/") == 0)
-        snprintf(s->url.target, sizeof s->url.target, "%s", TM_BINANCE_TARGET_DEFAULT);
-    if (s->url.tls && !f->tls_ctx) {
-        const tm_tls_ctx_cfg_t tls_cfg = {.ca_file = f->cfg.ca_file};
-        TM_TRY(tm_tls_ctx_open(&f->tls_ctx, &tls_cfg));
-    }
-    const tm_retry_cfg_t retry = {.max = f->cfg.retry_max,
-                                  .first_ns = f->cfg.retry_first_ns,
-                                  .cap_ns = f->cfg.retry_cap_ns,
-                                  .seed = f->cfg.seed + idx};
-    tm_retry_init(&s->retry, &retry);
-    f->slot_cnt = idx + 1;
-    return 0;
+    tm_feed_t *f = (tm_feed_t *)source;
+    uint32_t cnt = f->row_cnt < cap ? f->row_cnt : cap;
+    if (cnt == 0) return 0;
+    memcpy(rows, f->rows, cnt * sizeof rows[0]);
+    memmove(f->rows, f->rows + cnt, (f->row_cnt - cnt) * sizeof rows[0]);
+    f->row_cnt -= cnt;
+    return cnt;
 }
 
-static int slots_add(tm_feed_t *f)
+static int lines_open(tm_feed_t *f)
 {
-    tm_uring_cfg_t ring_cfg = {.buf_cnt = BUF_CNT_MIN, .off = f->cfg.uring_off};
-    while (ring_cfg.buf_cnt < 4 * f->cfg.url_cnt) ring_cfg.buf_cnt *= 2;
-    TM_TRY(tm_uring_open(&f->ring, &ring_cfg));
     if (f->cfg.seed == 0 && getrandom(&f->cfg.seed, sizeof f->cfg.seed, 0) < 0)
         f->cfg.seed = (uint64_t)tm_clock_real_ns();
-    f->streams = calloc(f->cfg.stream_cnt + 1, sizeof *f->streams);
-    if (!f->streams) return tm_error_set(-ENOMEM, "no memory for a feed");
-    for (uint32_t i = 0; i < f->cfg.stream_cnt; i++) {
-        f->streams[i] = strdup(f->cfg.streams[i]);
-        if (!f->streams[i]) return tm_error_set(-ENOMEM, "no memory for a feed");
-    }
-    for (uint32_t i = 0; i < f->cfg.url_cnt; i++) TM_TRY(slot_add(f, i));
-    return open_run(f);
+    f->random = ~f->cfg.seed;
+    TM_TRY(tm_feed_plan(f));
+    tm_uring_cfg_t ring_cfg = {.buf_cnt = BUF_CNT_MIN, .off = f->cfg.uring_off};
+    while (ring_cfg.buf_cnt < 4 * f->line_cnt) ring_cfg.buf_cnt *= 2;
+    TM_TRY(tm_uring_open(&f->ring, &ring_cfg));
+    f->opening = true;
+    TM_TRY(open_run(f));
+    f->opening = false;
+    return 0;
 }
 
 static tm_counter_t *counter(tm_feed_t *f, const char *name, uint32_t idx)
@@ -233,7 +231,7 @@ static tm_counter_t *counter(tm_feed_t *f, const char *name, uint32_t idx)
 
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
 {
-    static const tm_source_ops_t ops = {feed_poll, feed_close};
+    static const tm_source_ops_t ops = {.poll = feed_poll, .rows = feed_rows, .close = feed_close};
     *out = NULL;
     if (cfg->url_cnt == 0 || cfg->url_cnt > TM_FEED_CONN_MAX)
         return tm_error_set(TM_E_CONFIG, "%u addresses: expected 1 to %d", cfg->url_cnt,
@@ -250,7 +248,11 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->disconnects = counter(f, "disconnects", 4);
     f->reconnects = counter(f, "reconnects", 5);
     f->idle_cuts = counter(f, "idle_cut", 6);
-    int err = slots_add(f);
+    f->rotations = counter(f, "rotations", 7);
+    f->silent = counter(f, "streams_silent", 8);
+    f->missed = counter(f, "feed_missed", 9);
+    f->venue_errors = counter(f, "venue_errors", 10);
+    int err = lines_open(f);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */
         snprintf(text, sizeof text, "%s", tm_error_text());

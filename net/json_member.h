@@ -1,5 +1,5 @@
 /* net/json_member.h - the members of one JSON object, one after the other, without a tree.
-   Flow     replies of a venue, captured lines -> [json_member] -> binance_session.c, venue_line.c
+   Flow     replies of a venue, captured lines -> [json_member] -> venues/, venue_line.c
    Use      to find a few keys at the top level; what a value holds is stepped over. It is no judge
             of JSON: text that is broken ends early
    Memory   members are views into the text
@@ -31,6 +31,15 @@ static inline bool tm_json_member_is(const tm_json_member_t *member, const char 
     size_t i = 0;
     while (i < member->key_sz && key[i] == member->key[i] && key[i]) i++;
     return i == member->key_sz && key[i] == '\0';
+}
+
+/* True where the value is a string of this text, which needs no escapes. */
+static inline bool tm_json_value_is(const tm_json_member_t *member, const char *text)
+{
+    size_t sz = member->value_sz, i = 0;
+    if (sz < 2 || member->value[0] != '"') return false;
+    while (i < sz - 2 && member->value[i + 1] == text[i] && text[i]) i++;
+    return i == sz - 2 && text[i] == '\0';
 }
 
 #endif

@@ -284,7 +284,7 @@ static void replay_close(tm_source_t *source)
 
 int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg)
 {
-    static const tm_source_ops_t ops = {replay_poll, replay_close};
+    static const tm_source_ops_t ops = {.poll = replay_poll, .close = replay_close};
     *out = NULL;
     if (!(cfg->speed >= 0) || isinf(cfg->speed))
         return tm_error_set(TM_E_CONFIG, "replay speed %g: expected 0 (as fast as it goes) or more",

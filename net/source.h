@@ -7,6 +7,7 @@
 #ifndef TM_NET_SOURCE_H
 #define TM_NET_SOURCE_H
 
+#include "base/feed_row.h"
 #include "base/frame.h"
 
 typedef struct tm_source tm_source_t;
@@ -15,6 +16,10 @@ typedef struct tm_source_ops {
     /* Fills up to `cap` frames. They stay valid until the next poll. Waits up to wait_ns for the
        first one; 0 never waits. */
     int (*poll)(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int64_t wait_ns);
+    /* Gives up to `cap` control rows: what happened to connections since the last call. A DOWN
+       comes after all frames of its connection, everything else belongs before the frames of the
+       same poll. NULL = nothing ever happens, as in a file. */
+    uint32_t (*rows)(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap);
     /* Releases everything, politely (close frames are sent) within a second. */
     void (*close)(tm_source_t *source);
 } tm_source_ops_t;
@@ -28,6 +33,11 @@ static inline int tm_source_poll(tm_source_t *source, tm_frame_t *frames, uint32
                                  int64_t wait_ns)
 {
     return source->ops->poll(source, frames, cap, wait_ns);
+}
+
+static inline uint32_t tm_source_rows(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap)
+{
+    return source->ops->rows ? source->ops->rows(source, rows, cap) : 0;
 }
 
 static inline void tm_source_close(tm_source_t *source)

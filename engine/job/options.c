@@ -18,10 +18,14 @@ enum { RING_DEPTH_DEFAULT = 1 << 14, RING_DEPTH_MIN = 1 << 6, RING_DEPTH_MAX = 1
 typedef enum option_id {
     OPT_CONNECT,
     OPT_STREAM,
+    OPT_VENUE,
     OPT_CA_FILE,
     OPT_RETRIES,
+    OPT_RETRY_DELAY,
     OPT_ON_CLOSE,
     OPT_IDLE_TIMEOUT,
+    OPT_STREAM_TIMEOUT,
+    OPT_ROTATE,
     OPT_REPLAY,
     OPT_SPEED,
     OPT_FROM,
@@ -47,16 +51,27 @@ typedef enum option_id {
 
 /* In the order of the help page. */
 static const tm_flag_t table[] = {
-    [OPT_CONNECT] = {"connect", "URL", "live feed, wss:// or ws://; may be given several times"},
-    [OPT_STREAM] = {"stream", "NAME",
-                    "subscribe to btcusdt@trade as well; of a replay: take only it, or btcusdt@*"},
+    [OPT_CONNECT] =
+        {"connect", "URL[,URL]",
+         "live feed, wss:// or ws://; two of the same: the first copy wins; repeatable"},
+    [OPT_STREAM] = {"stream", "NAME[,NAME]",
+                    "subscribe to them as well; of a replay: take only them, or btcusdt@*"},
+    [OPT_VENUE] = {"venue", "NAME",
+                   "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (default: by the host)"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_RETRIES] = {"retries", "N",
                      "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
+    [OPT_RETRY_DELAY] = {"retry-delay", "TIME",
+                         "wait before the first of them; doubles up to 60s (default: 1s)"},
     [OPT_ON_CLOSE] = {"on-close", "HOW",
                       "end or reconnect when a live feed closes with 1000 (default: end)"},
-    [OPT_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
-                          "cut a live feed that is silent so long; 0 = never (default: 60s)"},
+    [OPT_IDLE_TIMEOUT] =
+        {"idle-timeout", "TIME",
+         "cut a live feed that is silent so long; 0 = never (default: the venue's)"},
+    [OPT_STREAM_TIMEOUT] = {"stream-timeout", "TIME",
+                            "name streams that have not spoken by then (default: 60s)"},
+    [OPT_ROTATE] = {"rotate", "TIME",
+                    "replace a live connection at this age, without a loss (default: the venue's)"},
     [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
     [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
@@ -170,6 +185,12 @@ static int duration_option(const char *name, const char *text, int64_t *out_ns)
     return err < 0 ? tm_error_context(err, "--%s", name) : 0;
 }
 
+static int flag_set(bool *out)
+{
+    *out = true;
+    return 0;
+}
+
 static int stamp_option(const char *name, const char *text, int64_t *out_ns)
 {
     int err = tm_stamp_parse(text, out_ns);
@@ -202,6 +223,14 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return on_close_parse(arg, &o->reconnect_on_close);
     case OPT_IDLE_TIMEOUT:
         return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
+    case OPT_RETRY_DELAY:
+        return duration_option("retry-delay", arg, &o->retry_delay_ns);
+    case OPT_VENUE:
+        return text_option(&o->venue, arg);
+    case OPT_STREAM_TIMEOUT:
+        return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
+    case OPT_ROTATE:
+        return duration_option("rotate", arg, &o->rotate_ns);
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
@@ -231,20 +260,16 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_STATE_MEMORY:
         return state_memory_parse(arg, &o->state_memory_sz);
     case OPT_EXPLAIN:
-        o->explain = true;
-        return 0;
+        return flag_set(&o->explain);
     case OPT_JSON:
-        o->json = true;
-        return 0;
+        return flag_set(&o->json);
     case OPT_QUIET:
-        o->quiet = true;
-        return 0;
+        return flag_set(&o->quiet);
     case OPT_HELP:
         tm_options_help(stdout, o->program);
         return 1;
     case OPT_VERSION:
-        printf("tidemark %s\n", TM_VERSION);
-        return 1;
+        return printf("tidemark %s\n", TM_VERSION) > 0;
     }
     return 0;
 }
@@ -264,7 +289,7 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         .out_dir = "out",
         .watermark_bound_ns = -1,
         .retry_max = RETRIES_DEFAULT,
-        .idle_timeout_ns = 60 * TM_NS_PER_S,
+        .idle_timeout_ns = -1,
         .ring_depth = RING_DEPTH_DEFAULT,
         .state_memory_sz = STATE_MEMORY_DEFAULT,
     };

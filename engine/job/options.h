@@ -27,9 +27,13 @@ typedef struct tm_options {
     const char *replays[TM_OPTION_LIST_MAX];
     uint32_t connect_cnt, stream_cnt, replay_cnt;
     const char *ca_file;
-    uint32_t retry_max;      /* of a live connection, in a row; UINT32_MAX = for ever */
-    int64_t idle_timeout_ns; /* of a live connection; 0 = off */
-    bool reconnect_on_close; /* also after an orderly close */
+    int64_t retry_delay_ns; /* before the first retry of a live connection; 0 = 1 s */
+    const char *venue;      /* NULL = the one whose host an address names */
+    int64_t rotate_ns;      /* age at which a live connection is replaced; 0 = as its venue asks */
+    int64_t stream_timeout_ns; /* after which a stream that has not spoken is told; 0 = 60 s */
+    uint32_t retry_max;        /* of a live connection, in a row; UINT32_MAX = for ever */
+    int64_t idle_timeout_ns;   /* of a live connection; 0 = off, -1 = as its venue suggests */
+    bool reconnect_on_close;   /* also after an orderly close */
     const char *out_dir;
     const char *dead_letter_file;
     const char *dead_letter_dir; /* NULL = no journal of them */

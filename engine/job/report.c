@@ -117,8 +117,9 @@ static double elapsed_s(const tm_runtime_t *rt)
 
 /* Counters that a good day leaves at zero. */
 static const char *const troubles[] = {
-    "window_late", "dead_letters", "window_no_time", "window_time_range",
-    "window_full", "agg_overflow", "disconnects",    "part_errors",
+    "window_late",  "dead_letters",   "window_no_time", "window_time_range",
+    "window_full",  "agg_overflow",   "disconnects",    "gaps",
+    "gap_messages", "streams_silent", "feed_missed",    "part_errors",
 };
 
 void tm_report_losses(void)

@@ -1,8 +1,8 @@
 /* engine/operators/operator.h - one step of a job inside a thread: what all operators have in
    common.
    Flow     ring -> task -> [operator] -> emitter -> next operator, or ring to the next stage
-   Calls    on_rows(batch)*, on_watermark(rising)*, on_time(rising)*, work() between them, on_end()
-            once, fini() once. One indirect call a batch, never one a row
+   Calls    on_rows(batch)*, on_watermark(rising)*, on_time(rising)*, on_control*, work() between
+            them, on_end() once, fini() once. One indirect call a batch, never one a row
    Units    cnt: rows; stride: bytes from one row to the next (at least the schema's row_sz);
             wm_ns: event time; now_ns: wall clock, Unix time
    Memory   init in the memory given (footprint bytes, 64-aligned), keyed state in the page arena;
@@ -61,6 +61,10 @@ typedef struct tm_operator_ops {
        time does not matter. */
     void (*on_time)(tm_operator_t *op, int64_t now_ns);
 
+    /* A GAP or FEED row (base/row.h) at its place among the data: messages are missing, a
+       connection came or went. NULL where that does not matter. Valid until the call returns. */
+    void (*on_control)(tm_operator_t *op, const tm_row_t *row);
+
     /* Does a bounded piece of what is due (well below a millisecond). Returns what it did, in rows;
        0 = nothing is due. The task calls it between batches. */
     uint32_t (*work)(tm_operator_t *op);
@@ -98,6 +102,11 @@ static inline void tm_operator_watermark(tm_operator_t *op, int64_t wm_ns)
 static inline void tm_operator_time(tm_operator_t *op, int64_t now_ns)
 {
     if (op->ops->on_time) op->ops->on_time(op, now_ns);
+}
+
+static inline void tm_operator_control(tm_operator_t *op, const tm_row_t *row)
+{
+    if (op->ops->on_control) op->ops->on_control(op, row);
 }
 
 static inline uint32_t tm_operator_work(tm_operator_t *op)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "engine/operators/watermark.h"
+#include "engine/runtime/arbiter.h"
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/recorder.h"
@@ -16,7 +17,8 @@
 #include <string.h>
 
 enum {
-    FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
+    FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
+    FRAME_BURST = 256,    /* frames a poll: long enough to amortise, short against a ring */
     SOURCE_WAIT_NS = 20 *
                      TM_NS_PER_MS, /* how long one poll may sleep: bounds the reaction to stop */
 };
@@ -33,6 +35,7 @@ struct tm_ingest {
     uint32_t worker_cnt;
     uint16_t schema_id; /* of the rows the job wants */
     tm_parser_t *parser;
+    tm_arbiter_t *arbiter;     /* of a live feed, else NULL */
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
     tm_recorder_t *recorder;   /* NULL = frames are not recorded */
     input_t inputs[TM_OPTION_LIST_MAX];
@@ -41,6 +44,8 @@ struct tm_ingest {
     int64_t mark_ns[TM_TOPOLOGY_WORKER_MAX]; /* ingress time last sent to each worker */
     tm_idle_t idle;
     tm_counter_t *rows_in, *rows_other, *ring_full, *event_ns_max, *dead_lost;
+    uint32_t feed_row_cnt;
+    tm_feed_row_t feed_rows[FEED_ROW_BURST];
     tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
     tm_frame_t frame_buf[FRAME_BURST];
 };
@@ -109,11 +114,60 @@ static void row_send(tm_ingest_t *in, const tm_market_row_t *row, int64_t ingres
     (void)push(in, w, &row->row); /* an aborted run drops what is under way */
 }
 
+/* ---- what happens to connections ------------------------------------------------------------- */
+
+static void gap_send(void *ctx, const tm_gap_t *gap)
+{
+    tm_ingest_t *in = ctx;
+    const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
+    TM_LOG_W("engine", "%s: %s %llu to %llu are missing",
+             tm_symbols_name(in->cfg.symbols, gap->row.symbol, NULL), what,
+             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    (void)push(in, tm_route_worker(gap->row.symbol, in->worker_cnt), &gap->row);
+}
+
+/* Hands on what happened before the frames of this poll, and the ends of connections after them. */
+static void feed_rows_send(tm_ingest_t *in, bool ends)
+{
+    for (uint32_t i = 0; i < in->feed_row_cnt; i++) {
+        const tm_feed_row_t *row = &in->feed_rows[i];
+        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (in->arbiter) tm_arbiter_feed(in->arbiter, row, tm_clock_mono_ns());
+        for (uint32_t w = 0; w < in->worker_cnt; w++)
+            if (!push(in, w, &row->row)) return;
+    }
+    if (ends) in->feed_row_cnt = 0;
+}
+
+static void feed_rows_fetch(tm_ingest_t *in, const input_t *input)
+{
+    in->feed_row_cnt = tm_source_rows(input->source, in->feed_rows, FEED_ROW_BURST);
+    if (TM_UNLIKELY(in->feed_row_cnt > 0)) feed_rows_send(in, false);
+}
+
 /* ---- one burst ------------------------------------------------------------------------------- */
 
-static void frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
+/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they are. */
+static uint32_t copies_drop(tm_ingest_t *in, const tm_frame_t *frame, uint32_t line_cnt)
 {
-    uint32_t line_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX), lines;
+    uint32_t kept = 0, lines;
+    tm_arbiter_frame(in->arbiter, frame->conn_idx);
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
+        const tm_row_t *row = &in->rows[i].row;
+        lines = tm_market_lines(row->schema_id);
+        if (!tm_arbiter_take(in->arbiter, row, frame->ingress_ns)) continue;
+        if (kept != i) memmove(&in->rows[kept], row, lines * sizeof in->rows[0]);
+        kept += lines;
+    }
+    return kept;
+}
+
+static int frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
+{
+    uint32_t parsed_cnt = tm_parser_frame(in->parser, frame, in->rows, TM_PARSER_ROW_MAX), lines;
+    uint32_t line_cnt = in->arbiter ? copies_drop(in, frame, parsed_cnt) : parsed_cnt;
+    if (in->recorder && (line_cnt > 0 || parsed_cnt == 0))
+        TM_TRY(tm_recorder_frame(in->recorder, frame));
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         const tm_market_row_t *row = &in->rows[i];
         lines = tm_market_lines(row->row.schema_id);
@@ -125,6 +179,7 @@ static void frame_take(tm_ingest_t *in, input_t *input, const tm_frame_t *frame)
         tm_counter_add(in->rows_in, 1);
         row_send(in, row, frame->ingress_ns);
     }
+    return 0;
 }
 
 /* Tells the workers where event time stands, after the rows that moved it. */
@@ -146,15 +201,15 @@ static int input_poll(tm_ingest_t *in, uint32_t input_idx, int64_t wait_ns)
 {
     input_t *input = &in->inputs[input_idx];
     int n = tm_source_poll(input->source, in->frame_buf, FRAME_BURST, wait_ns);
+    feed_rows_fetch(in, input);
+    for (int i = 0; i < n; i++) TM_TRY(frame_take(in, input, &in->frame_buf[i]));
+    if (TM_UNLIKELY(in->feed_row_cnt > 0)) feed_rows_send(in, true);
+    if (in->arbiter) tm_arbiter_tick(in->arbiter, tm_clock_mono_ns());
     if (n == TM_E_CLOSED) {
         input_end(in, input_idx);
         return 0;
     }
     if (n <= 0) return n;
-    for (int i = 0; i < n; i++) {
-        if (in->recorder) TM_TRY(tm_recorder_frame(in->recorder, &in->frame_buf[i]));
-        frame_take(in, input, &in->frame_buf[i]);
-    }
     int64_t watermark_ns = tm_watermark_bounded_now(&input->watermark);
     tm_counter_max(in->event_ns_max,
                    (uint64_t)(input->watermark.max_ns > 0 ? input->watermark.max_ns : 0));
@@ -177,17 +232,23 @@ static int feed_open(tm_ingest_t *in)
     const tm_feed_cfg_t cfg = {
         .urls = urls,
         .url_cnt = url_cnt,
+        .venue = o->venue,
         .streams = in->cfg.ingest_idx == 0 ? o->streams : NULL,
         .stream_cnt = in->cfg.ingest_idx == 0 ? o->stream_cnt : 0,
         .ca_file = o->ca_file,
         .stop = in->cfg.stop,
         .counters = in->thread.counters,
         .retry_max = o->retry_max,
+        .retry_first_ns = o->retry_delay_ns,
         .idle_ns = o->idle_timeout_ns,
         .reconnect_on_close = o->reconnect_on_close,
+        .life_ns = o->rotate_ns,
+        .stream_ns = o->stream_timeout_ns,
         .on_link = in->recorder ? tm_recorder_link : NULL,
         .on_link_ctx = in->recorder,
     };
+    const tm_arbiter_cfg_t arbiter = {.counters = in->thread.counters, .gap = gap_send, .ctx = in};
+    TM_TRY(tm_arbiter_open(&in->arbiter, &arbiter));
     TM_TRY(tm_feed_open(&in->inputs[0].source, &cfg));
     in->input_cnt = 1;
     return 0;
@@ -302,6 +363,7 @@ void tm_ingest_close(tm_ingest_t *ingest)
 {
     if (!ingest) return;
     if (ingest->parser) tm_parser_close(ingest->parser);
+    tm_arbiter_close(ingest->arbiter);
     tm_recorder_close(ingest->recorder);
     free(ingest->valve);
     free(ingest->rows);

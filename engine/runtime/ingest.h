@@ -1,8 +1,11 @@
 /* engine/runtime/ingest.h - a pinned thread that turns frames into rows and routes them.
-   Flow     source (net) -> parser (parse) -> [ingest] -> rings -> workers
-   Sends    rows to the worker of their key; a MARK before rows whose ingress time differs from the
-            last one sent to that worker; watermarks to all workers after each burst; END to all,
-            last
+   Flow     source (net) -> parser (parse) -> arbiter -> [ingest] -> rings -> workers
+   Sends    rows to the worker of their key, of a live feed the first copy of each (arbiter.h); a
+            MARK before rows whose ingress time differs from the last one sent to that worker; a GAP
+            to the worker of its symbol before the row that showed it; a FEED row to all workers
+            when a connection comes or goes: UP before its first row, DOWN after its last one;
+            watermarks to all workers after each burst; END to all, last
+   Records  a frame is recorded before its rows count; one of which every row was a copy is not
    Memory   opaque, one heap block; the rings belong to the runtime
    Threads  open, close: control thread. The body runs on its own thread
    Pressure a full ring holds the source back: files wait, a live peer is held by TCP. Waits are

@@ -128,7 +128,7 @@ static void source_close(tm_source_t *source)
     free(s);
 }
 
-static const tm_source_ops_t ops = {source_poll, source_close};
+static const tm_source_ops_t ops = {.poll = source_poll, .close = source_close};
 
 int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {

@@ -140,8 +140,11 @@ static void control_take(tm_worker_t *w, uint32_t input_idx, const tm_row_t *row
     case TM_ROW_END:
         input->ended = true;
         break;
-    case TM_ROW_BARRIER:
     case TM_ROW_GAP:
+    case TM_ROW_FEED:
+        for (uint32_t i = 0; i < w->root.op_cnt; i++) tm_operator_control(w->root.ops[i], row);
+        break;
+    case TM_ROW_BARRIER:
     case TM_ROW_INSERT:
     case TM_ROW_UPDATE_BEFORE:
     case TM_ROW_UPDATE_AFTER:

@@ -46,15 +46,15 @@ Test(binance_session, asks_for_all_streams_in_requests_of_limited_size)
             tm_assert(i >= 0 && i < TM_BINANCE_STREAM_MAX && !seen[i]);
             seen[i] = true;
         }
-        tm_assert(!s->ops->is_ready(s));
+        tm_assert(!tm_session_is_ready(s));
         snprintf(reply, sizeof reply, "{\"result\":null,\"id\":%d}", requests);
         tm_assert_eq(judge(s, reply), TM_SESSION_REPLY);
     }
     tm_assert_eq(n, 0);
     tm_assert(requests > 1);
-    tm_assert(s->ops->is_ready(s));
+    tm_assert(tm_session_is_ready(s));
     for (int i = 0; i < TM_BINANCE_STREAM_MAX; i++) tm_assert(seen[i]);
-    s->ops->close(s);
+    tm_session_close(s);
 }
 
 Test(binance_session, tells_replies_from_data)
@@ -75,10 +75,10 @@ Test(binance_session, tells_replies_from_data)
     tm_assert(s->ops->request(s, text, sizeof text) > 0);
     for (size_t i = 0; i < TM_ARRAY_CNT(data); i++)
         tm_assert_eq(judge(s, data[i]), TM_SESSION_DATA);
-    tm_assert(!s->ops->is_ready(s));
+    tm_assert(!tm_session_is_ready(s));
     tm_assert_eq(judge(s, "{ \"id\" : 1 , \"result\" : null }"), TM_SESSION_REPLY);
-    tm_assert(s->ops->is_ready(s));
-    s->ops->close(s);
+    tm_assert(tm_session_is_ready(s));
+    tm_session_close(s);
 }
 
 Test(binance_session, errors_carry_the_words_of_the_exchange)
@@ -99,7 +99,7 @@ Test(binance_session, errors_carry_the_words_of_the_exchange)
         tm_assert(s->ops->request(s, text, sizeof text) > 0);
         tm_assert_eq(judge(s, cases[i].text), TM_E_PROTOCOL);
         tm_assert(strstr(tm_error_text(), cases[i].word) != NULL);
-        s->ops->close(s);
+        tm_session_close(s);
     }
 }
 

@@ -237,32 +237,49 @@ Test(feed, who_does_not_poll_holds_the_exchange_back_and_loses_nothing)
     tm_assert_eq(venue_fixture_wait(f), 0);
 }
 
-Test(feed, a_thousand_streams_are_subscribed_within_the_limits_of_the_exchange)
+/* Subscribes to that many streams and takes 6000 messages; returns the connections it took. */
+static uint32_t streams_subscribed(uint32_t cnt, uint32_t conn_cnt)
 {
-    static char names[TM_FEED_STREAM_MAX][32];
-    static const char *streams[TM_FEED_STREAM_MAX];
-    for (int i = 0; i < TM_FEED_STREAM_MAX; i++) {
-        snprintf(names[i], sizeof names[i], "sym%dusdt@trade", i + 1);
+    static char names[2500][32];
+    static const char *streams[2500];
+    for (uint32_t i = 0; i < cnt; i++) {
+        snprintf(names[i], sizeof names[i], "sym%uusdt@trade", i + 1);
         streams[i] = names[i];
     }
     const tm_venue_cfg_t cfg = {.source.generator = {.seed = 2,
                                                      .message_cnt = 6000,
                                                      .rate = 3000,
-                                                     .symbol_cnt = 500,
+                                                     .symbol_cnt = 2500,
                                                      .trade_percent = 100},
+                                .wait_client_cnt = conn_cnt,
                                 .tls_off = true};
     venue_fixture_t *f = venue_fixture_open(&cfg);
     char url[512];
-    tm_source_t *source = feed_open(f, venue_fixture_url(f, false, "", url), streams,
-                                    TM_FEED_STREAM_MAX, 0);
-    tm_assert(venue_fixture_count(f, "requests") > 1);
+    tm_source_t *source = feed_open(f, venue_fixture_url(f, false, "", url), streams, cnt, 0);
+    tm_assert(venue_fixture_count(f, "requests") > conn_cnt);
     tm_frame_t frames[BURST];
+    uint32_t conns = 0;
     int n, seen = 0;
-    while ((n = tm_source_poll(source, frames, BURST, TM_NS_PER_S)) >= 0) seen += n;
+    while ((n = tm_source_poll(source, frames, BURST, TM_NS_PER_S)) >= 0) {
+        for (int i = 0; i < n; i++) conns |= 1u << frames[i].conn_idx;
+        seen += n;
+    }
     tm_assert_eq(n, TM_E_CLOSED);
     tm_assert(seen > 0);
+    tm_assert_eq(venue_fixture_count(f, "clients"), conn_cnt);
     tm_source_close(source);
     tm_assert_eq(venue_fixture_wait(f), 0);
+    return conns;
+}
+
+Test(feed, a_thousand_streams_are_subscribed_within_the_limits_of_the_exchange)
+{
+    tm_assert_eq(streams_subscribed(1024, 1), 1u);
+}
+
+Test(feed, more_streams_than_a_connection_may_have_are_spread_over_several)
+{
+    tm_assert_eq(streams_subscribed(2500, 3), 7u);
 }
 
 /* How long it takes to leave a feed that streams as fast as it can. */

@@ -1,0 +1,46 @@
+/* net/exchange.h - the exchanges that can be connected to: where they are, what they allow.
+   Flow     feed_plan.c finds the one of an address -> [exchange] -> limits for conn.c, a session
+   Adding   one file in venues/ and one line in exchange.c; docs/venues.md
+   Source   each file of venues/ names the documents its numbers come from
+   Units    *_ns: nanoseconds
+   Threads  immutable
+   Tests    tests/net/test_sessions.c */
+#ifndef TM_NET_EXCHANGE_H
+#define TM_NET_EXCHANGE_H
+
+#include "base/feed_row.h"
+#include "net/session.h"
+
+typedef struct tm_exchange {
+    const char *name;    /* as --venue takes it */
+    const char *host[4]; /* its hosts, and all below them; unused ones NULL */
+    const char *target;  /* where an address without a path goes */
+    const tm_session_ops_t *session;
+    /* The path that serves a stream where a venue has several; NULL = all on `target`. */
+    const char *(*target_of)(const char *stream);
+    uint32_t stream_max; /* of a connection */
+    /* Messages that a connection may send in a span, pongs included. */
+    uint32_t send_max;
+    int64_t send_span_ns;
+    int64_t request_gap_ns; /* between two requests */
+    int64_t life_ns;        /* the venue ends every connection after it; 0 = it does not */
+    int64_t idle_ns;        /* silence that means a dead connection */
+    int64_t beat_ns;        /* between two heartbeats of ours; 0 = none are wanted */
+    tm_id_rule_t trade_rule, quote_rule; /* books say themselves how they follow each other */
+} tm_exchange_t;
+
+/* NULL where there is none of that name. */
+const tm_exchange_t *tm_exchange_find(const char *name);
+
+/* The exchange whose host this is; where it is nobody's, Binance spot, whose protocol the simulated
+   exchange speaks. */
+const tm_exchange_t *tm_exchange_of_host(const char *host);
+
+/* "binance, bybit, ...", for messages. */
+const char *tm_exchange_names(void);
+
+/* One a file of venues/. */
+extern const tm_exchange_t tm_exchange_binance, tm_exchange_binance_usdm, tm_exchange_binance_coinm,
+    tm_exchange_bybit, tm_exchange_okx, tm_exchange_coinbase, tm_exchange_kraken;
+
+#endif
