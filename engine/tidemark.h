@@ -48,7 +48,7 @@ TM_API int tm_main(int argc, char **argv, tm_build_fn *build);
 
 /* ---- Sources --------------------------------------------------------------------------------- */
 
-/* Which market rows a feed yields; their fields are in docs/venues.md. Symbol, event_time and
+/* Which market rows a feed yields; their fields are in docs/rows.md. Symbol, event_time and
    recv_time are part of all of them. */
 typedef enum tm_rows {
     TM_ROWS_TRADE = 1,       /* trade_id, price, qty, publish_time, side */

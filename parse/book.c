@@ -40,7 +40,7 @@ void tm_book_reset(tm_book_t *book)
     book->bids.cnt = book->asks.cnt = 0;
 }
 
-/* ---- one side --------------------------------------------------------------------------------- */
+/* ---- one side -------------------------------------------------------------------------------- */
 
 /* Index of the first level whose key is not below `key`. Near the touch it is found by looking at
    one level after another. */
@@ -91,15 +91,15 @@ static uint32_t side_set(tm_book_side_t *s, int64_t key, int64_t qty_e8, uint32_
     return let_go;
 }
 
-/* ---- a whole book ----------------------------------------------------------------------------- */
+/* ---- a whole book ---------------------------------------------------------------------------- */
 
 static tm_book_side_t *side_of(tm_book_t *b, const tm_level_t *level)
 {
     return level->side == TM_SIDE_BUY ? &b->bids : &b->asks;
 }
 
-/* Takes the levels of a snapshot as they come, best first as venues send them: into a run that falls
-   and is turned round at the end. False where they do not come so, or are too many. */
+/* Takes the levels of a snapshot as they come, best first as venues send them: into a run that
+   falls and is turned round at the end. False where they do not come so, or are too many. */
 static bool load_sorted(tm_book_t *b, const tm_level_t *levels, uint32_t cnt)
 {
     for (uint32_t i = 0; i < cnt; i++) {
@@ -140,7 +140,7 @@ static void snapshot_load(tm_book_t *b, const tm_level_t *levels, uint32_t cnt)
     b->ready = b->bridge = true;
 }
 
-/* ---- chains ----------------------------------------------------------------------------------- */
+/* ---- chains ---------------------------------------------------------------------------------- */
 
 static tm_book_result_t chain_prev(const tm_book_t *b, const tm_depth_t *head)
 {
@@ -170,7 +170,7 @@ static tm_book_result_t chain_check(const tm_book_t *b, const tm_depth_t *head)
     }
 }
 
-/* ---- checksums -------------------------------------------------------------------------------- */
+/* ---- checksums ------------------------------------------------------------------------------- */
 
 static uint32_t crc_add(uint32_t crc, const char *text, size_t sz)
 {
@@ -242,7 +242,7 @@ uint32_t tm_book_checksum_now(const tm_book_t *book)
     return 0;
 }
 
-/* ---- batches ---------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 
 static void digits_see(tm_book_t *b, const tm_depth_t *head)
 {

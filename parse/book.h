@@ -3,10 +3,11 @@
    Method   a sorted array a side with the best level at its end: changes happen near the touch, so
             they move few levels, and a search begins there
    Rules    a snapshot replaces the book. Where it comes by another way than the changes (Binance),
-            changes are kept until it is there and applied then. What follows is checked by the chain its head names
-            (tm_chain_t): Binance spot "U <= id + 1, u > id"; futures "pu = id", the first one behind
-            a snapshot "U <= id <= u"; OKX "prevSeqId = id"; Bybit "u = id + 1"; and by the venue's
-            checksum where there is one. Where a check fails the book is gone until a snapshot comes
+            changes are kept until it is there and applied then. What follows is checked by the
+            chain its head names (tm_chain_t): Binance spot "U <= id + 1, u > id"; futures "pu =
+            id", the first one behind a snapshot "U <= id <= u"; OKX "prevSeqId = id"; Bybit "u =
+            id + 1"; and by the venue's checksum where there is one. Where a check fails the book
+            is gone until a snapshot comes
    Units    prices and quantities scaled by 1e8
    Memory   caller owns tm_book_footprint(cfg) bytes; allocates nothing
    Threads  one

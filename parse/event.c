@@ -66,7 +66,7 @@ static tm_reason_t store(const tm_venue_field_t *field, const tm_numeral_t *n, t
     if (field->form == TM_FORM_TIME)
         reason = tm_numeral_time_ns(n, &v);
     else if (field->form == TM_FORM_DECIMAL)
-        reason = tm_numeral_signed(n, &v);
+        reason = tm_numeral_decimal(n, &v);
     else if (n->negative)
         reason = TM_REASON_RANGE;
     else if (field->form == TM_FORM_LAST_ID)

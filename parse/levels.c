@@ -6,7 +6,7 @@ static tm_reason_t decimal(const uint8_t *text, uint32_t sz, bool json, int64_t 
 {
     tm_numeral_t n;
     tm_reason_t reason = tm_numeral_read(text, sz, TM_NUMERAL_SCALE, json, &n);
-    return reason ? reason : tm_numeral_signed(&n, out);
+    return reason ? reason : tm_numeral_decimal(&n, out);
 }
 
 /* ---- value by value -------------------------------------------------------------------------- */
@@ -116,14 +116,14 @@ static inline bool strings_follow(const uint16_t *q, uint32_t stride)
 static run_t run_find(const tm_walk_t *w)
 {
     run_t r = {.bytes = w->bytes + w->base, .at = w->at + w->at_idx};
+    uint32_t left = w->at_cnt - w->at_idx;
+    if (left < 2 || r.at[0] != w->pos - w->base + 1) return r;
     for (uint32_t i = 0; i < w->pairs_cnt && i < TM_WALK_PAIRS_MAX; i++) {
         if (w->pairs[i].base != w->base || w->pairs[i].at_idx != w->at_idx) continue;
         r.stride = 4;
         r.cnt = w->pairs[i].cnt;
         return r;
     }
-    uint32_t left = w->at_cnt - w->at_idx;
-    if (left < 2 || r.at[0] != w->pos - w->base + 1) return r;
     for (r.stride = 2; r.stride + 2 <= left && r.at[r.stride] == r.at[r.stride - 1] + 2;
          r.stride += 2)
         if (r.stride == 2 * TM_LEVELS_STRING_MAX) return r;
@@ -174,7 +174,7 @@ static tm_reason_t batch_flush(tm_levels_t *l, const run_t *r, batch_t *b, bool 
         int64_t v;
         bool count = orders && i % 3 == 2;
         tm_reason_t reason = tm_numeral_read(text, sz, count ? 0 : TM_NUMERAL_SCALE, false, &n);
-        if (!reason) reason = tm_numeral_signed(&n, &v);
+        if (!reason) reason = tm_numeral_decimal(&n, &v);
         if (!reason && count && (v < 0 || v > INT32_MAX)) reason = TM_REASON_RANGE;
         if (reason) return reason;
         values[i] = (uint64_t)v;

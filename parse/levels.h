@@ -1,9 +1,9 @@
 /* parse/levels.h - arrays of book levels to level rows.
    Flow     message.c -> [levels] -> rows
-   Method   nearly all bytes of book messages are levels, arrays of strings. The list of quotes tells
-            where each begins and ends; a run of such levels is checked by the distances of its
-            quotes and the bytes between levels, and its numbers are converted many at a time. Any
-            other form of level, and objects, are read value by value
+   Method   nearly all bytes of book messages are levels, arrays of strings. The list of quotes
+            tells where each begins and ends; a run of such levels is checked by the distances of
+            its quotes and the bytes between levels, and its numbers are converted many at a time.
+            Any other form of level, and objects, are read value by value
    Memory   none of its own
    Threads  one
    Errors   a reason and bad_off. The array has been walked before, so it is well-formed

@@ -22,8 +22,8 @@ static inline __m128i text_at(const uint8_t *bytes, uint32_t quote)
     return _mm_loadu_si128((const __m128i *)(bytes + quote + 1));
 }
 
-/* Converts four decimals of the sizes in sz4; the results are in the even words. *bad: not zero where one
-   is left. */
+/* Converts four decimals of the sizes in sz4; the results are in the even words. *bad: not zero
+   where one is left. */
 static inline __m512i decimals(__m512i text, uint32_t sz4, __m512i *bad)
 {
     const __m512i zero = _mm512_setzero_si512(), one = constant(TM_VECTOR_ONE);

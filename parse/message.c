@@ -24,7 +24,7 @@ static tm_reason_t fail_at(tm_message_t *m, tm_reason_t reason, uint32_t off)
     return reason;
 }
 
-/* ---- one event -------------------------------------------------------------------------------- */
+/* ---- one event ------------------------------------------------------------------------------- */
 
 /* An event and what stands around it. */
 typedef struct source {
@@ -169,7 +169,7 @@ static tm_reason_t event(tm_message_t *m, const tm_kind_t *kind, const tm_member
     }
 }
 
-/* ---- forms of messages ------------------------------------------------------------------------ */
+/* ---- forms of messages ----------------------------------------------------------------------- */
 
 /* Nothing but white space may follow. */
 static tm_reason_t finish(tm_walk_t *w)

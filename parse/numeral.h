@@ -18,6 +18,8 @@
 
 enum { TM_NUMERAL_CNT_MAX = 16, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
 
+#define TM_NUMERAL_DECIMAL_MAX 999999999999999999ull
+
 typedef struct tm_numeral {
     uint64_t magnitude;
     bool negative; /* false for zero */
@@ -47,6 +49,15 @@ static inline tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t
     if (numeral->magnitude > (uint64_t)INT64_MAX + numeral->negative) return TM_REASON_RANGE;
     uint64_t v = numeral->negative ? 0 - numeral->magnitude : numeral->magnitude;
     *out = (int64_t)v;
+    return TM_REASON_NONE;
+}
+
+/* The value of a decimal field, of up to 18 digits: what TM_TYPE_DECIMAL64 promises, and as many as
+   Parquet's DECIMAL takes in 64 bits. At a scale of 8 that is anything below 10^10. */
+static inline tm_reason_t tm_numeral_decimal(const tm_numeral_t *numeral, int64_t *out)
+{
+    if (numeral->magnitude > TM_NUMERAL_DECIMAL_MAX) return TM_REASON_RANGE;
+    *out = numeral->negative ? -(int64_t)numeral->magnitude : (int64_t)numeral->magnitude;
     return TM_REASON_NONE;
 }
 

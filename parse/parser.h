@@ -42,10 +42,10 @@ typedef struct tm_parser_cfg {
 int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg) TM_MUST_CHECK;
 void tm_parser_close(tm_parser_t *parser);
 
-/* Parses one message. Writes its rows, one after another, each of tm_market_lines() cache lines, and
-   returns how many lines they take: 0 for messages that carry none (kinds nobody declared a row for,
-   dead letters). One that needs more than `cap` is a dead letter; TM_PARSER_ROW_MAX is the most that
-   is used. rows must be 64-byte aligned. */
+/* Parses one message. Writes its rows, one after another, each of tm_market_lines() cache lines,
+   and returns how many lines they take: 0 for messages that carry none (kinds nobody declared a row
+   for, dead letters). One that needs more than `cap` is a dead letter; TM_PARSER_ROW_MAX is the
+   most that is used. rows must be 64-byte aligned. */
 uint32_t tm_parser_frame(tm_parser_t *parser, const tm_frame_t *frame, tm_market_row_t *rows,
                          uint32_t cap);
 

@@ -106,36 +106,55 @@ uint32_t tm_term_tail(const uint8_t *text, uint32_t sz)
     return point ? (uint32_t)(point - text) + 1 : 0;
 }
 
+/* v * 10^cnt; false where it leaves 38 digits by far. */
+static bool scale_up(tm_u128_t *v, int32_t cnt)
+{
+    const tm_u128_t most = (((tm_u128_t)1 << 127) - 1) / 10;
+    for (; cnt > 0 && *v != 0; cnt--) {
+        if (*v > most) return false;
+        *v *= 10;
+    }
+    return true;
+}
+
+/* Reads what has the form of a number but more than 64 bits of value. Zeros count only once a digit
+   that is none follows them. */
+static bool wide_read(const uint8_t *text, uint32_t sz, tm_u128_t *v)
+{
+    int32_t zeros = 0, fraction = 0, exponent = 0;
+    bool behind = false, minus;
+    uint32_t i = text[0] == '-';
+    *v = 0;
+    for (; i < sz && (text[i] | 0x20) != 'e'; i++) {
+        fraction += behind;
+        if (text[i] == '.') {
+            behind = true;
+        } else if (text[i] == '0') {
+            zeros++;
+        } else {
+            if (!scale_up(v, zeros + 1)) return false;
+            *v += (uint32_t)(text[i] - '0');
+            zeros = 0;
+        }
+    }
+    minus = i + 1 < sz && text[i + 1] == '-';
+    bool sign = minus || (i + 1 < sz && text[i + 1] == '+');
+    for (i += sign ? 2 : 1; i < sz; i++)
+        if (exponent < 9999) exponent = exponent * 10 + (text[i] - '0');
+    const tm_u128_t most = (tm_u128_t)9999999999999999999u * 10000000000000000000u +
+                           9999999999999999999u;
+    int32_t shift = TM_NUMERAL_SCALE + zeros - fraction + (minus ? -exponent : exponent);
+    return (shift >= 0 || *v == 0) && scale_up(v, shift) && *v <= most;
+}
+
 tm_reason_t tm_term_wide(const uint8_t *text, uint32_t sz, bool json, tm_i128_t *out)
 {
     tm_numeral_t n;
     tm_reason_t reason = tm_numeral_read(text, sz, TM_NUMERAL_SCALE, json, &n);
-    if (!reason) {
-        *out = n.negative ? -(tm_i128_t)n.magnitude : (tm_i128_t)n.magnitude;
-        return TM_REASON_NONE;
-    }
-    if (reason != TM_REASON_RANGE || memchr(text, 'e', sz) || memchr(text, 'E', sz)) return reason;
-    /* It has the right form, more than 64 bits of value, and no exponent. */
-    tm_u128_t v = 0;
-    const tm_u128_t most = (((tm_u128_t)1 << 127) - 1) / 10 - 1;
-    uint32_t digits = TM_NUMERAL_SCALE;
-    bool behind = false;
-    for (uint32_t i = text[0] == '-'; i < sz; i++) {
-        if (text[i] == '.') {
-            behind = true;
-        } else if (behind && digits == 0) {
-            if (text[i] != '0') return TM_REASON_RANGE;
-        } else if (v > most) {
-            return TM_REASON_RANGE;
-        } else {
-            v = v * 10 + (uint32_t)(text[i] - '0');
-            digits -= behind;
-        }
-    }
-    for (; digits > 0; digits--, v *= 10)
-        if (v > most) return TM_REASON_RANGE;
+    tm_u128_t v = n.magnitude;
+    if (reason == TM_REASON_RANGE && wide_read(text, sz, &v)) reason = TM_REASON_NONE;
     *out = text[0] == '-' ? -(tm_i128_t)v : (tm_i128_t)v;
-    return TM_REASON_NONE;
+    return reason;
 }
 
 uint32_t tm_term_fraction_digits(const uint8_t *text, uint32_t sz)

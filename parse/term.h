@@ -32,7 +32,7 @@ bool tm_term_stream_is_partial(const uint8_t *text, uint32_t sz);
 /* What stands behind the last point of a topic, "kline.5.BTCUSDT" -> "BTCUSDT": its offset. */
 uint32_t tm_term_tail(const uint8_t *text, uint32_t sz);
 
-/* A decimal scaled by 1e8 that may need 128 bits: the grammar of tm_numeral_read, exact. */
+/* A decimal of up to 38 digits scaled by 1e8: the grammar of tm_numeral_read, exact. */
 tm_reason_t tm_term_wide(const uint8_t *text, uint32_t sz, bool json, tm_i128_t *out);
 
 /* Digits behind the point of a decimal as it is written, exponents apart. */

@@ -9,8 +9,11 @@
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/recording.h"
 #include "engine/runtime/route.h"
+#include "net/exchange.h"
 #include "net/feed.h"
+#include "net/url.h"
 #include "parse/parser.h"
+#include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,11 +94,19 @@ static bool push(tm_ingest_t *in, uint32_t worker_idx, const tm_row_t *row)
     return true;
 }
 
+/* The same for rows that are one line, whatever a row of the ring takes. */
+static bool push_line(tm_ingest_t *in, uint32_t worker_idx, const tm_row_t *row)
+{
+    tm_market_row_t room[TM_MARKET_LINE_MAX] = {0};
+    memcpy(room, row, sizeof room[0]);
+    return push(in, worker_idx, &room[0].row);
+}
+
 static bool control_send(tm_ingest_t *in, uint32_t worker_idx, tm_row_kind_t kind, int64_t event_ns)
 {
-    const tm_market_row_t control[TM_MARKET_LINE_MAX] = {
-        {.row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}}};
-    return push(in, worker_idx, &control[0].row);
+    const tm_market_row_t control = {
+        .row = {.kind = (uint8_t)kind, .symbol = TM_SYMBOL_NONE, .event_ns = event_ns}};
+    return push_line(in, worker_idx, &control.row);
 }
 
 static void control_broadcast(tm_ingest_t *in, tm_row_kind_t kind, int64_t event_ns)
@@ -123,7 +134,7 @@ static void gap_send(void *ctx, const tm_gap_t *gap)
     TM_LOG_W("engine", "%s: %s %llu to %llu are missing",
              tm_symbols_name(in->cfg.symbols, gap->row.symbol, NULL), what,
              (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
-    (void)push(in, tm_route_worker(gap->row.symbol, in->worker_cnt), &gap->row);
+    (void)push_line(in, tm_route_worker(gap->row.symbol, in->worker_cnt), &gap->row);
 }
 
 /* Hands on what happened before the frames of this poll, and the ends of connections after them. */
@@ -134,7 +145,7 @@ static void feed_rows_send(tm_ingest_t *in, bool ends)
         if ((row->what == TM_FEED_DOWN) != ends) continue;
         if (in->arbiter) tm_arbiter_feed(in->arbiter, row, tm_clock_mono_ns());
         for (uint32_t w = 0; w < in->worker_cnt; w++)
-            if (!push(in, w, &row->row)) return;
+            if (!push_line(in, w, &row->row)) return;
     }
     if (ends) in->feed_row_cnt = 0;
 }
@@ -331,6 +342,20 @@ static int ingest_body(void *arg)
     return err < 0 ? tm_error_set(err, "%s", text) : 0;
 }
 
+/* Whose messages this thread will read. */
+static const tm_venue_t *venue_of(const tm_ingest_cfg_t *cfg)
+{
+    const tm_options_t *o = &cfg->topo->job->opts;
+    const char *name = o->venue;
+    const char *address = cfg->ingest_idx < o->connect_cnt
+                              ? o->connects[cfg->ingest_idx]
+                              : tm_job_find(cfg->topo->job, TM_NODE_FEED)->feed.url;
+    tm_url_t url;
+    if (!name && o->replay_cnt == 0 && tm_url_parse(&url, address) == 0)
+        name = tm_exchange_of_host(url.host)->name;
+    return name ? tm_venue_find(name) : tm_venue_binance();
+}
+
 int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
 {
     tm_ingest_t *in = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *in, TM_FALSE_SHARE));
@@ -353,6 +378,7 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
     bool books = in->schema_id == TM_SCHEMA_ID_DEPTH || in->schema_id == TM_SCHEMA_ID_LEVEL;
     const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
                                     .counters = in->thread.counters,
+                                    .venue = venue_of(cfg),
                                     .no_books = !books,
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = in};

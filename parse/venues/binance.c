@@ -2,7 +2,7 @@
    Source   binance-spot-api-docs web-socket-streams.md and developers.binance.com (futures market
             streams); both were checked against recorded feeds of 2023 and 2024
    Notes    spot bookTicker has neither "e" nor a time: it is known by its keys and its event time
-            is the receive time. A partial book has no symbol inside on spot: the stream's name tells
+            is the receive time. A partial book has no symbol inside on spot: the stream's name has
             it; on futures it looks like an update, and only the stream's name says that it is a
             whole book. Times are ms, or us where the stream was opened with timeUnit=MICROSECOND.
             Futures send T (matching) and E (publishing); T is the event's own time and wins */

@@ -56,7 +56,7 @@ static const tm_venue_field_t notice[] = {
     {"sequence_num", TM_FORM_ID, NOTICE(seq), MAY, OUTER},
 };
 
-/* ---- the Exchange feed ------------------------------------------------------------------------ */
+/* ---- the Exchange feed ----------------------------------------------------------------------- */
 
 static const tm_venue_field_t match[] = {
     {"product_id", TM_FORM_SYMBOL, HEADER(symbol), MUST},

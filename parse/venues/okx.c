@@ -1,8 +1,8 @@
 /* OKX v5, public channels.
    Source   okx.com/docs-v5 (order book, trades, public data); recordings of 2022
    Notes    `arg` tells channel and instrument. The books channels are chained by prevSeqId, which
-            is -1 in a snapshot; books5 and bbo-tbt are whole each time. The checksum was a CRC-32 of
-            the top 25 levels and is 0 since 2026. Sizes of derivatives are contracts. A client's
+            is -1 in a snapshot; books5 and bbo-tbt are whole each time. The checksum was a CRC-32
+            of the top 25 levels and is 0 since 2026. Sizes of derivatives are contracts. A client's
             "ping" is answered by the bare word "pong" */
 #include "parse/venues/fields.h"
 

@@ -9,7 +9,10 @@ const tm_venue_t *tm_venue_at(uint32_t idx)
 
 const tm_venue_t *tm_venue_find(const char *name)
 {
-    for (uint32_t i = 0; tm_venue_at(i); i++)
-        if (strcmp(tm_venue_at(i)->name, name) == 0) return tm_venue_at(i);
+    size_t sz = strcspn(name, "-");
+    for (uint32_t i = 0; tm_venue_at(i); i++) {
+        const char *own = tm_venue_at(i)->name;
+        if (strlen(own) == sz && memcmp(own, name, sz) == 0) return tm_venue_at(i);
+    }
     return NULL;
 }

@@ -6,7 +6,7 @@
    OKX      v5 public: trades, books of all depths, best bid and offer, tickers, mark price
    Coinbase Advanced Trade: trades, level 2, tickers; the Exchange feed's too
    Kraken   v2: trades, books, tickers; v1's books too
-   Add one  docs/venues.md
+   Add one  docs/rows.md
    Threads  immutable */
 #ifndef TM_PARSE_VENUES_VENUES_H
 #define TM_PARSE_VENUES_VENUES_H
@@ -19,7 +19,7 @@ const tm_venue_t *tm_venue_coinbase(void);
 const tm_venue_t *tm_venue_kraken(void);
 const tm_venue_t *tm_venue_okx(void);
 
-/* The venue of a name, "binance"; NULL where there is none. Index 0.. walks all of them, NULL ends
+/* The venue of a name, "binance"; "binance-usdm" is a part of it. NULL where there is none. Index 0.. walks all of them, NULL ends
    the list. */
 const tm_venue_t *tm_venue_find(const char *name);
 const tm_venue_t *tm_venue_at(uint32_t idx);

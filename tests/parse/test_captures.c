@@ -1,10 +1,10 @@
 /* Recorded feeds of five venues: every message gives what it should, and books built from them hold
-   what the venues say of them in other messages: best bid and offer, checksums, sequence numbers. */
+   what the venues say of them elsewhere: best bid and offer, checksums, sequence numbers. */
 #include "base/counter.h"
 #include "parse/book.h"
 #include "parse/parser.h"
 #include "parse/venues/venues.h"
-#include "tests/parse/recording.h"
+#include "tests/parse/venue_tape.h"
 #include "tests/tm_test.h"
 
 enum { BOOK_MAX = 32 };
@@ -75,19 +75,19 @@ static void feed(const tm_frame_t *frame, row_fn *on_row)
 
 static bool play(const char *name, row_fn *on_row)
 {
-    recording_t r;
+    tape_t r;
     tm_frame_t frame;
-    if (!recording_open(&r, name)) {
-        recording_close(&r);
+    if (!tape_open(&r, name)) {
+        tape_close(&r);
         fprintf(stderr, "# %s is not there: skipped\n", name);
         return false;
     }
-    while (recording_next(&r, &frame)) feed(&frame, on_row);
-    recording_close(&r);
+    while (tape_next(&r, &frame)) feed(&frame, on_row);
+    tape_close(&r);
     return true;
 }
 
-/* ---- Binance: books against best bids and offers ---------------------------------------------- */
+/* ---- Binance: books against best bids and offers --------------------------------------------- */
 
 enum { QUOTE_MAX = 1 << 17 };
 
@@ -212,7 +212,7 @@ Test(captures, binance_recordings_of_2023_are_whole)
     binance_book("usdm_btcusdt_20230405.dat.gz", (uint64_t[]){10738, 37440, 11788, 415, 0}, 0);
 }
 
-/* ---- the other venues ------------------------------------------------------------------------- */
+/* ---- the other venues ------------------------------------------------------------------------ */
 
 static void book_build(const tm_market_row_t *row)
 {

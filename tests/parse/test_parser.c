@@ -261,8 +261,9 @@ static const struct {
     const char *text, *reason; /* "" = it is fine */
 } wrongs[] = {
     {TRADE_WITH(OK_S, "1", "\"1\"", "\"1\"", OK_T, "true"), ""},
-    {TRADE_WITH(OK_S, "1", "\"92233720368.54775807\"", "\"1\"", OK_T, "true"), ""},
-    {TRADE_WITH(OK_S, "1", "\"-92233720368.54775808\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"9999999999.99999999\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"-9999999999.99999999\"", "\"1\"", OK_T, "true"), ""},
+    {TRADE_WITH(OK_S, "1", "\"10000000000\"", "\"1\"", OK_T, "true"), "bad_range"},
     {TRADE_WITH(OK_S, "1", "\"92233720368.54775808\"", "\"1\"", OK_T, "true"), "bad_range"},
     {TRADE_WITH(OK_S, "1", "\"0.000000001\"", "\"1\"", OK_T, "true"), "bad_range"},
     {TRADE_WITH(OK_S, "1", "\"1\"", "0.000000001", OK_T, "true"), "bad_range"},

@@ -80,7 +80,7 @@ Test(term, streams_name_their_symbol_and_form)
     tm_assert_eq(tm_term_tail(padded("plain"), 5), 0u);
 }
 
-Test(term, wide_decimals_are_exact_to_128_bits)
+Test(term, wide_decimals_are_exact_to_38_digits)
 {
     static const struct {
         const char *text, *want; /* scaled by 1e8; NULL: out of range */
@@ -95,6 +95,11 @@ Test(term, wide_decimals_are_exact_to_128_bits)
         {"170141183460469231731687303715.88410726", "17014118346046923173168730371588410726"},
         {"1701411834604692317316873037158841.05726", NULL},
         {"1e30", NULL},
+        {"1e29", "10000000000000000000000000000000000000"},
+        {"-12.5E+20", "-125000000000000000000000000000"},
+        {"2345678901234000e-3", "234567890123400000000"},
+        {"2345678901234567890123e-18", NULL},
+        {"0e99", "0"},
     };
     for (uint32_t i = 0; i < TM_ARRAY_CNT(wants); i++) {
         char text[64];

@@ -49,7 +49,7 @@ static void is_level(const tm_market_row_t *r, int64_t price_e8, int64_t qty_e8,
     tm_assert_eq(r->level.side, side);
 }
 
-/* ---- Binance ---------------------------------------------------------------------------------- */
+/* ---- Binance --------------------------------------------------------------------------------- */
 
 Test(venues, binance_depth_updates_give_a_head_and_levels)
 {
@@ -194,7 +194,7 @@ Test(venues, binance_says_things_about_the_connection)
     rig_close(&rig);
 }
 
-/* ---- Bybit ------------------------------------------------------------------------------------ */
+/* ---- Bybit ----------------------------------------------------------------------------------- */
 
 Test(venues, bybit_v5_trades_books_tickers_and_bars)
 {
@@ -255,14 +255,16 @@ Test(venues, bybit_v5_trades_books_tickers_and_bars)
     rig_close(&rig);
 }
 
-/* ---- OKX -------------------------------------------------------------------------------------- */
+/* ---- OKX ------------------------------------------------------------------------------------- */
 
 Test(venues, okx_v5_trades_books_and_best_prices)
 {
     rig_open_venue(&rig, tm_venue_okx());
     const tm_market_row_t *r = rows_of(
-        "{\"arg\":{\"channel\":\"trades\",\"instId\":\"BTC-USDT\"},\"data\":[{\"instId\":\"BTC-USDT\","
-        "\"tradeId\":\"130639474\",\"px\":\"42219.9\",\"sz\":\"0.12060306\",\"side\":\"buy\",\"ts\":"
+        "{\"arg\":{\"channel\":\"trades\",\"instId\":\"BTC-USDT\"},"
+        "\"data\":[{\"instId\":\"BTC-USDT\","
+        "\"tradeId\":\"130639474\",\"px\":\"42219.9\",\"sz\":\"0.12060306\",\"side\":\"buy\","
+        "\"ts\":"
         "\"1630048897897\",\"count\":\"3\"}]}",
         1);
     tm_assert_eq(r->trade.trade_id, 130639474u);
@@ -311,7 +313,7 @@ Test(venues, okx_v5_trades_books_and_best_prices)
     rig_close(&rig);
 }
 
-/* ---- Coinbase --------------------------------------------------------------------------------- */
+/* ---- Coinbase -------------------------------------------------------------------------------- */
 
 #define CB(channel, seq, events)                                                                   \
     "{\"channel\":\"" channel                                                                      \
@@ -381,13 +383,14 @@ Test(venues, coinbase_messages_that_are_missing_are_counted)
     rig_close(&rig);
 }
 
-/* ---- Kraken ----------------------------------------------------------------------------------- */
+/* ---- Kraken ---------------------------------------------------------------------------------- */
 
 Test(venues, kraken_v2_trades_books_and_tickers)
 {
     rig_open_venue(&rig, tm_venue_kraken());
     const tm_market_row_t *r = rows_of(
-        "{\"channel\":\"trade\",\"type\":\"update\",\"data\":[{\"symbol\":\"MATIC/USD\",\"side\":\"sell\","
+        "{\"channel\":\"trade\",\"type\":\"update\",\"data\":[{\"symbol\":\"MATIC/USD\","
+        "\"side\":\"sell\","
         "\"price\":0.5117,\"qty\":40.0,\"ord_type\":\"market\",\"trade_id\":4665906,\"timestamp\":"
         "\"2023-09-25T07:49:37.708706Z\"}]}",
         1);
@@ -436,7 +439,9 @@ Test(venues, each_is_found_by_its_name)
     for (uint32_t i = 0; tm_venue_at(i); i++)
         tm_assert(tm_venue_find(tm_venue_at(i)->name) == tm_venue_at(i));
     tm_assert(tm_venue_find("kraken") == tm_venue_kraken());
+    tm_assert(tm_venue_find("binance-usdm") == tm_venue_binance());
     tm_assert(tm_venue_find("nobody") == NULL);
+    tm_assert(tm_venue_find("bin") == NULL);
 }
 
 /* What is wrong with books is told, and gives no rows at all. */
@@ -444,6 +449,7 @@ Test(venues, faulty_books_are_dead_letters)
 {
     static const char *const wrongs[][2] = {
         {"[[\"1\",\"2\"],[\"3\"]]", "bad_missing"},
+        {"[[\"1\",\"2\"],[],[\"3\",\"4\"]]", "bad_missing"},
         {"[[\"1\",\"2\"],[\"3\",\"x\"]]", "bad_number"},
         {"[[\"1\",\"2\"],[\"3\",null]]", "bad_type"},
         {"[[\"1\",\"2\"],[\"3\",[]]]", "bad_type"},

@@ -66,7 +66,7 @@ def scaled(value, scale, low, high):
 
 
 def e8(value):
-    return scaled(value, 8, -(1 << 63), (1 << 63) - 1)
+    return scaled(value, 8, 1 - 10**18, 10**18 - 1)  # DECIMAL(18, 8)
 
 
 def unsigned(value):
@@ -101,7 +101,7 @@ def flag(value):
 
 
 def wide(value):
-    return scaled(value, 8, -(1 << 127) + 1, (1 << 127) - 1)
+    return scaled(value, 8, 1 - 10**38, 10**38 - 1)  # DECIMAL(38, 8)
 
 
 def signed(value):
@@ -206,7 +206,8 @@ def name_of_stream(stream):
         raise Bad("type")
     if len(stream.encode("utf-8")) > 63 + 1:
         raise Bad("symbol")
-    return "".join(chr(ord(c) - 32) if "a" <= c <= "z" else c for c in stream[:max(0, stream.find("@"))])
+    text = stream[:max(0, stream.find("@"))]
+    return "".join("?" if c < " " else chr(ord(c) - 32) if "a" <= c <= "z" else c for c in text)
 
 
 def agg_trade(recv_ns, message):
