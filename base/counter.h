@@ -13,7 +13,7 @@
 
 #include <stdatomic.h>
 
-enum { TM_COUNTER_MAX = 64, TM_COUNTER_SET_MAX = 256, TM_COUNTER_OWNER_MAX = 32 };
+enum { TM_COUNTER_MAX = 256, TM_COUNTER_SET_MAX = 256, TM_COUNTER_OWNER_MAX = 32 };
 
 typedef struct tm_counter {
     _Atomic uint64_t value;
@@ -34,6 +34,12 @@ static inline void tm_counter_add(tm_counter_t *c, uint64_t n)
 {
     uint64_t v = atomic_load_explicit(&c->value, memory_order_relaxed); /* own value */
     atomic_store_explicit(&c->value, v + n, memory_order_relaxed);      /* statistics only */
+}
+
+/* For counters that show where something stands. */
+static inline void tm_counter_put(tm_counter_t *c, uint64_t value)
+{
+    atomic_store_explicit(&c->value, value, memory_order_relaxed); /* statistics only */
 }
 
 static inline void tm_counter_max(tm_counter_t *c, uint64_t n)

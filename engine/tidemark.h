@@ -23,6 +23,7 @@
 #ifndef TIDEMARK_H
 #define TIDEMARK_H
 
+#include "tidemark_flow.h"
 #include "tidemark_harness.h"
 #include "tidemark_process.h"
 #include "tidemark_types.h"
@@ -31,11 +32,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-enum { TM_JOB_NODE_MAX = 64, TM_JOB_AGG_MAX = 32 };
-
-typedef struct tm_job tm_job_t;       /* a graph under construction; owned by tm_main */
-typedef struct tm_stream tm_stream_t; /* the output of one operator; owned by the job */
 
 /* Declares the job's graph. Returns 0, or any negative number to refuse to run. */
 typedef int tm_build_fn(tm_job_t *job);
@@ -76,12 +72,25 @@ TM_API tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec);
 
 /* ---- Event time ------------------------------------------------------------------------------ */
 
+/* The watermark that a row carries, TM_TIME_NONE for none; lower ones than before are ignored. */
+typedef int64_t tm_punctuate_fn(void *ctx, const void *row);
+
 typedef struct tm_watermark_spec {
     int64_t bound_ns; /* rows may be this much out of order; --watermark-bound overrides it */
+    tm_punctuate_fn *punctuate; /* watermarks come from rows; bound_ns is not used */
+    void *ctx;
+    int64_t idle_ns; /* a partition without rows for so long (wall clock) is left out of the minimum
+                        until the next one comes; 0 = never, but 5 s for live connections. Time in
+                        which the job held the partition back does not count */
+    const char *align_group; /* partitions of one group wait for each other; NULL = for nobody */
+    int64_t align_drift_ns; /* how far a partition's watermark may be ahead of the group's lowest */
 } tm_watermark_spec_t;
 
-/* Bounded out-of-orderness: watermark = max event time - bound - 1 ns for each input (a file, or
-   the connections of one ingest thread), combined by the minimum; it never goes back. */
+/* How event time moves behind a source: bounded out-of-orderness (watermark = max event time -
+   bound - 1 ns) or punctuated. Each partition (a file, a connection, a partition of an array or
+   generator) has a watermark of its own; the lowest of the active ones is handed on, and it never
+   goes back. Right behind a source or behind map and filter; further down each worker's part of the
+   stream counts as one partition. */
 TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec);
 
 /* ---- Keys ------------------------------------------------------------------------------------ */

@@ -16,6 +16,7 @@
 #ifndef TIDEMARK_HARNESS_H
 #define TIDEMARK_HARNESS_H
 
+#include "base/schema.h"
 #include "tidemark_window.h"
 
 #ifdef __cplusplus
@@ -23,7 +24,6 @@ extern "C" {
 #endif
 
 typedef struct tm_harness tm_harness_t;
-typedef struct tm_schema tm_schema_t;
 
 typedef struct tm_harness_spec {
     const tm_schema_t *rows;      /* what rows in look like */

@@ -23,8 +23,6 @@
 extern "C" {
 #endif
 
-typedef struct tm_stream tm_stream_t;
-
 /* ---- Which windows a row belongs to ---------------------------------------------------------- */
 
 typedef enum tm_window_kind {

@@ -24,7 +24,7 @@
             streams_silent: those that have not spoken in stream_ns; feed_missed: messages that are
             missing by the connection's own count; venue_errors: complaints while streaming
    Limits   TM_FEED_CONN_MAX addresses, TM_FEED_LINE_MAX connections (and one more each while it is
-            rotated), TM_FEED_STREAM_MAX streams; those of net/attempts.h and net/exchange.h
+            rotated), TM_FEED_STREAM_MAX streams; those of net/attempts.h and net/feed_venue.h
    Tests    tests/net/test_feed.c, test_feed_bad.c, test_feed_refused.c, test_feed_retry.c,
             test_feed_rotate.c */
 #ifndef TM_NET_FEED_H
@@ -59,7 +59,7 @@ typedef struct tm_feed_cfg {
     const char *const *urls; /* wss:// or ws://, a group each: URL or URL,URL; the path may name
                                 streams */
     uint32_t url_cnt;
-    const char *venue; /* net/exchange.h; NULL = the one whose host the address names */
+    const char *venue; /* net/feed_venue.h; NULL = the one whose host the address names */
     /* Further streams to SUBSCRIBE to on the first group, each NAME or NAME,NAME; copied. They are
        spread over as many connections as the venue's limit asks for. */
     const char *const *streams;

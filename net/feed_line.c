@@ -32,6 +32,7 @@ void tm_line_tell(tm_feed_t *f, uint32_t idx, const tm_feed_row_t *like)
                           .recv_ns = tm_clock_real_ns()};
     row->conn_idx = idx;
     row->group = (uint16_t)l->group;
+    row->entry = (uint8_t)l->entry;
     row->lane = (uint8_t)(2 * l->endpoint + (idx >= f->line_cnt));
 }
 
@@ -188,7 +189,7 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
     tm_line_t *l = tm_feed_line(f, idx);
     tm_slot_t *s = &f->slots[idx];
-    const tm_exchange_t *x = l->exchange;
+    const tm_feed_venue_t *x = l->exchange;
     s->up_ns = now_ns;
     watch_open(s, l);
     tm_line_tell(f, idx,

@@ -12,7 +12,8 @@
 typedef struct entry {
     tm_url_t endpoints[TM_FEED_ENDPOINT_MAX];
     uint32_t endpoint_cnt;
-    const tm_exchange_t *exchange;
+    const tm_feed_venue_t *exchange;
+    uint32_t idx;
 } entry_t;
 
 /* Where the next address of "URL,URL" begins, or the end. Commas may stand in addresses, too. */
@@ -44,10 +45,11 @@ static int endpoints_parse(entry_t *e, const char *text)
 
 static int exchange_find(const tm_feed_t *f, entry_t *e)
 {
-    e->exchange = f->cfg.venue ? tm_exchange_find(f->cfg.venue)
-                               : tm_exchange_of_host(e->endpoints[0].host);
+    e->exchange = f->cfg.venue ? tm_feed_venue_find(f->cfg.venue)
+                               : tm_feed_venue_of_host(e->endpoints[0].host);
     if (e->exchange) return 0;
-    return tm_error_set(TM_E_CONFIG, "venue '%s' is none of %s", f->cfg.venue, tm_exchange_names());
+    return tm_error_set(TM_E_CONFIG, "venue '%s' is none of %s", f->cfg.venue,
+                        tm_feed_venue_names());
 }
 
 /* The streams that an address names itself: "/ws/a/b", "...streams=a/b". */
@@ -71,7 +73,7 @@ static uint32_t target_stream_cnt(const char *target)
 }
 
 /* Where the streams of a part are served. */
-static const char *part_target(const tm_exchange_t *x, const char *const *streams, uint32_t cnt)
+static const char *part_target(const tm_feed_venue_t *x, const char *const *streams, uint32_t cnt)
 {
     return cnt > 0 && x->target_of ? x->target_of(streams[0]) : x->target;
 }
@@ -93,6 +95,7 @@ static int line_add(tm_feed_t *f, const entry_t *e, uint32_t endpoint, const tm_
     *l = *like;
     l->url = e->endpoints[endpoint];
     l->exchange = e->exchange;
+    l->entry = e->idx;
     l->endpoint = endpoint;
     l->main = f->line_cnt;
     l->rotate_ns = l->overlap_ns = INT64_MAX;
@@ -121,7 +124,7 @@ static int part_add(tm_feed_t *f, const entry_t *e, const char *const *streams, 
 /* How many of the first streams make a part: up to the limit, all of one path. */
 static uint32_t part_cnt(const entry_t *e, const char *const *streams, uint32_t cnt, bool first)
 {
-    const tm_exchange_t *x = e->exchange;
+    const tm_feed_venue_t *x = e->exchange;
     uint32_t max = x->stream_max;
     uint32_t own = first ? target_stream_cnt(e->endpoints[0].target) : 0;
     max = own < max ? max - own : 0;
@@ -190,6 +193,7 @@ int tm_feed_plan(tm_feed_t *f)
     int err = 0;
     for (uint32_t i = 0; i < f->cfg.url_cnt && err == 0; i++) {
         memset(e, 0, sizeof *e);
+        e->idx = i;
         err = endpoints_parse(e, f->cfg.urls[i]);
         if (err == 0) err = exchange_find(f, e);
         if (err == 0) err = entry_add(f, e, i == 0);

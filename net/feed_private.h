@@ -13,8 +13,8 @@
 
 #include "base/error.h"
 #include "net/conn.h"
-#include "net/exchange.h"
 #include "net/feed.h"
+#include "net/feed_venue.h"
 #include "net/stream_watch.h"
 
 enum { TM_FEED_SLOT_MAX = 2 * TM_FEED_LINE_MAX, TM_FEED_ROW_MAX = 1024 };
@@ -48,9 +48,10 @@ typedef struct tm_slot {
 
 typedef struct tm_line {
     tm_url_t url;
-    const tm_exchange_t *exchange;
+    const tm_feed_venue_t *exchange;
     const char *const *streams; /* a part of the feed's */
     uint32_t stream_cnt;
+    uint32_t entry; /* number of its address in the configuration */
     uint32_t group;
     uint32_t endpoint;  /* of the group: 0 = A, 1 = B */
     uint32_t main;      /* slot number of the one that counts */

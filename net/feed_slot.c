@@ -23,7 +23,7 @@ static int conn_start(tm_feed_t *f, uint32_t idx)
 {
     tm_slot_t *s = &f->slots[idx];
     const tm_line_t *l = tm_feed_line(f, idx);
-    const tm_exchange_t *x = l->exchange;
+    const tm_feed_venue_t *x = l->exchange;
     tm_conn_cfg_t cfg = {.ring = f->ring,
                          .slot = (uint16_t)idx,
                          .gen = s->gen,

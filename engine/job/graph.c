@@ -1,19 +1,10 @@
 #include "engine/job/graph.h"
 
-#include "engine/operators/window.h"
-#include "engine/operators/window_assign.h"
+#include "base/row.h"
 
-#include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-const char *tm_node_kind_name(tm_node_kind_t kind)
-{
-    static const char *const names[] = {"source_feed", "watermarks", "key_by", "window_aggregate",
-                                        "sink_parts"};
-    return names[kind];
-}
 
 void tm_job_init(tm_job_t *job, const tm_options_t *opts)
 {
@@ -22,9 +13,16 @@ void tm_job_init(tm_job_t *job, const tm_options_t *opts)
     job->broken.job = job;
 }
 
-static tm_stream_t *job_fail(tm_job_t *job, const char *fmt, ...) TM_PRINTF(2, 3);
+void tm_job_fini(tm_job_t *job)
+{
+    while (job->blocks) {
+        tm_job_block_t *next = job->blocks->next;
+        free(job->blocks);
+        job->blocks = next;
+    }
+}
 
-static tm_stream_t *job_fail(tm_job_t *job, const char *fmt, ...)
+tm_stream_t *tm_job_fail(tm_job_t *job, const char *fmt, ...)
 {
     if (job->err == 0) {
         va_list ap;
@@ -36,203 +34,212 @@ static tm_stream_t *job_fail(tm_job_t *job, const char *fmt, ...)
     return &job->broken;
 }
 
-/* A new node reading `in` (NULL for a source), or NULL where the job is already broken or full. */
-static struct tm_stream *node_add(tm_job_t *job, tm_stream_t *in, tm_node_kind_t kind,
-                                  const char *name)
+void *tm_job_alloc(tm_job_t *job, size_t sz)
 {
-    if (job->err) return NULL;
-    if (job->node_cnt == TM_JOB_NODE_MAX) {
-        job_fail(job, "%s: a job has at most %d operators", tm_node_kind_name(kind),
-                 TM_JOB_NODE_MAX);
+    tm_job_block_t *block = calloc(1, sizeof *block + sz);
+    if (!block) {
+        tm_job_fail(job, "out of memory");
         return NULL;
     }
-    if (in && in->kind == TM_NODE_PARTS) {
-        job_fail(job, "%s: a sink has no output to read", tm_node_kind_name(kind));
+    block->next = job->blocks;
+    job->blocks = block;
+    return block->bytes;
+}
+
+const char *tm_job_text(tm_job_t *job, const char *text)
+{
+    if (!text) return NULL;
+    size_t sz = strlen(text) + 1;
+    char *copy = tm_job_alloc(job, sz);
+    return copy ? memcpy(copy, text, sz) : "";
+}
+
+struct tm_stream *tm_job_add(tm_job_t *job, const tm_node_ops_t *ops, const char *name,
+                             tm_stream_t *const *ins, uint32_t in_cnt)
+{
+    if (job->err) return NULL;
+    if (!name) name = ops->kind;
+    if (job->node_cnt == TM_JOB_NODE_MAX) {
+        tm_job_fail(job, "%s %s: a job has at most %d operators", ops->kind, name, TM_JOB_NODE_MAX);
+        return NULL;
+    }
+    if (in_cnt > TM_OPERATOR_INPUT_MAX) {
+        tm_job_fail(job, "%s %s: at most %d inputs", ops->kind, name, TM_OPERATOR_INPUT_MAX);
         return NULL;
     }
     struct tm_stream *node = &job->nodes[job->node_cnt];
     memset(node, 0, sizeof *node);
-    node->job = job;
-    node->node_idx = job->node_cnt++;
-    node->kind = kind;
-    node->in_idx = in ? (int32_t)in->node_idx : -1;
-    snprintf(node->name, sizeof node->name, "%s", name);
-    if (in) node->schema = in->schema;
-    return node;
-}
-
-tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
-{
-    struct tm_stream *node = node_add(job, NULL, TM_NODE_FEED, spec->name ? spec->name : "feed");
-    if (!node) return &job->broken;
-    const tm_schema_t *schema = tm_schema_market((uint16_t)spec->rows);
-    if (!schema)
-        return job_fail(
-            job, "source_feed %s: rows must be one of TM_ROWS_*, TM_ROWS_TRADE to begin with",
-            node->name);
-    node->schema = *schema;
-    node->feed.rows = spec->rows;
-    if (spec->url && strlen(spec->url) >= sizeof node->feed.url)
-        return job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
-                        sizeof node->feed.url - 1);
-    if (spec->url) snprintf(node->feed.url, sizeof node->feed.url, "%s", spec->url);
-    return node;
-}
-
-tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec)
-{
-    tm_job_t *job = in->job;
-    bool again = tm_job_find(job, TM_NODE_WATERMARKS) != NULL;
-    struct tm_stream *node = node_add(job, in, TM_NODE_WATERMARKS, "watermarks");
-    if (!node) return &job->broken;
-    if (again)
-        return job_fail(job, "watermarks: a job makes them once; let every path start behind them");
-    node->watermarks.bound_ns = job->opts.watermark_bound_ns >= 0 ? job->opts.watermark_bound_ns
-                                                                  : spec->bound_ns;
-    if (in->kind != TM_NODE_FEED)
-        return job_fail(
-            job, "watermarks: they are made where rows enter; put them right behind the feed");
-    if (node->watermarks.bound_ns < 0)
-        return job_fail(job, "watermarks: bound_ns must not be negative");
-    return node;
-}
-
-tm_stream_t *tm_key_by(tm_stream_t *in, const char *field)
-{
-    tm_job_t *job = in->job;
-    struct tm_stream *node = node_add(job, in, TM_NODE_KEY_BY, field);
-    if (!node) return &job->broken;
-    int idx = tm_schema_find(&in->schema, field);
-    if (idx < 0) return job_fail(job, "key_by: %s rows have no field '%s'", in->schema.name, field);
-    if (in->schema.fields[idx].type != TM_TYPE_SYMBOL)
-        return job_fail(job, "key_by: field '%s' is a %s; this version keys by symbol fields only",
-                        field, tm_type_name(in->schema.fields[idx].type));
-    if (tm_job_upstream(job, in, TM_NODE_KEY_BY))
-        return job_fail(job,
-                        "key_by: the stream is keyed already; this version exchanges rows once");
-    node->key_by.field_idx = (uint16_t)idx;
-    return node;
-}
-
-/* Copies the aggregate list, whose strings the caller may free. */
-static void aggs_copy(struct tm_stream *node, const tm_agg_spec_t *aggs, size_t agg_cnt)
-{
-    for (size_t i = 0; i < agg_cnt; i++) {
-        const char *const from[3] = {aggs[i].as, aggs[i].field, aggs[i].by};
-        for (int k = 0; k < 3; k++)
-            snprintf(node->window.agg_text[i][k], TM_SCHEMA_NAME_MAX, "%s", from[k] ? from[k] : "");
-        tm_agg_spec_t *to = &node->window.aggs[i];
-        to->fn = aggs[i].fn;
-        to->as = node->window.agg_text[i][0];
-        to->field = aggs[i].field ? node->window.agg_text[i][1] : NULL;
-        to->by = aggs[i].by ? node->window.agg_text[i][2] : NULL;
-    }
-    node->window.agg_cnt = (uint32_t)agg_cnt;
-}
-
-tm_stream_t *tm_window_aggregate(tm_stream_t *keyed, const char *name,
-                                 const tm_window_spec_t *window, const tm_agg_spec_t *aggs,
-                                 size_t agg_cnt)
-{
-    tm_job_t *job = keyed->job;
-    struct tm_stream *node = node_add(job, keyed, TM_NODE_WINDOW, name);
-    if (!node) return &job->broken;
-    const struct tm_stream *key = tm_job_upstream(job, keyed, TM_NODE_KEY_BY);
-    if (!key) return job_fail(job, "window %s: put key_by before it", name);
-    if (tm_job_upstream(job, keyed, TM_NODE_WINDOW))
-        return job_fail(job, "window %s: this version has one window on a path", name);
-    if (agg_cnt == 0 || agg_cnt > TM_JOB_AGG_MAX)
-        return job_fail(job, "window %s: give 1 to %d aggregates", name, TM_JOB_AGG_MAX);
-    node->window.spec = *window;
-    aggs_copy(node, aggs, agg_cnt);
-    const tm_window_cfg_t cfg = {
-        .what = {.window = *window, .aggs = node->window.aggs, .agg_cnt = agg_cnt},
-        .in = &keyed->schema,
-        .key_fields = {key->schema.fields[key->key_by.field_idx].name},
-        .out_name = node->name,
-        .out_id = (uint16_t)(TM_SCHEMA_ID_USER + node->node_idx),
-    };
-    if (tm_window_spec_check(window) < 0 || tm_window_schema_build(&cfg, &node->schema) < 0)
-        return job_fail(job, "window %s: %s", name, tm_error_text());
-    return node;
-}
-
-void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
-{
-    static const tm_parts_spec_t none = {0};
-    tm_job_t *job = in->job;
-    if (!spec) spec = &none;
-    struct tm_stream *node = node_add(job, in, TM_NODE_PARTS, spec->name ? spec->name : "parts");
-    if (!node) return;
-    if (spec->name && (strchr(spec->name, '/') || spec->name[0] == '.' ||
-                       strlen(spec->name) >= sizeof node->parts.folder)) {
-        job_fail(job, "sink_parts: name '%s' must be one folder, not hidden, of up to %zu bytes",
-                 spec->name, sizeof node->parts.folder - 1);
-        return;
-    }
-    for (uint32_t i = 0; i < node->node_idx; i++) {
-        const struct tm_stream *other = &job->nodes[i];
-        if (other->kind != TM_NODE_PARTS ||
-            strcmp(other->parts.folder, spec->name ? spec->name : "") != 0)
-            continue;
-        job_fail(job, "sink_parts: two sinks write into the same folder; give each its own name");
-        return;
-    }
-    if (spec->bucket_field) {
-        int idx = tm_schema_find(&in->schema, spec->bucket_field);
-        if (idx < 0 || in->schema.fields[idx].type != TM_TYPE_TIME_NS) {
-            job_fail(job, "sink_parts: bucket_field '%s' is not a time field of %s rows",
-                     spec->bucket_field, in->schema.name);
-            return;
+    for (uint32_t i = 0; i < in_cnt; i++) {
+        if (ins[i]->job != job) {
+            tm_job_fail(job, "%s %s: input %u belongs to another job", ops->kind, name, i);
+            return NULL;
         }
+        if (ins[i]->ops->role == TM_ROLE_SINK) {
+            tm_job_fail(job, "%s %s: a sink has no output to read", ops->kind, name);
+            return NULL;
+        }
+        node->ins[i] = (uint16_t)ins[i]->node_idx;
     }
-    snprintf(node->parts.folder, sizeof node->parts.folder, "%s", spec->name ? spec->name : "");
-    snprintf(node->parts.bucket_field, sizeof node->parts.bucket_field, "%s",
-             spec->bucket_field ? spec->bucket_field : "");
-    snprintf(node->parts.bucket_format, sizeof node->parts.bucket_format, "%s",
-             spec->bucket_format ? spec->bucket_format : "%Y-%m-%d--%H");
-    node->parts.roll_interval_ns = job->opts.roll_interval_ns > 0 ? job->opts.roll_interval_ns
-                                                                  : spec->roll_interval_ns;
+    node->job = job;
+    node->ops = ops;
+    node->node_idx = job->node_cnt++;
+    node->in_cnt = in_cnt;
+    snprintf(node->name, sizeof node->name, "%s", name);
+    if (in_cnt > 0) node->schema = ins[0]->schema;
+    return node;
+}
+
+uint16_t tm_node_schema_id(const struct tm_stream *node, uint32_t output)
+{
+    return (uint16_t)(TM_SCHEMA_ID_USER + node->node_idx * TM_OPERATOR_OUTPUT_MAX + output);
+}
+
+/* One field of a user's struct. */
+static bool struct_field_add(const struct tm_stream *node, const tm_struct_t *type,
+                             const tm_struct_field_t *from, tm_schema_t *out)
+{
+    const char *kind = node->ops->kind;
+    tm_job_t *job = node->job;
+    if (!from->name || !from->name[0] || strlen(from->name) >= TM_SCHEMA_NAME_MAX)
+        return tm_job_fail(job, "%s %s: %s: a field needs a name of up to %d bytes", kind,
+                           node->name, type->name, TM_SCHEMA_NAME_MAX - 1),
+               false;
+    uint32_t sz = tm_type_sz(from->type);
+    if (sz == 0 || sz != from->sz)
+        return tm_job_fail(job, "%s %s: field '%s' of %s is a %s of %u bytes, its member has %u",
+                           kind, node->name, from->name, type->name, tm_type_name(from->type), sz,
+                           from->sz),
+               false;
+    if (from->off + sz > type->row_sz || from->off < offsetof(tm_row_t, symbol))
+        return tm_job_fail(job, "%s %s: field '%s' of %s lies outside of its struct", kind,
+                           node->name, from->name, type->name),
+               false;
+    if (tm_schema_find(out, from->name) >= 0)
+        return tm_job_fail(job, "%s %s: %s has two fields '%s'", kind, node->name, type->name,
+                           from->name),
+               false;
+    tm_field_t *to = &out->fields[out->field_cnt++];
+    *to = (tm_field_t){.type = from->type,
+                       .off = from->off,
+                       .scale = from->scale,
+                       .unit_ns = from->unit_ns ? from->unit_ns : 1};
+    snprintf(to->name, sizeof to->name, "%s", from->name);
+    return true;
+}
+
+bool tm_job_struct(tm_job_t *job, const struct tm_stream *node, const tm_struct_t *type,
+                   uint16_t id, tm_schema_t *out)
+{
+    const char *kind = node->ops->kind;
+    if (!type || !type->name || !type->fields)
+        return tm_job_fail(job, "%s %s: give the struct of its rows", kind, node->name), false;
+    if (type->row_sz < TM_ROW_HEADER_SZ || type->row_sz % 8 != 0 || type->row_sz > TM_ROW_SZ_MAX)
+        return tm_job_fail(job,
+                           "%s %s: struct %s has %zu bytes: a row starts with tm_row_t and is a "
+                           "multiple of 8 up to %d",
+                           kind, node->name, type->name, type->row_sz, TM_ROW_SZ_MAX),
+               false;
+    if (type->field_cnt == 0 || type->field_cnt > TM_SCHEMA_FIELD_MAX)
+        return tm_job_fail(job, "%s %s: struct %s: 1 to %d fields", kind, node->name, type->name,
+                           TM_SCHEMA_FIELD_MAX),
+               false;
+    tm_schema_init(out, type->name, id);
+    out->row_sz = (uint16_t)type->row_sz;
+    for (size_t i = 0; i < type->field_cnt; i++)
+        if (!struct_field_add(node, type, &type->fields[i], out)) return false;
+    return true;
+}
+
+bool tm_job_side_add(struct tm_stream *node, const char *name, const tm_schema_t *schema)
+{
+    const char *kind = node->ops->kind;
+    if (!node->sides) node->sides = tm_job_alloc(node->job, TM_SIDE_MAX * sizeof(tm_node_side_t));
+    if (!node->sides) return false;
+    if (node->side_cnt == TM_SIDE_MAX)
+        return tm_job_fail(node->job, "%s %s: at most %d side outputs", kind, node->name,
+                           TM_SIDE_MAX),
+               false;
+    if (!name || !name[0])
+        return tm_job_fail(node->job, "%s %s: a side output needs a name", kind, node->name), false;
+    for (uint32_t i = 0; i < node->side_cnt; i++)
+        if (strcmp(node->sides[i].name, name) == 0)
+            return tm_job_fail(node->job, "%s %s: two side outputs '%s'", kind, node->name, name),
+                   false;
+    tm_node_side_t *side = &node->sides[node->side_cnt++];
+    snprintf(side->name, sizeof side->name, "%s", name);
+    side->schema = *schema;
+    return true;
+}
+
+const char *const *tm_stream_key(const struct tm_stream *s)
+{
+    return s->ops && s->ops->role == TM_ROLE_KEY_BY ? s->key_fields : NULL;
+}
+
+bool tm_stream_keys_match(const struct tm_stream *a, const struct tm_stream *b)
+{
+    const char *const *x = tm_stream_key(a), *const *y = tm_stream_key(b);
+    if (!x || !y) return true;
+    for (uint32_t i = 0; x[i] || y[i]; i++) {
+        if (!x[i] || !y[i]) return false;
+        const tm_field_t *p = &a->schema.fields[tm_schema_find(&a->schema, x[i])];
+        const tm_field_t *q = &b->schema.fields[tm_schema_find(&b->schema, y[i])];
+        if (p->type != q->type || p->scale != q->scale) return false;
+    }
+    return true;
+}
+
+const tm_schema_t *tm_stream_schema(const tm_stream_t *s)
+{
+    return &s->schema;
+}
+
+uint16_t tm_field_off(tm_stream_t *s, const char *field, tm_type_t type)
+{
+    if (s->job->err) return 0;
+    int idx = tm_schema_find(&s->schema, field);
+    if (idx < 0) {
+        tm_job_fail(s->job, "%s %s: its rows have no field '%s'", s->ops->kind, s->name, field);
+        return 0;
+    }
+    if (s->schema.fields[idx].type != type) {
+        tm_job_fail(s->job, "%s %s: field '%s' is a %s, not a %s", s->ops->kind, s->name, field,
+                    tm_type_name(s->schema.fields[idx].type), tm_type_name(type));
+        return 0;
+    }
+    return s->schema.fields[idx].off;
 }
 
 const struct tm_stream *tm_job_upstream(const tm_job_t *job, const struct tm_stream *node,
-                                        tm_node_kind_t kind)
+                                        const tm_node_ops_t *ops)
 {
-    while (node->kind != kind) {
-        if (node->in_idx < 0) return NULL;
-        node = &job->nodes[node->in_idx];
+    while (node->ops != ops) {
+        if (node->in_cnt == 0) return NULL;
+        node = &job->nodes[node->ins[0]];
     }
     return node;
 }
 
-const struct tm_stream *tm_job_find(const tm_job_t *job, tm_node_kind_t kind)
+static bool is_read(const tm_job_t *job, uint32_t node_idx)
 {
-    for (uint32_t i = 0; i < job->node_cnt; i++)
-        if (job->nodes[i].kind == kind) return &job->nodes[i];
-    return NULL;
+    for (uint32_t k = node_idx + 1; k < job->node_cnt; k++)
+        for (uint32_t i = 0; i < job->nodes[k].in_cnt; i++)
+            if (job->nodes[k].ins[i] == node_idx) return true;
+    return false;
 }
 
 int tm_job_validate(tm_job_t *job)
 {
-    uint32_t feeds = 0, sinks = 0;
+    uint32_t sources = 0, sinks = 0;
     for (uint32_t i = 0; i < job->node_cnt && job->err == 0; i++) {
         const struct tm_stream *node = &job->nodes[i];
-        feeds += node->kind == TM_NODE_FEED;
-        sinks += node->kind == TM_NODE_PARTS;
-        bool read = node->kind == TM_NODE_PARTS;
-        for (uint32_t k = i + 1; k < job->node_cnt; k++) read |= job->nodes[k].in_idx == (int32_t)i;
-        if (!read)
-            job_fail(job, "%s %s: nothing reads its output; end the path in a sink",
-                     tm_node_kind_name(node->kind), node->name);
-        else if (node->kind == TM_NODE_WINDOW && !tm_job_upstream(job, node, TM_NODE_WATERMARKS))
-            job_fail(job, "window %s: put watermarks between the feed and it, or it never fires",
-                     node->name);
-        else if (node->kind == TM_NODE_PARTS && !tm_job_upstream(job, node, TM_NODE_KEY_BY))
-            job_fail(job, "sink_parts %s: put key_by before it; that is where rows go to workers",
-                     node->name);
+        sources += node->ops->role == TM_ROLE_SOURCE;
+        sinks += node->ops->role == TM_ROLE_SINK;
+        if (node->ops->role != TM_ROLE_SINK && !is_read(job, i))
+            tm_job_fail(job, "%s %s: nothing reads its output; end the path in a sink",
+                        node->ops->kind, node->name);
     }
-    if (job->err == 0 && feeds != 1)
-        job_fail(job, "a job has one feed in this version; this one has %u", feeds);
-    if (job->err == 0 && sinks == 0) job_fail(job, "the job has no sink");
+    if (job->err == 0 && sources == 0) tm_job_fail(job, "the job has no source");
+    if (job->err == 0 && sinks == 0) tm_job_fail(job, "the job has no sink");
     return job->err ? tm_error_set(job->err, "%s", job->err_text) : 0;
 }

@@ -1,6 +1,6 @@
 /* tm_main: the command line, the graph, the run, the summary, the exit status. */
 #include "base/log.h"
-#include "engine/job/graph.h"
+#include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/runtime.h"
 
@@ -23,8 +23,9 @@ static int job_check(tm_job_t *job, tm_build_fn *build)
     if (err < 0 && job->err == 0)
         return tm_error_set(TM_E_CONFIG, "the job's build function returned %d", err);
     TM_TRY(tm_job_validate(job));
-    const struct tm_stream *feed = tm_job_find(job, TM_NODE_FEED);
-    if (job->opts.connect_cnt == 0 && job->opts.replay_cnt == 0 && !feed->feed.url[0])
+    const struct tm_stream *feed = tm_job_next(job, &tm_feed_node, 0);
+    if (feed && job->opts.connect_cnt == 0 && job->opts.replay_cnt == 0 &&
+        !((const tm_feed_node_spec_t *)feed->spec)->url[0])
         return tm_error_set(TM_E_CONFIG,
                             "where from? give --connect URL or --replay FILE; see --help");
     return 0;
@@ -98,6 +99,7 @@ int tm_main(int argc, char **argv, tm_build_fn *build)
         tm_runtime_close(rt);
     }
     free(rt);
+    tm_job_fini(job);
     free(job);
     return status;
 }

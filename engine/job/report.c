@@ -19,7 +19,7 @@ static void latency_collect(const tm_runtime_t *rt)
 {
     tm_histogram_init(&latency);
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
-        tm_histogram_merge(&latency, tm_worker_latency(rt->workers[w]));
+        tm_histogram_merge(&latency, tm_task_latency(tm_worker_task(rt->workers[w])));
 }
 
 /* "850 ns", "12.3 us", "4.56 ms", "1.20 s". */
@@ -55,7 +55,7 @@ static int64_t watermark_min(const tm_runtime_t *rt)
 {
     int64_t min = INT64_MAX;
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++) {
-        int64_t wm = tm_worker_watermark(rt->workers[w]);
+        int64_t wm = tm_task_watermark(tm_worker_task(rt->workers[w]));
         if (wm < min) min = wm;
     }
     return min;

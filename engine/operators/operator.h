@@ -42,6 +42,15 @@ typedef struct tm_operator_env {
     tm_page_arena_t *pages;                    /* all keyed state; not owned */
     tm_counter_set_t *counters;                /* of the thread; not owned */
     uint32_t subtask_idx, subtask_cnt;         /* this instance among those of the operator */
+
+    /* For operators that make event time (engine/operators/watermark_op.h). */
+    const uint32_t *partition_idx; /* which partition of the thread the rows at hand come from */
+    uint32_t partition_cnt;
+    uint64_t partitions;                /* a bit each: those whose rows reach this operator */
+    const int64_t *blocked_ns;          /* how long the thread has waited for full rings so far */
+    void (*idle)(void *ctx, bool idle); /* all partitions are idle, or one is active again */
+    void *idle_ctx;
+    struct tm_alignment *alignment; /* of the job */
 } tm_operator_env_t;
 
 typedef struct tm_operator_ops {

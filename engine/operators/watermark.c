@@ -39,13 +39,15 @@ typedef struct input {
     int64_t wm_ns;
     bool active;
     bool aligned; /* takes part in the minimum */
+    bool ended;
 } input_t;
 
 struct tm_valve {
     int64_t out_ns;
     bool out_active;
     uint32_t input_cnt;
-    uint32_t active_cnt;
+    uint32_t active_cnt; /* not ended */
+    uint32_t open_cnt;   /* not ended */
     input_t inputs[];
 };
 
@@ -66,7 +68,8 @@ tm_valve_t *tm_valve_init(void *mem, uint32_t input_cnt)
     *valve = (tm_valve_t){.out_ns = TM_TIME_NONE,
                           .out_active = true,
                           .input_cnt = input_cnt,
-                          .active_cnt = input_cnt};
+                          .active_cnt = input_cnt,
+                          .open_cnt = input_cnt};
     for (uint32_t i = 0; i < input_cnt; i++)
         valve->inputs[i] = (input_t){.wm_ns = TM_TIME_NONE, .active = true, .aligned = true};
     return valve;
@@ -105,9 +108,30 @@ static input_t *input_at(tm_valve_t *valve, uint32_t input_idx)
     return &valve->inputs[input_idx];
 }
 
+/* Nothing comes from the input any more: the others decide. Its last promise stays a true one, but
+   with INT64_MAX it must not take part: the others may be idle, and idle is not ended. */
+static uint32_t input_end(tm_valve_t *valve, input_t *in)
+{
+    in->ended = true;
+    if (--valve->open_cnt == 0) {
+        valve->out_ns = INT64_MAX;
+        uint32_t what = TM_VALVE_WATERMARK | (valve->out_active ? 0u : TM_VALVE_ACTIVE);
+        valve->out_active = true;
+        return what;
+    }
+    bool was_active = in->active;
+    in->active = in->aligned = false;
+    if (!was_active) return 0;
+    if (--valve->active_cnt > 0) return raise_to_min(valve);
+    valve->out_active = false;
+    return raise_to_max(valve) | TM_VALVE_IDLE;
+}
+
 uint32_t tm_valve_watermark(tm_valve_t *valve, uint32_t input_idx, int64_t wm_ns)
 {
     input_t *in = input_at(valve, input_idx);
+    if (in->ended) return 0;
+    if (wm_ns == INT64_MAX) return input_end(valve, in);
     if (!in->active || wm_ns <= in->wm_ns) return 0;
     in->wm_ns = wm_ns;
     if (!in->aligned && wm_ns >= valve->out_ns) in->aligned = true;
@@ -129,7 +153,7 @@ uint32_t tm_valve_idle(tm_valve_t *valve, uint32_t input_idx)
 uint32_t tm_valve_active(tm_valve_t *valve, uint32_t input_idx)
 {
     input_t *in = input_at(valve, input_idx);
-    if (in->active) return 0;
+    if (in->active || in->ended) return 0;
     in->active = true;
     in->aligned = in->wm_ns >= valve->out_ns;
     valve->active_cnt++;
@@ -152,4 +176,14 @@ uint32_t tm_valve_holder(const tm_valve_t *valve)
             holder = i;
     }
     return holder;
+}
+
+int64_t tm_valve_input(const tm_valve_t *valve, uint32_t input_idx)
+{
+    return valve->inputs[input_idx].wm_ns;
+}
+
+bool tm_valve_is_active(const tm_valve_t *valve, uint32_t input_idx)
+{
+    return valve->inputs[input_idx].active && !valve->inputs[input_idx].ended;
 }

@@ -54,7 +54,8 @@ enum {
 size_t tm_valve_footprint(uint32_t input_cnt);
 tm_valve_t *tm_valve_init(void *mem, uint32_t input_cnt);
 
-/* Each returns TM_VALVE_* bits; 0 = nothing to hand on. */
+/* Each returns TM_VALVE_* bits; 0 = nothing to hand on. The watermark INT64_MAX ends an input: it
+   no longer counts, and when all have ended the output is INT64_MAX. */
 uint32_t tm_valve_watermark(tm_valve_t *valve, uint32_t input_idx, int64_t wm_ns);
 uint32_t tm_valve_idle(tm_valve_t *valve, uint32_t input_idx);
 uint32_t tm_valve_active(tm_valve_t *valve, uint32_t input_idx);
@@ -65,5 +66,9 @@ int64_t tm_valve_now(const tm_valve_t *valve);
 /* The input that holds the output back: the active one with the lowest watermark (the first of
    several); UINT32_MAX where none is active. For metrics. */
 uint32_t tm_valve_holder(const tm_valve_t *valve);
+
+/* The last watermark of an input, and whether it takes part: active and not ended. */
+int64_t tm_valve_input(const tm_valve_t *valve, uint32_t input_idx);
+bool tm_valve_is_active(const tm_valve_t *valve, uint32_t input_idx);
 
 #endif

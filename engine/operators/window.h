@@ -10,9 +10,9 @@
             sessions, global and count windows, triggers, evictors, functions of the user and the
             clock's windows take one record a key and window (window_general.c). window_plan.c
             tells which
-   Output   the key's fields, window_start, window_end, then the aggregates in the order given. event_ns of the
-            row is end - 1; symbol is the key where the key is a symbol; recv_ns that of the last
-            row seen
+   Output   the key's fields, window_start, window_end, then the aggregates in the order given.
+            event_ns of the row is end - 1; symbol is the key where the key is a symbol; recv_ns
+            that of the last row seen
    Units    *_ns: event time; the arithmetic holds for any unit
    Memory   tm_window_footprint bytes and pages of the arena. Slices: an entry (8 + accumulators,
             rounded up) and about 13 bytes of index a (key, slice). General: 30 bytes a key, 88 and
@@ -20,8 +20,8 @@
    Threads  the worker's
    Errors   footprint: 0 with a text that names the parameter. Rows that find no page are counted
             (window_full) and dropped; a result whose sum overflowed is counted and not put out
-   Counters window_rows, window_late, window_no_time, window_time_range, window_gap, window_bad_gap, window_full,
-            window_fired (results), window_refired (results of late rows), agg_overflow
+   Counters window_rows, window_late, window_no_time, window_time_range, window_gap,
+            window_bad_gap, window_full, window_fired (results), window_refired (results of late rows), agg_overflow
    Limits   TM_WINDOW_SLICE_MAX slices open.  Tests tests/engine/test_window*.c */
 #ifndef TM_ENGINE_WINDOW_H
 #define TM_ENGINE_WINDOW_H

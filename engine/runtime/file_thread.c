@@ -1,31 +1,52 @@
 #include "engine/runtime/file_thread.h"
 
 #include "base/clock.h"
+#include "engine/job/nodes.h"
+#include "engine/runtime/callback_sink.h"
 #include "engine/runtime/idle.h"
 #include "state/part_sink.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { TICK_NS = 100 * TM_NS_PER_MS, BURST_MAX = 4096 };
+
+/* The lowest watermark of a sink's subtasks, for those who asked for it. */
+static void watermark_take(tm_file_thread_t *f, const tm_sink_port_t *port, int64_t wm_ns)
+{
+    tm_valve_t *valve = f->valves[port->sink_idx];
+    if (!valve || !(tm_valve_watermark(valve, port->worker_idx, wm_ns) & TM_VALVE_WATERMARK))
+        return;
+    const tm_callback_node_spec_t *spec = f->topo->sinks[port->sink_idx]->spec;
+    spec->callback.watermark(spec->callback.ctx, tm_valve_now(valve));
+}
 
 /* Moves one run of rows from a ring into its sink. Returns rows taken, or a negative code. */
 static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
 {
     const void *rows;
-    uint32_t cnt = tm_ring_peek(port->ring, &rows, BURST_MAX);
-    if (cnt == 0) return 0;
+    uint32_t cnt = tm_ring_peek(port->ring, &rows, BURST_MAX), done = 0;
     uint32_t stride = tm_ring_stride(port->ring);
-    const tm_row_t *last = (const tm_row_t *)((const uint8_t *)rows + (size_t)(cnt - 1) * stride);
-    /* The only control row a worker sends here is the end, and nothing follows it. */
-    bool end = last->kind == TM_ROW_END;
-    uint32_t data_cnt = cnt - end;
-    if (data_cnt > 0) {
-        TM_TRY(port->sink->ops->write(port->sink, rows, data_cnt));
-        tm_counter_add(f->rows_out, data_cnt);
+    const uint8_t *base = rows;
+    while (done < cnt) {
+        uint32_t end = done;
+        while (end < cnt && !tm_row_is_control((const tm_row_t *)(base + (size_t)end * stride)))
+            end++;
+        if (end > done) {
+            TM_TRY(port->sink->ops->write(port->sink, base + (size_t)done * stride, end - done));
+            tm_counter_add(f->rows_out, end - done);
+        }
+        if (end < cnt) {
+            const tm_row_t *control = (const tm_row_t *)(base + (size_t)end++ * stride);
+            port->ended |= control->kind == TM_ROW_END;
+            watermark_take(f, port,
+                           control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
+        }
+        done = end;
     }
-    tm_ring_release(port->ring, cnt);
-    port->ended = end;
+    if (cnt > 0) tm_ring_release(port->ring, cnt);
     return cnt;
 }
 
@@ -105,31 +126,54 @@ static int file_body(void *arg)
     }
 }
 
+static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm_stream *node,
+                      const tm_symbols_t *symbols)
+{
+    const tm_parts_node_spec_t *parts = node->spec;
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, parts->folder[0] ? "/" : "",
+             parts->folder);
+    const tm_part_sink_cfg_t cfg = {
+        .dir = dir,
+        .subtask_idx = port->worker_idx,
+        .schema = &port->schema,
+        .symbols = symbols,
+        .bucket_field = parts->bucket_field[0] ? parts->bucket_field : NULL,
+        .bucket_format = parts->bucket_format,
+        .compression = TM_COMPRESS_ZSTD,
+        .roll_interval_ns = parts->roll_interval_ns,
+        .counters = f->thread.counters,
+    };
+    return tm_part_sink_open(&port->sink, &cfg);
+}
+
 static int port_open(tm_file_thread_t *f, uint32_t sink_idx, uint32_t worker_idx, tm_ring_t *ring,
                      const tm_symbols_t *symbols)
 {
     const struct tm_stream *node = f->topo->sinks[sink_idx];
     tm_sink_port_t *port = &f->ports[f->port_cnt];
-    char dir[4096];
-    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir,
-             node->parts.folder[0] ? "/" : "", node->parts.folder);
+    *port = (tm_sink_port_t){.ring = ring, .sink_idx = sink_idx, .worker_idx = worker_idx};
     /* Rows lie in the ring a stride apart; to the sink that is their size. */
     port->schema = node->schema;
     port->schema.row_sz = (uint16_t)f->topo->sink_strides[sink_idx];
-    const tm_part_sink_cfg_t cfg = {
-        .dir = dir,
-        .subtask_idx = worker_idx,
-        .schema = &port->schema,
-        .symbols = symbols,
-        .bucket_field = node->parts.bucket_field[0] ? node->parts.bucket_field : NULL,
-        .bucket_format = node->parts.bucket_format,
-        .compression = TM_COMPRESS_ZSTD,
-        .roll_interval_ns = node->parts.roll_interval_ns,
-        .counters = f->thread.counters,
-    };
-    TM_TRY(tm_part_sink_open(&port->sink, &cfg));
-    port->ring = ring;
+    if (node->ops == &tm_parts_node)
+        TM_TRY(parts_open(f, port, node, symbols));
+    else
+        TM_TRY(tm_callback_sink_open(&port->sink, node, worker_idx, &port->schema, symbols));
     f->port_cnt++;
+    return 0;
+}
+
+static int valve_open(tm_file_thread_t *f, uint32_t sink_idx)
+{
+    const struct tm_stream *node = f->topo->sinks[sink_idx];
+    if (node->ops != &tm_callback_node) return 0;
+    const tm_callback_node_spec_t *spec = node->spec;
+    if (!spec->callback.watermark) return 0;
+    size_t sz = tm_valve_footprint(f->topo->worker_cnt);
+    void *mem = aligned_alloc(TM_CACHE_LINE, sz);
+    if (!mem) return tm_error_set(-ENOMEM, "sink %s: out of memory", node->name);
+    f->valves[sink_idx] = tm_valve_init(mem, f->topo->worker_cnt);
     return 0;
 }
 
@@ -142,6 +186,7 @@ int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_
     f->idle.kind = topo->file.idle;
     TM_TRY(tm_thread_init(&f->thread, &topo->file, file_body, f));
     f->rows_out = tm_counter_get(f->thread.counters, "rows_out");
+    for (uint32_t s = 0; s < topo->sink_cnt; s++) TM_TRY(valve_open(f, s));
     for (uint32_t s = 0; s < topo->sink_cnt; s++)
         for (uint32_t w = 0; w < topo->worker_cnt; w++)
             TM_TRY(port_open(f, s, w, rings[s * topo->worker_cnt + w], symbols));
@@ -158,5 +203,6 @@ void tm_file_thread_fini(tm_file_thread_t *f)
     (void)journals_close(f); /* only after a failure that was reported already */
     for (uint32_t i = 0; i < f->port_cnt; i++) f->ports[i].sink->ops->close(f->ports[i].sink);
     f->port_cnt = 0;
+    for (uint32_t s = 0; s < TM_TOPOLOGY_SINK_MAX; s++) free(f->valves[s]);
     tm_thread_fini(&f->thread);
 }

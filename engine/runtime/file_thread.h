@@ -10,6 +10,7 @@
 #define TM_ENGINE_FILE_THREAD_H
 
 #include "base/symbol.h"
+#include "engine/operators/watermark.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
@@ -21,6 +22,7 @@ typedef struct tm_sink_port {
     tm_ring_t *ring;    /* not owned */
     tm_sink_t *sink;    /* owned */
     tm_schema_t schema; /* of the rows as they lie in the ring */
+    uint32_t sink_idx, worker_idx;
     bool ended;
 } tm_sink_port_t;
 
@@ -30,6 +32,7 @@ typedef struct tm_file_thread {
     const _Atomic bool *abort;
     tm_sink_port_t ports[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];
     uint32_t port_cnt;
+    tm_valve_t *valves[TM_TOPOLOGY_SINK_MAX]; /* of sinks that want watermarks, over the workers */
     tm_journal_writer_t *journals[2 * TM_TOPOLOGY_INGEST_MAX]; /* owned */
     uint32_t journal_cnt;
     tm_counter_t *rows_out;

@@ -12,7 +12,7 @@
 
 #include "base/types.h"
 
-enum { TM_ID_HOLE_MAX = 256 };
+enum { TM_ID_HOLE_MAX = 128 };
 
 typedef struct tm_id_hole {
     uint64_t from, to; /* both are missing, and all between */

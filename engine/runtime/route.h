@@ -21,14 +21,15 @@ static inline uint32_t tm_route_hash(uint32_t key)
     return key ^ (key >> 16);
 }
 
-static inline uint32_t tm_route_key_group(uint32_t key)
+static inline uint32_t tm_route_key_group(uint32_t hash)
 {
-    return tm_route_hash(key) % TM_KEY_GROUP_CNT;
+    return hash % TM_KEY_GROUP_CNT;
 }
 
-static inline uint32_t tm_route_worker(uint32_t key, uint32_t worker_cnt)
+/* The worker of a key, by its hash (tm_key_hash). */
+static inline uint32_t tm_route_owner(uint32_t hash, uint32_t worker_cnt)
 {
-    return tm_route_key_group(key) * worker_cnt / TM_KEY_GROUP_CNT;
+    return tm_route_key_group(hash) * worker_cnt / TM_KEY_GROUP_CNT;
 }
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/dead_journal.h"
 
@@ -52,11 +53,18 @@ static int ring_carve(tm_runtime_t *rt, tm_ring_t **out, uint32_t stride)
     return *out ? 0 : tm_error_set(-EINVAL, "ring of %u rows of %u bytes", cfg.depth, stride);
 }
 
-static size_t rings_footprint(const tm_topology_t *t)
+static size_t rings_footprint(const tm_topology_t *t, uint32_t *exchange_rings)
 {
-    tm_ring_cfg_t cfg = {.depth = t->ring_depth, .stride = t->row_stride};
-    size_t sz = (size_t)t->ingest_cnt * t->worker_cnt *
-                tm_align_up(tm_ring_footprint(&cfg), TM_FALSE_SHARE);
+    tm_ring_cfg_t cfg = {.depth = t->ring_depth};
+    size_t sz = TM_FALSE_SHARE; /* a graph without rings is none, but the arena wants a byte */
+    *exchange_rings = 0;
+    for (uint32_t i = 0; i < t->plan.exchange_cnt; i++) {
+        const tm_exchange_t *x = &t->plan.exchanges[i];
+        uint32_t cnt = tm_topology_producers(t, x) * t->worker_cnt;
+        cfg.stride = x->stride;
+        sz += cnt * tm_align_up(tm_ring_footprint(&cfg), TM_FALSE_SHARE);
+        *exchange_rings += cnt;
+    }
     for (uint32_t s = 0; s < t->sink_cnt; s++) {
         cfg.stride = t->sink_strides[s];
         sz += (size_t)t->worker_cnt * tm_align_up(tm_ring_footprint(&cfg), TM_FALSE_SHARE);
@@ -67,36 +75,49 @@ static size_t rings_footprint(const tm_topology_t *t)
 static int rings_open(tm_runtime_t *rt)
 {
     const tm_topology_t *t = &rt->topo;
-    TM_TRY(tm_arena_open(&rt->ring_arena, rings_footprint(t)));
-    for (uint32_t i = 0; i < t->ingest_cnt * t->worker_cnt; i++)
-        TM_TRY(ring_carve(rt, &rt->row_rings[i], t->row_stride));
+    uint32_t cnt, done = 0;
+    TM_TRY(tm_arena_open(&rt->ring_arena, rings_footprint(t, &cnt)));
+    rt->rings = calloc(cnt + 1, sizeof(tm_ring_t *));
+    if (!rt->rings) return tm_error_set(-ENOMEM, "rings: out of memory");
+    for (uint32_t i = 0; i < t->plan.exchange_cnt; i++) {
+        const tm_exchange_t *x = &t->plan.exchanges[i];
+        rt->x_rings[i] = &rt->rings[done];
+        for (uint32_t r = 0; r < tm_topology_producers(t, x) * t->worker_cnt; r++)
+            TM_TRY(ring_carve(rt, &rt->rings[done++], x->stride));
+    }
     for (uint32_t s = 0; s < t->sink_cnt; s++)
         for (uint32_t w = 0; w < t->worker_cnt; w++)
             TM_TRY(ring_carve(rt, &rt->out_rings[s * t->worker_cnt + w], t->sink_strides[s]));
+    rt->alignment = aligned_alloc(TM_FALSE_SHARE, sizeof *rt->alignment);
+    if (!rt->alignment) return tm_error_set(-ENOMEM, "alignment: out of memory");
+    memset(rt->alignment, 0, sizeof *rt->alignment);
     return 0;
 }
 
 static int threads_open(tm_runtime_t *rt)
 {
     const tm_topology_t *t = &rt->topo;
+    tm_ring_t *const *const *x_rings = (tm_ring_t *const *const *)rt->x_rings;
     rt->file = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *rt->file, TM_FALSE_SHARE));
     if (!rt->file) return tm_error_set(-ENOMEM, "file thread: out of memory");
     TM_TRY(tm_file_thread_init(rt->file, t, rt->out_rings, rt->symbols, &rt->abort));
     for (uint32_t w = 0; w < t->worker_cnt; w++) {
         const tm_worker_cfg_t cfg = {.topo = t,
                                      .worker_idx = w,
-                                     .row_rings = rt->row_rings,
+                                     .x_rings = x_rings,
                                      .out_rings = rt->out_rings,
-                                     .abort = &rt->abort};
+                                     .abort = &rt->abort,
+                                     .alignment = rt->alignment};
         TM_TRY(tm_worker_open(&rt->workers[w], &cfg));
     }
     for (uint32_t i = 0; i < t->ingest_cnt; i++) {
         const tm_ingest_cfg_t cfg = {.topo = t,
                                      .ingest_idx = i,
-                                     .rings = &rt->row_rings[(size_t)i * t->worker_cnt],
+                                     .x_rings = x_rings,
                                      .symbols = rt->symbols,
                                      .stop = &rt->stop,
-                                     .abort = &rt->abort};
+                                     .abort = &rt->abort,
+                                     .alignment = rt->alignment};
         TM_TRY(tm_ingest_open(&rt->ingests[i], &cfg));
     }
     return 0;
@@ -120,11 +141,14 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
 static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
 {
     const tm_options_t *o = &rt->job->opts;
+    const struct tm_stream *feed = tm_job_next(rt->job, &tm_feed_node, 0);
+    if (!feed && (o->journal_dir || o->dead_letter_dir))
+        return tm_error_set(TM_E_CONFIG, "--journal records frames, and the job has no feed");
     tm_ingest_t *ingest = rt->ingests[ingest_idx];
     char path[PATH_MAX];
     tm_journal_writer_cfg_t cfg = {
         .dir = path,
-        .label = tm_job_find(rt->job, TM_NODE_FEED)->name,
+        .label = feed ? feed->name : "",
         .receive_counters = tm_ingest_thread(ingest)->counters,
         .file_counters = rt->file->thread.counters,
     };
@@ -172,6 +196,8 @@ void tm_runtime_close(tm_runtime_t *rt)
     if (rt->file) tm_file_thread_fini(rt->file);
     free(rt->file);
     tm_arena_close(&rt->ring_arena);
+    free(rt->rings);
+    free(rt->alignment);
     tm_symbols_close(rt->symbols);
 }
 

@@ -23,8 +23,10 @@ typedef struct tm_runtime {
     tm_topology_t topo;
     tm_symbols_t *symbols;
     tm_arena_t ring_arena; /* all rings; read and written from several threads */
-    tm_ring_t *row_rings[TM_TOPOLOGY_INGEST_MAX * TM_TOPOLOGY_WORKER_MAX]; /* [ingest][worker] */
-    tm_ring_t *out_rings[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX];   /* [sink][worker] */
+    tm_ring_t **x_rings[TM_PLAN_EXCHANGE_MAX]; /* [exchange][producer * workers + worker] */
+    tm_ring_t **rings;                         /* what x_rings points into */
+    tm_ring_t *out_rings[TM_TOPOLOGY_SINK_MAX * TM_TOPOLOGY_WORKER_MAX]; /* [sink][worker] */
+    tm_alignment_t *alignment;
     tm_ingest_t *ingests[TM_TOPOLOGY_INGEST_MAX];
     tm_worker_t *workers[TM_TOPOLOGY_WORKER_MAX];
     tm_file_thread_t *file;

@@ -8,7 +8,7 @@
 #ifndef TM_ENGINE_TOPOLOGY_H
 #define TM_ENGINE_TOPOLOGY_H
 
-#include "engine/job/graph.h"
+#include "engine/job/plan.h"
 
 #include <stdio.h>
 
@@ -29,11 +29,21 @@ typedef struct tm_topology {
     tm_thread_plan_t file;
     uint32_t ingest_cnt, worker_cnt;
     uint32_t ring_depth; /* rows, of every ring */
-    uint32_t row_stride; /* bytes a row takes in an ingest x worker ring */
+    tm_plan_t plan;
     const struct tm_stream *sinks[TM_TOPOLOGY_SINK_MAX];
     uint32_t sink_strides[TM_TOPOLOGY_SINK_MAX]; /* bytes a row takes in a worker x sink ring */
     uint32_t sink_cnt;
 } tm_topology_t;
+
+/* Threads that put rows into an exchange; each has a ring to every worker. */
+uint32_t tm_topology_producers(const tm_topology_t *topo, const tm_exchange_t *x);
+
+/* Which sink a node is; UINT32_MAX where it is none. */
+uint32_t tm_topology_sink(const tm_topology_t *topo, uint32_t node_idx);
+
+/* Inputs of the job: the feeds' addresses or files, then the partitions of other sources, in the
+   order of the graph. Input i belongs to ingest thread i modulo their number. */
+uint32_t tm_topology_inputs(const tm_job_t *job);
 
 int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job) TM_MUST_CHECK;
 

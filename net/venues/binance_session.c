@@ -1,7 +1,7 @@
 #include "net/venues/binance_session.h"
 
 #include "base/error.h"
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>
@@ -124,7 +124,7 @@ static const char *usdm_target(const char *stream)
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .stream_of = stream_of};
 
-const tm_exchange_t tm_exchange_binance = {
+const tm_feed_venue_t tm_feed_venue_binance = {
     .name = "binance",
     .host = {"binance.com", "binance.vision", "binance.us"},
     .target = "/stream",
@@ -139,7 +139,7 @@ const tm_exchange_t tm_exchange_binance = {
     .quote_rule = TM_ID_SPARSE,
 };
 
-const tm_exchange_t tm_exchange_binance_usdm = {
+const tm_feed_venue_t tm_feed_venue_binance_usdm = {
     .name = "binance-usdm",
     .host = {"fstream.binance.com"},
     .target = "/public/stream",
@@ -155,7 +155,7 @@ const tm_exchange_t tm_exchange_binance_usdm = {
     .quote_rule = TM_ID_SPARSE,
 };
 
-const tm_exchange_t tm_exchange_binance_coinm = {
+const tm_feed_venue_t tm_feed_venue_binance_coinm = {
     .name = "binance-coinm",
     .host = {"dstream.binance.com"},
     .target = "/stream",

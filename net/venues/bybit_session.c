@@ -4,7 +4,7 @@
             ten args a request on spot; 500 connections in five minutes; {"op":"ping"} every 20 s,
             or the venue ends the connection. Books: u goes up by one from message to message, 1
             is a snapshot after a restart of the service. Trade ids are UUIDs, which no row keeps */
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>
@@ -70,7 +70,7 @@ static size_t stream_of(const char *text, size_t sz, char name[TM_SESSION_STREAM
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .beat = beat, .stream_of = stream_of};
 
-const tm_exchange_t tm_exchange_bybit = {
+const tm_feed_venue_t tm_feed_venue_bybit = {
     .name = "bybit",
     .host = {"bybit.com", "bytick.com"},
     .target = "/v5/public/spot",

@@ -4,7 +4,7 @@
             channel but heartbeats closes after 60 to 90 s without news, so heartbeats are always
             subscribed to; eight messages a second and address. sequence_num counts all messages of
             a connection, whatever their channel, from 0: that is what continuity is judged by */
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>
@@ -105,7 +105,7 @@ static size_t stream_of(const char *text, size_t sz, char name[TM_SESSION_STREAM
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .stream_of = stream_of};
 
-const tm_exchange_t tm_exchange_coinbase = {
+const tm_feed_venue_t tm_feed_venue_coinbase = {
     .name = "coinbase",
     .host = {"advanced-trade-ws.coinbase.com"},
     .target = "/",

@@ -5,7 +5,7 @@
             symbol; {"method":"ping"} is answered with a pong; heartbeats come every second while
             nothing else does. Books carry a CRC32 of their ten best levels instead of a count,
             which whoever keeps the book has to check; trades have contiguous ids */
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>
@@ -97,7 +97,7 @@ static size_t stream_of(const char *text, size_t sz, char name[TM_SESSION_STREAM
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .beat = beat, .stream_of = stream_of};
 
-const tm_exchange_t tm_exchange_kraken = {
+const tm_feed_venue_t tm_feed_venue_kraken = {
     .name = "kraken",
     .host = {"ws.kraken.com"},
     .target = "/v2",

@@ -4,7 +4,7 @@
             and connection, args up to 64 KB; silence of 30 s ends a connection, the text "ping" is
             answered with "pong"; notice 64008 comes a minute before the venue ends a connection.
             Books: prevSeqId is the seqId of the message before */
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>
@@ -80,7 +80,7 @@ static size_t stream_of(const char *text, size_t sz, char name[TM_SESSION_STREAM
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .beat = beat, .stream_of = stream_of};
 
-const tm_exchange_t tm_exchange_okx = {
+const tm_feed_venue_t tm_feed_venue_okx = {
     .name = "okx",
     .host = {"okx.com"},
     .target = "/ws/v5/public",

@@ -227,7 +227,7 @@ def the_job_in_the_readme_compiles(folder):
     expect_equal(len(jobs), 1, "jobs in README.md")
     source.write_text(jobs[0])
     done = run("cc", "-std=gnu17", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
-               "-I", ROOT / "engine", source)
+               "-I", ROOT / "engine", "-I", ROOT, source)
     expect_equal(done.code, 0, done.stderr)
 
 

@@ -1,7 +1,7 @@
 /* What each venue is told and how its answers are read, against messages as their documentation
    shows them. */
 #include "base/error.h"
-#include "net/exchange.h"
+#include "net/feed_venue.h"
 #include "net/stream_watch.h"
 #include "tests/tm_test.h"
 
@@ -19,7 +19,7 @@ typedef struct step {
 } step_t;
 
 typedef struct talk {
-    const tm_exchange_t *exchange;
+    const tm_feed_venue_t *exchange;
     const char *streams[NAMES_MAX];
     uint32_t stream_cnt;
     step_t steps[STEP_MAX];
@@ -62,7 +62,7 @@ static void talk_run(const talk_t *t)
     }
 
 static const talk_t binance = {
-    &tm_exchange_binance,
+    &tm_feed_venue_binance,
     {"btcusdt@trade", "btcusdt@depth"},
     2,
     {
@@ -83,7 +83,7 @@ static const talk_t binance = {
 };
 
 static const talk_t bybit = {
-    &tm_exchange_bybit,
+    &tm_feed_venue_bybit,
     {"publicTrade.BTCUSDT", "orderbook.50.BTCUSDT"},
     2,
     {
@@ -104,7 +104,7 @@ static const talk_t bybit = {
 };
 
 static const talk_t okx = {
-    &tm_exchange_okx,
+    &tm_feed_venue_okx,
     {"trades:BTC-USDT", "books:ETH-USDT"},
     2,
     {
@@ -129,7 +129,7 @@ static const talk_t okx = {
 };
 
 static const talk_t coinbase = {
-    &tm_exchange_coinbase,
+    &tm_feed_venue_coinbase,
     {"market_trades:BTC-USD", "market_trades:ETH-USD", "level2:BTC-USD"},
     3,
     {
@@ -153,7 +153,7 @@ static const talk_t coinbase = {
 };
 
 static const talk_t kraken = {
-    &tm_exchange_kraken,
+    &tm_feed_venue_kraken,
     {"trade:BTC/USD", "trade:ETH/USD", "book.25:BTC/USD"},
     3,
     {
@@ -184,19 +184,19 @@ Test(sessions, every_venue_is_asked_and_understood_as_its_documentation_says)
 Test(sessions, a_refused_subscription_is_an_error_in_the_venues_own_words)
 {
     static const struct {
-        const tm_exchange_t *exchange;
+        const tm_feed_venue_t *exchange;
         const char *stream, *text, *word;
     } cases[] = {
-        {&tm_exchange_binance, "a", "{\"code\":2,\"msg\":\"flat\",\"id\":1}", "request 1"},
-        {&tm_exchange_binance, "a", "{\"error\":{\"code\":2,\"msg\":\"nested\"},\"id\":1}",
+        {&tm_feed_venue_binance, "a", "{\"code\":2,\"msg\":\"flat\",\"id\":1}", "request 1"},
+        {&tm_feed_venue_binance, "a", "{\"error\":{\"code\":2,\"msg\":\"nested\"},\"id\":1}",
          "nested"},
-        {&tm_exchange_bybit, "a",
+        {&tm_feed_venue_bybit, "a",
          "{\"success\":false,\"ret_msg\":\"no topic\",\"op\":\"subscribe\"}", "no topic"},
-        {&tm_exchange_okx, "a:b", "{\"event\":\"error\",\"code\":\"60018\",\"msg\":\"bad arg\"}",
+        {&tm_feed_venue_okx, "a:b", "{\"event\":\"error\",\"code\":\"60018\",\"msg\":\"bad arg\"}",
          "60018"},
-        {&tm_exchange_coinbase, "a:b", "{\"type\":\"error\",\"message\":\"no product\"}",
+        {&tm_feed_venue_coinbase, "a:b", "{\"type\":\"error\",\"message\":\"no product\"}",
          "product"},
-        {&tm_exchange_kraken, "a:b",
+        {&tm_feed_venue_kraken, "a:b",
          "{\"error\":\"Currency pair not supported\",\"method\":\"subscribe\",\"success\":false}",
          "pair not"},
     };
@@ -215,25 +215,26 @@ Test(sessions, a_refused_subscription_is_an_error_in_the_venues_own_words)
 Test(sessions, a_message_says_its_stream_by_the_name_that_subscribed_to_it)
 {
     static const struct {
-        const tm_exchange_t *exchange;
+        const tm_feed_venue_t *exchange;
         const char *text, *name;
     } cases[] = {
-        {&tm_exchange_binance, "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"u\":1}}",
+        {&tm_feed_venue_binance, "{\"stream\":\"btcusdt@depth@100ms\",\"data\":{\"u\":1}}",
          "btcusdt@depth@100ms"},
-        {&tm_exchange_binance, "{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", ""},
-        {&tm_exchange_bybit, "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"delta\",\"data\":{}}",
+        {&tm_feed_venue_binance, "{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", ""},
+        {&tm_feed_venue_bybit,
+         "{\"topic\":\"orderbook.50.BTCUSDT\",\"type\":\"delta\",\"data\":{}}",
          "orderbook.50.BTCUSDT"},
-        {&tm_exchange_okx, "{\"arg\":{\"channel\":\"books\",\"instId\":\"BTC-USDT\"},\"data\":[]}",
-         "books:BTC-USDT"},
-        {&tm_exchange_coinbase,
+        {&tm_feed_venue_okx,
+         "{\"arg\":{\"channel\":\"books\",\"instId\":\"BTC-USDT\"},\"data\":[]}", "books:BTC-USDT"},
+        {&tm_feed_venue_coinbase,
          "{\"channel\":\"l2_data\",\"sequence_num\":1,\"events\":[{\"type\":\"update\","
          "\"product_id\":\"BTC-USD\",\"updates\":[]}]}",
          "level2:BTC-USD"},
-        {&tm_exchange_coinbase,
+        {&tm_feed_venue_coinbase,
          "{\"channel\":\"market_trades\",\"events\":[{\"type\":\"update\",\"trades\":[{"
          "\"product_id\":\"ETH-USD\",\"trade_id\":\"1\"}]}]}",
          "market_trades:ETH-USD"},
-        {&tm_exchange_kraken,
+        {&tm_feed_venue_kraken,
          "{\"channel\":\"book\",\"type\":\"update\",\"data\":[{\"symbol\":\"BTC/USD\"}]}",
          "book:BTC/USD"},
     };
@@ -248,9 +249,9 @@ Test(sessions, a_message_says_its_stream_by_the_name_that_subscribed_to_it)
 
 Test(sessions, text_of_any_kind_is_taken_without_a_fault)
 {
-    static const tm_exchange_t *const all[] = {&tm_exchange_binance,  &tm_exchange_binance_usdm,
-                                               &tm_exchange_bybit,    &tm_exchange_okx,
-                                               &tm_exchange_coinbase, &tm_exchange_kraken};
+    static const tm_feed_venue_t *const all[] = {
+        &tm_feed_venue_binance, &tm_feed_venue_binance_usdm, &tm_feed_venue_bybit,
+        &tm_feed_venue_okx,     &tm_feed_venue_coinbase,     &tm_feed_venue_kraken};
     static const char *const texts[] = {
         "",
         "{",
@@ -304,16 +305,16 @@ Test(exchange, is_found_by_its_host_and_the_most_particular_one_wins)
         {"evilokx.com", "binance"},
     };
     for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
-        tm_assert_str(tm_exchange_of_host(cases[i].host)->name, cases[i].name);
-        tm_assert(tm_exchange_find(cases[i].name) != NULL);
-        tm_assert(strstr(tm_exchange_names(), cases[i].name) != NULL);
+        tm_assert_str(tm_feed_venue_of_host(cases[i].host)->name, cases[i].name);
+        tm_assert(tm_feed_venue_find(cases[i].name) != NULL);
+        tm_assert(strstr(tm_feed_venue_names(), cases[i].name) != NULL);
     }
-    tm_assert(tm_exchange_find("nyse") == NULL);
+    tm_assert(tm_feed_venue_find("nyse") == NULL);
 }
 
 Test(exchange, books_of_usdm_are_served_elsewhere_than_its_trades)
 {
-    const tm_exchange_t *x = &tm_exchange_binance_usdm;
+    const tm_feed_venue_t *x = &tm_feed_venue_binance_usdm;
     tm_assert_str(x->target_of("btcusdt@depth@100ms"), "/public/stream");
     tm_assert_str(x->target_of("btcusdt@bookTicker"), "/public/stream");
     tm_assert_str(x->target_of("btcusdt@aggTrade"), "/market/stream");

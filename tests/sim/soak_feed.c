@@ -290,9 +290,15 @@ static void feed_run(soak_t *s, const exchange_t *x)
         tm_symbols_open(&symbols) < 0)
         abort();
     memset(mem, 0, tm_ring_footprint(&ring_cfg));
-    tm_ring_t *ring = tm_ring_init(mem, &ring_cfg);
-    const tm_ingest_cfg_t cfg = {
-        .topo = &topo, .rings = &ring, .symbols = symbols, .stop = &stop, .abort = &abort_run};
+    tm_ring_t *ring = tm_ring_init(mem, &ring_cfg), *const *exchange = &ring;
+    static tm_alignment_t alignment;
+    if (topo.plan.exchange_cnt != 1 || topo.plan.exchanges[0].stride != ring_cfg.stride) abort();
+    const tm_ingest_cfg_t cfg = {.topo = &topo,
+                                 .x_rings = &exchange,
+                                 .symbols = symbols,
+                                 .stop = &stop,
+                                 .abort = &abort_run,
+                                 .alignment = &alignment};
     tm_ingest_t *ingest;
     if (tm_ingest_open(&ingest, &cfg) < 0 || tm_thread_start(tm_ingest_thread(ingest)) < 0) abort();
     ring_drain(s, symbols, ring);

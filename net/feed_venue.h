@@ -1,17 +1,17 @@
-/* net/exchange.h - the exchanges that can be connected to: where they are, what they allow.
-   Flow     feed_plan.c finds the one of an address -> [exchange] -> limits for conn.c, a session
-   Adding   one file in venues/ and one line in exchange.c; docs/venues.md
+/* net/feed_venue.h - the exchanges that can be connected to: where they are, what they allow.
+   Flow     feed_plan.c finds the one of an address -> [feed_venue] -> limits for conn.c, a session
+   Adding   one file in venues/ and one line in feed_venue.c; docs/venues.md
    Source   each file of venues/ names the documents its numbers come from
    Units    *_ns: nanoseconds
    Threads  immutable
    Tests    tests/net/test_sessions.c */
-#ifndef TM_NET_EXCHANGE_H
-#define TM_NET_EXCHANGE_H
+#ifndef TM_NET_FEED_VENUE_H
+#define TM_NET_FEED_VENUE_H
 
 #include "base/feed_row.h"
 #include "net/session.h"
 
-typedef struct tm_exchange {
+typedef struct tm_feed_venue {
     const char *name;    /* as --venue takes it */
     const char *host[4]; /* its hosts, and all below them; unused ones NULL */
     const char *target;  /* where an address without a path goes */
@@ -27,20 +27,21 @@ typedef struct tm_exchange {
     int64_t idle_ns;        /* silence that means a dead connection */
     int64_t beat_ns;        /* between two heartbeats of ours; 0 = none are wanted */
     tm_id_rule_t trade_rule, quote_rule; /* books say themselves how they follow each other */
-} tm_exchange_t;
+} tm_feed_venue_t;
 
 /* NULL where there is none of that name. */
-const tm_exchange_t *tm_exchange_find(const char *name);
+const tm_feed_venue_t *tm_feed_venue_find(const char *name);
 
 /* The exchange whose host this is; where it is nobody's, Binance spot, whose protocol the simulated
    exchange speaks. */
-const tm_exchange_t *tm_exchange_of_host(const char *host);
+const tm_feed_venue_t *tm_feed_venue_of_host(const char *host);
 
 /* "binance, bybit, ...", for messages. */
-const char *tm_exchange_names(void);
+const char *tm_feed_venue_names(void);
 
 /* One a file of venues/. */
-extern const tm_exchange_t tm_exchange_binance, tm_exchange_binance_usdm, tm_exchange_binance_coinm,
-    tm_exchange_bybit, tm_exchange_okx, tm_exchange_coinbase, tm_exchange_kraken;
+extern const tm_feed_venue_t tm_feed_venue_binance, tm_feed_venue_binance_usdm,
+    tm_feed_venue_binance_coinm, tm_feed_venue_bybit, tm_feed_venue_okx, tm_feed_venue_coinbase,
+    tm_feed_venue_kraken;
 
 #endif

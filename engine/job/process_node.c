@@ -1,0 +1,98 @@
+/* Builder of process functions. */
+#include "engine/job/graph.h"
+#include "engine/operators/process.h"
+
+static size_t footprint(const struct tm_stream *node, const tm_operator_env_t *env)
+{
+    (void)env;
+    return tm_process_footprint(node->spec);
+}
+
+static tm_operator_t *init(void *mem, const struct tm_stream *node, const tm_operator_env_t *env)
+{
+    return tm_process_init(mem, node->spec, env);
+}
+
+static void print(const struct tm_stream *node, FILE *out)
+{
+    const tm_process_cfg_t *cfg = node->spec;
+    fprintf(out, "  %zu states, %u side outputs, rows of %u B", cfg->state_cnt, cfg->side_cnt,
+            node->schema.row_sz);
+}
+
+static const tm_node_ops_t process_node = {.kind = "process",
+                                           .role = TM_ROLE_OPERATOR,
+                                           .footprint = footprint,
+                                           .init = init,
+                                           .print = print};
+
+static bool states_copy(tm_job_t *job, tm_process_cfg_t *cfg, const tm_process_spec_t *spec)
+{
+    tm_state_spec_t *to = tm_job_alloc(job, (spec->state_cnt + 1) * sizeof *to);
+    for (size_t i = 0; to && i < spec->state_cnt; i++) {
+        to[i] = spec->states[i];
+        to[i].name = tm_job_text(job, spec->states[i].name);
+    }
+    cfg->states = to;
+    cfg->state_cnt = spec->state_cnt;
+    return job->err == 0;
+}
+
+static bool outputs_add(struct tm_stream *node, tm_process_cfg_t *cfg,
+                        const tm_process_spec_t *spec)
+{
+    tm_job_t *job = node->job;
+    if (!tm_job_struct(job, node, spec->out, tm_node_schema_id(node, 0), &node->schema))
+        return false;
+    cfg->out = &node->schema;
+    for (size_t i = 0; i < spec->side_cnt; i++) {
+        tm_schema_t schema;
+        if (!tm_job_struct(job, node, spec->sides[i].type,
+                           tm_node_schema_id(node, cfg->side_cnt + 1), &schema) ||
+            !tm_job_side_add(node, spec->sides[i].name, &schema))
+            return false;
+        cfg->sides[cfg->side_cnt++] = &node->sides[i].schema;
+    }
+    return true;
+}
+
+static tm_stream_t *process_add(tm_stream_t *const *ins, uint32_t in_cnt,
+                                const tm_process_spec_t *spec)
+{
+    tm_job_t *job = ins[0]->job;
+    struct tm_stream *node = tm_job_add(job, &process_node, spec->name, ins, in_cnt);
+    tm_process_cfg_t *cfg = node ? tm_job_alloc(job, sizeof *cfg) : NULL;
+    if (!cfg) return &job->broken;
+    node->spec = cfg;
+    *cfg = (tm_process_cfg_t){.name = node->name,
+                              .fns = spec->fns,
+                              .user = spec->user,
+                              .timer_grain_ns = spec->timer_grain_ns,
+                              .in_cnt = in_cnt};
+    for (uint32_t i = 0; i < in_cnt; i++) {
+        const char *const *key = tm_stream_key(ins[i]);
+        if (!key)
+            return tm_job_fail(job, "process %s: put key_by before input %u", node->name, i + 1);
+        for (uint32_t k = 0; k < TM_KEY_FIELD_MAX; k++) cfg->key_fields[i][k] = key[k];
+        cfg->in[i] = &ins[i]->schema;
+    }
+    if (in_cnt == 2 && !tm_stream_keys_match(ins[0], ins[1]))
+        return tm_job_fail(job,
+                           "process %s: the keys of its inputs differ in number or type of fields",
+                           node->name);
+    if (!states_copy(job, cfg, spec) || !outputs_add(node, cfg, spec)) return &job->broken;
+    if (tm_process_footprint(cfg) == 0)
+        return tm_job_fail(job, "process %s: %s", node->name, tm_error_text());
+    return node;
+}
+
+tm_stream_t *tm_process(tm_stream_t *keyed, const tm_process_spec_t *spec)
+{
+    return process_add(&keyed, 1, spec);
+}
+
+tm_stream_t *tm_process_two(tm_stream_t *first, tm_stream_t *second, const tm_process_spec_t *spec)
+{
+    tm_stream_t *const ins[] = {first, second};
+    return process_add(ins, 2, spec);
+}

@@ -1,0 +1,403 @@
+/* Frames of live connections and replays as sources of market rows. A frame is parsed once,
+   whichever and however many feeds of the graph want its rows; rows go on in batches, a new one
+   where the partition or the time of receipt changes. Of a live feed the first copy of each row
+   goes on; all connections of one address are one partition. */
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/symbol.h"
+#include "engine/job/nodes.h"
+#include "engine/runtime/arbiter.h"
+#include "engine/runtime/dead_journal.h"
+#include "engine/runtime/recorder.h"
+#include "engine/runtime/recording.h"
+#include "engine/runtime/row_source.h"
+#include "net/feed.h"
+#include "parse/parser.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
+    BATCH_ROWS = 256,
+    TARGET_MAX = 8,       /* feeds of a graph */
+    FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
+};
+
+/* Rows for one feed of the graph. */
+typedef struct target {
+    const struct tm_stream *node;
+    uint32_t cnt;
+    uint32_t row_sz;
+    uint8_t *rows; /* BATCH_ROWS */
+} target_t;
+
+struct tm_frame_reader {
+    tm_frame_reader_cfg_t cfg;
+    tm_parser_t *parser;
+    tm_recorder_t *recorder; /* NULL = frames are not recorded */
+    target_t targets[TARGET_MAX];
+    uint32_t target_cnt;
+    tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
+    tm_counter_t *rows_in, *rows_other, *dead_lost;
+    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
+    tm_frame_t frames[FRAME_BURST];
+};
+
+/* One source of frames: a set of connections, or a file. */
+typedef struct feed_source {
+    tm_row_source_t src;
+    tm_frame_reader_t *reader;
+    const char *path; /* replay; NULL = live */
+    uint32_t replay_idx;
+    const char *urls[TM_OPTION_LIST_MAX];
+    uint32_t url_cnt;
+    uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
+    uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
+    tm_source_t *source;
+    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
+    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
+    uint32_t feed_row_cnt;
+    tm_feed_row_t feed_rows[FEED_ROW_BURST];
+
+    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
+    int64_t ingress_ns;
+} feed_source_t;
+
+/* ---- frames to batches ----------------------------------------------------------------------- */
+
+static void flush(feed_source_t *f)
+{
+    tm_frame_reader_t *r = f->reader;
+    for (uint32_t t = 0; t < r->target_cnt; t++) {
+        target_t *target = &r->targets[t];
+        if (target->cnt == 0) continue;
+        tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->conn_idx, target->rows,
+                     target->cnt, target->row_sz);
+        target->cnt = 0;
+    }
+}
+
+static void row_take(feed_source_t *f, const tm_market_row_t *row)
+{
+    tm_frame_reader_t *r = f->reader;
+    bool taken = false;
+    for (uint32_t t = 0; t < r->target_cnt; t++) {
+        target_t *target = &r->targets[t];
+        if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
+            continue;
+        if (target->cnt == BATCH_ROWS) flush(f);
+        memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
+        taken = true;
+    }
+    tm_counter_add(taken ? r->rows_in : r->rows_other, 1);
+}
+
+/* Leaves the first copies; the arbiter tells gaps on the way. Returns how many lines they are. */
+static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t line_cnt)
+{
+    tm_market_row_t *rows = f->reader->rows;
+    uint32_t kept = 0, lines;
+    tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    for (uint32_t i = 0; i < line_cnt; i += lines) {
+        lines = tm_market_lines(rows[i].row.schema_id);
+        if (!tm_arbiter_take(f->arbiter, &rows[i].row, frame->ingress_ns)) continue;
+        if (kept != i) memmove(&rows[kept], &rows[i], lines * sizeof rows[0]);
+        kept += lines;
+    }
+    return kept;
+}
+
+static int frame_take(feed_source_t *f, const tm_frame_t *frame)
+{
+    tm_frame_reader_t *r = f->reader;
+    uint32_t parsed = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
+    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
+    /* Before its rows count; a frame of nothing but copies is not wanted. */
+    if (r->recorder && (lines > 0 || parsed == 0)) TM_TRY(tm_recorder_frame(r->recorder, frame));
+    uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
+    if (lines > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
+        flush(f);
+        f->conn_idx = conn_idx;
+        f->ingress_ns = frame->ingress_ns;
+        tm_task_ingress(f->src.task, frame->ingress_ns);
+    }
+    for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
+        row_take(f, &r->rows[i]);
+    return 0;
+}
+
+/* ---- what happens to connections ------------------------------------------------------------- */
+
+/* To every feed of the graph that takes rows of the address. */
+static void feed_row_send(feed_source_t *f, uint32_t entry, const tm_row_t *row)
+{
+    const tm_frame_reader_t *r = f->reader;
+    flush(f);
+    for (uint32_t t = 0; t < r->target_cnt; t++)
+        if (f->wants[t] >> entry & 1)
+            tm_task_feed_row(f->src.task, r->targets[t].node->node_idx, row);
+}
+
+static void on_gap(void *ctx, const tm_gap_t *gap)
+{
+    feed_source_t *f = ctx;
+    const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
+    TM_LOG_W("engine", "%s: %s %llu to %llu are missing",
+             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
+             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+}
+
+/* Hands on what happened before the frames of this poll, or the ends of connections after them. */
+static void feed_rows_send(feed_source_t *f, bool ends)
+{
+    for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
+        const tm_feed_row_t *row = &f->feed_rows[i];
+        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
+        feed_row_send(f, row->entry, &row->row);
+    }
+    if (ends) f->feed_row_cnt = 0;
+}
+
+static int source_poll(tm_row_source_t *src, int64_t wait_ns)
+{
+    feed_source_t *f = (feed_source_t *)src;
+    tm_frame_reader_t *r = f->reader;
+    int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
+    f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
+    if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
+    for (int i = 0; i < n && err == 0; i++) err = frame_take(f, &r->frames[i]);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, true);
+    if (f->arbiter) tm_arbiter_tick(f->arbiter, tm_clock_mono_ns());
+    flush(f);
+    return err < 0 ? err : n;
+}
+
+/* ---- opening --------------------------------------------------------------------------------- */
+
+static int live_open(feed_source_t *f)
+{
+    const tm_frame_reader_cfg_t *c = &f->reader->cfg;
+    const tm_options_t *o = &c->topo->job->opts;
+    const tm_feed_cfg_t cfg = {
+        .urls = f->urls,
+        .url_cnt = f->url_cnt,
+        .venue = o->venue,
+        .streams = c->ingest_idx == 0 ? o->streams : NULL,
+        .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
+        .ca_file = o->ca_file,
+        .stop = c->stop,
+        .counters = c->counters,
+        .retry_max = o->retry_max,
+        .retry_first_ns = o->retry_delay_ns,
+        .idle_ns = o->idle_timeout_ns,
+        .reconnect_on_close = o->reconnect_on_close,
+        .life_ns = o->rotate_ns,
+        .stream_ns = o->stream_timeout_ns,
+        .on_link = f->reader->recorder ? tm_recorder_link : NULL,
+        .on_link_ctx = f->reader->recorder,
+    };
+    const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
+    TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    return tm_feed_open(&f->source, &cfg);
+}
+
+static int source_open(tm_row_source_t *src)
+{
+    feed_source_t *f = (feed_source_t *)src;
+    const tm_frame_reader_cfg_t *c = &f->reader->cfg;
+    if (!f->path) return live_open(f);
+    const tm_options_t *o = &c->topo->job->opts;
+    const tm_recording_cfg_t cfg = {.path = f->path,
+                                    .speed = o->speed,
+                                    .conn_idx = f->replay_idx,
+                                    .from_ns = o->replay_from_ns,
+                                    .to_ns = o->replay_to_ns,
+                                    .streams = o->streams,
+                                    .stream_cnt = o->stream_cnt,
+                                    .counters = c->counters};
+    return tm_recording_open(&f->source, &cfg);
+}
+
+static void source_close(tm_row_source_t *src)
+{
+    feed_source_t *f = (feed_source_t *)src;
+    tm_source_close(f->source);
+    f->source = NULL;
+}
+
+static void source_free(tm_row_source_t *src)
+{
+    tm_arbiter_close(((feed_source_t *)src)->arbiter);
+    free(src);
+}
+
+static const tm_row_source_ops_t feed_ops = {.open = source_open,
+                                             .poll = source_poll,
+                                             .close = source_close,
+                                             .free = source_free,
+                                             .sleeps = true};
+
+/* ---- making ---------------------------------------------------------------------------------- */
+
+/* "trades=FILE" is for the feed of that name alone. Returns what follows. */
+static const char *name_strip(const tm_frame_reader_t *r, const char *text, int *only)
+{
+    *only = -1;
+    for (uint32_t t = 0; t < r->target_cnt; t++) {
+        size_t sz = strlen(r->targets[t].node->name);
+        if (strncmp(text, r->targets[t].node->name, sz) != 0 || text[sz] != '=') continue;
+        *only = (int)t;
+        return text + sz + 1;
+    }
+    return text;
+}
+
+static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
+{
+    int only;
+    const char *where = name_strip(f->reader, text, &only);
+    if (f->path)
+        f->path = where;
+    else
+        f->urls[f->url_cnt++] = where;
+    for (uint32_t t = 0; t < f->reader->target_cnt; t++)
+        if (only < 0 || only == (int)t) f->wants[t] |= UINT64_C(1) << conn_idx;
+}
+
+/* Numbers the partitions of a source: one a feed of the graph and connection. */
+static int partitions_take(feed_source_t *f, uint32_t *partition_cnt, uint64_t *partitions)
+{
+    uint32_t conns = f->path ? 1 : f->url_cnt;
+    for (uint32_t t = 0; t < f->reader->target_cnt; t++) {
+        if (*partition_cnt + conns > TM_ROW_SOURCE_PARTITION_MAX)
+            return tm_error_set(TM_E_CONFIG,
+                                "an ingest thread has at most %d inputs: give more --ingest-cores",
+                                TM_ROW_SOURCE_PARTITION_MAX);
+        uint32_t node_idx = f->reader->targets[t].node->node_idx;
+        f->first[t] = *partition_cnt;
+        f->src.nodes |= UINT64_C(1) << node_idx;
+        for (uint32_t c = 0; c < conns; c++)
+            if (f->wants[t] >> c & 1) {
+                f->src.partitions |= UINT64_C(1) << (*partition_cnt + c);
+                partitions[node_idx] |= UINT64_C(1) << (*partition_cnt + c);
+            }
+        *partition_cnt += conns;
+    }
+    return 0;
+}
+
+static feed_source_t *feed_make(tm_frame_reader_t *r)
+{
+    feed_source_t *f = calloc(1, sizeof *f);
+    if (!f) return NULL;
+    f->src.ops = &feed_ops;
+    f->reader = r;
+    return f;
+}
+
+int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t cap,
+                         uint32_t *partition_cnt, uint64_t *partitions)
+{
+    const tm_topology_t *topo = r->cfg.topo;
+    const tm_options_t *o = &topo->job->opts;
+    uint32_t made = 0;
+    for (uint32_t i = r->cfg.ingest_idx; i < o->replay_cnt && made < cap; i += topo->ingest_cnt) {
+        feed_source_t *f = feed_make(r);
+        if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
+        list[made] = &f->src;
+        f->path = o->replays[i];
+        f->replay_idx = made++;
+        conn_add(f, o->replays[i], 0);
+        TM_TRY(partitions_take(f, partition_cnt, partitions));
+    }
+    if (o->replay_cnt > 0 || r->target_cnt == 0) return (int)made;
+    feed_source_t *f = feed_make(r);
+    if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
+    list[made++] = &f->src;
+    for (uint32_t i = r->cfg.ingest_idx; i < o->connect_cnt; i += topo->ingest_cnt)
+        conn_add(f, o->connects[i], f->url_cnt);
+    /* The job's own addresses, each for its feed. */
+    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0; t++) {
+        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
+        if (!spec->url[0]) continue;
+        f->wants[t] |= UINT64_C(1) << f->url_cnt;
+        f->urls[f->url_cnt++] = spec->url;
+    }
+    TM_TRY(partitions_take(f, partition_cnt, partitions));
+    return (int)made;
+}
+
+void tm_frame_reader_bury(tm_frame_reader_t *reader, tm_journal_writer_t *journal)
+{
+    reader->dead = journal;
+}
+
+static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
+{
+    tm_frame_reader_t *r = ctx;
+    if (r->dead) tm_dead_journal_put(r->dead, letter, r->dead_lost);
+}
+
+int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
+{
+    tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
+    if (!r) return tm_error_set(-ENOMEM, "feed: out of memory");
+    memset(r, 0, sizeof *r);
+    *out = r;
+    r->cfg = *cfg;
+    const tm_job_t *job = cfg->topo->job;
+    bool books = false;
+    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
+    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    for (const struct tm_stream *n = tm_job_next(job, &tm_feed_node, 0); n;
+         n = tm_job_next(job, &tm_feed_node, n->node_idx + 1)) {
+        if (r->target_cnt == TARGET_MAX)
+            return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
+        target_t *target = &r->targets[r->target_cnt++];
+        target->node = n;
+        target->row_sz = n->schema.row_sz;
+        target->rows = aligned_alloc(TM_CACHE_LINE, (size_t)BATCH_ROWS * target->row_sz);
+        if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+        books |= n->schema.id == TM_SCHEMA_ID_DEPTH || n->schema.id == TM_SCHEMA_ID_LEVEL;
+    }
+    r->rows_in = tm_counter_get(cfg->counters, "rows_in");
+    r->rows_other = tm_counter_get(cfg->counters, "rows_other");
+    r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
+    const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
+                                    .counters = cfg->counters,
+                                    .no_books = !books,
+                                    .on_dead_letter = on_dead_letter,
+                                    .on_dead_letter_ctx = r};
+    return tm_parser_open(&r->parser, &parser);
+}
+
+void tm_frame_reader_close(tm_frame_reader_t *reader)
+{
+    if (!reader) return;
+    for (uint32_t t = 0; t < reader->target_cnt; t++) free(reader->targets[t].rows);
+    if (reader->parser) tm_parser_close(reader->parser);
+    tm_recorder_close(reader->recorder);
+    free(reader->rows);
+    free(reader);
+}
+
+int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal)
+{
+    const tm_recorder_cfg_t cfg = {.journal = journal,
+                                   .idle = reader->cfg.idle,
+                                   .live = reader->cfg.topo->job->opts.replay_cnt == 0,
+                                   .abort = reader->cfg.abort};
+    return tm_recorder_open(&reader->recorder, &cfg);
+}
+
+int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out)
+{
+    return tm_parser_dead_letters_write(reader->parser, out);
+}

@@ -1,0 +1,102 @@
+/* Arrays and generators as sources: for tests, examples and what a program makes itself. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/job/nodes.h"
+#include "engine/runtime/row_source.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BURST_ROWS = 256 };
+
+typedef struct memory_source {
+    tm_row_source_t src;
+    const struct tm_stream *node;
+    const tm_generator_node_spec_t *spec;
+    uint32_t partition; /* of the node */
+    uint32_t partition_idx;
+    size_t next; /* array: the row to give next */
+    tm_counter_t *rows_in;
+    alignas(TM_CACHE_LINE) uint8_t rows[]; /* BURST_ROWS */
+} memory_source_t;
+
+static int source_open(tm_row_source_t *src)
+{
+    (void)src; /* all is there */
+    return 0;
+}
+
+static int32_t array_next(memory_source_t *m)
+{
+    const tm_array_spec_t *a = &m->spec->array;
+    size_t row_sz = m->node->schema.row_sz;
+    int32_t n = 0;
+    if (m->next >= a->row_cnt) return TM_SOURCE_END;
+    for (; n < BURST_ROWS && m->next < a->row_cnt; n++, m->next += m->spec->partitions)
+        memcpy(m->rows + (size_t)n * row_sz, (const uint8_t *)a->rows + m->next * row_sz, row_sz);
+    return n;
+}
+
+static int32_t generator_next(memory_source_t *m)
+{
+    memset(m->rows, 0, (size_t)BURST_ROWS * m->node->schema.row_sz);
+    return m->spec->next(m->spec->ctx, m->partition, m->rows, BURST_ROWS);
+}
+
+static int source_poll(tm_row_source_t *src, int64_t wait_ns)
+{
+    (void)wait_ns; /* memory is never waited for */
+    memory_source_t *m = (memory_source_t *)src;
+    uint32_t row_sz = m->node->schema.row_sz;
+    int32_t n = m->spec->next ? generator_next(m) : array_next(m);
+    if (n == TM_SOURCE_END) return TM_E_CLOSED;
+    if (n < 0 || n > BURST_ROWS)
+        return tm_error_set(TM_E_RANGE, "source %s: next() returned %d of at most %d rows",
+                            m->node->name, n, BURST_ROWS);
+    for (int32_t i = 0; i < n; i++) {
+        tm_row_t *row = (tm_row_t *)(void *)(m->rows + (size_t)i * row_sz);
+        if (tm_row_is_control(row))
+            return tm_error_set(TM_E_RANGE, "source %s: rows are inserts, updates and deletes",
+                                m->node->name);
+        row->phase = 0;
+        row->schema_id = m->node->schema.id;
+    }
+    if (n == 0) return 0;
+    tm_counter_add(m->rows_in, (uint64_t)n);
+    tm_task_ingress(src->task, tm_clock_mono_ns());
+    tm_task_rows(src->task, m->node->node_idx, m->partition_idx, m->rows, (uint32_t)n, row_sz);
+    return n;
+}
+
+static void source_close(tm_row_source_t *src)
+{
+    (void)src; /* nothing is open */
+}
+
+static void source_free(tm_row_source_t *src)
+{
+    free(src);
+}
+
+static const tm_row_source_ops_t memory_ops = {
+    .open = source_open, .poll = source_poll, .close = source_close, .free = source_free};
+
+int tm_memory_source_make(tm_row_source_t **out, const struct tm_stream *node, uint32_t partition,
+                          uint32_t partition_idx, tm_counter_set_t *counters)
+{
+    size_t sz = sizeof(memory_source_t) + (size_t)BURST_ROWS * node->schema.row_sz;
+    memory_source_t *m = aligned_alloc(TM_CACHE_LINE, tm_align_up(sz, TM_CACHE_LINE));
+    if (!m) return tm_error_set(-ENOMEM, "source %s: out of memory", node->name);
+    *m = (memory_source_t){.src = {.ops = &memory_ops,
+                                   .partitions = UINT64_C(1) << partition_idx,
+                                   .nodes = UINT64_C(1) << node->node_idx},
+                           .node = node,
+                           .spec = node->spec,
+                           .partition = partition,
+                           .partition_idx = partition_idx,
+                           .next = partition,
+                           .rows_in = tm_counter_get(counters, "rows_in")};
+    *out = &m->src;
+    return 0;
+}
