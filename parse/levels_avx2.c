@@ -4,8 +4,8 @@
 #include <immintrin.h>
 
 /* A level at a time: its price and its quantity stand in the two lanes of one vector and are
-   converted as in numeral_avx2.c, decimals only. The price is the last word of the row's first half and the
-   quantity the first of its second, so two blends make the row. */
+   converted as in numeral_avx2.c, decimals only. The price is the last word of the row's first
+   half and the quantity the first of its second, so two blends make the row. */
 
 static inline __m128i text_at(const uint8_t *bytes, uint32_t quote)
 {

@@ -407,7 +407,8 @@ Test(json, lazy_mode_passes_what_it_does_not_need_and_checks_what_it_does)
 }
 
 #define FOREIGN                                                                                    \
-    "{\"x\":{\"s\":\"no\"},\"s\":\"yes\",\"T\":1,\"t\":2,\"p\":\"3.5\",\"long\":[[[{\"T\":9}]]],\"m\":null}"
+    "{\"x\":{\"s\":\"no\"},\"s\":\"yes\",\"T\":1,\"t\":2,\"p\":\"3.5\","                           \
+    "\"long\":[[[{\"T\":9}]]],\"m\":null}"
 
 Test(json, lazy_mode_gives_what_full_mode_gives_on_sound_messages)
 {
