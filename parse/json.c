@@ -78,8 +78,10 @@ static tm_reason_t node_read(tm_json_t *j, uint32_t node);
 static void forget_below(tm_json_t *j, uint32_t node)
 {
     const tm_json_node_t *n = &j->paths.nodes[node];
-    if (n->field != TM_JSON_FIELD_NONE)
+    if (n->field != TM_JSON_FIELD_NONE) {
         j->reading.values[n->field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
+        j->reading.faults[n->field] = TM_REASON_NONE;
+    }
     for (uint32_t i = n->child; i != TM_JSON_NODE_NONE; i = j->paths.nodes[i].next) {
         j->reading.seen[i / 64] &= ~(1ull << (i % 64));
         forget_below(j, i);
@@ -100,11 +102,7 @@ static tm_reason_t member_read(tm_json_t *j, uint32_t node, uint32_t *hint)
     *hint = j->paths.nodes[child].next;
     if (tm_json_meet(&j->reading, child)) {
         forget_below(j, child);
-        if (j->refuse_twice && !j->reading.meaning) {
-            j->reading.meaning = TM_REASON_TWICE;
-            j->reading.meaning_off = key.from;
-            j->reading.meaning_field = j->paths.nodes[child].field;
-        }
+        tm_json_refuse_twice(j, child, key.from);
     }
     return node_read(j, child);
 }
@@ -263,22 +261,38 @@ static uint32_t missing(const tm_json_t *j)
     return j->paths.field_cnt;
 }
 
+/* The field whose faulty value stands first in the message; field_cnt where none is at fault. */
+static uint32_t first_fault(const tm_json_t *j)
+{
+    const tm_json_reading_t *r = &j->reading;
+    uint32_t first = j->paths.field_cnt;
+    for (uint32_t i = 0; i < j->paths.field_cnt; i++) {
+        if (r->faults[i] == TM_REASON_NONE) continue;
+        if (first == j->paths.field_cnt || r->found[i].from < r->found[first].from) first = i;
+    }
+    return first;
+}
+
 static const tm_json_value_t *read_slowly(tm_json_t *j, bool learning)
 {
     tm_json_reading_t *r = &j->reading;
     uint32_t bad_off = 0;
-    r->found_cnt = r->twice_cnt = 0;
-    r->meaning = TM_REASON_NONE;
+    r->found_cnt = r->twice_cnt = r->fault_cnt = 0;
+    r->twice_refused = false;
     r->texts.used_sz = 0;
     memset(r->seen, 0, sizeof r->seen);
     memset(r->values, 0, j->paths.field_cnt * sizeof r->values[0]);
+    memset(r->faults, 0, j->paths.field_cnt);
     tm_reason_t reason = j->lazy ? tm_json_lazy_read(j, &bad_off) : full_read(j, &bad_off);
     if (reason) return fail(j, reason, bad_off, -1);
-    if (r->meaning) {
-        int32_t field = r->meaning_field == TM_JSON_FIELD_NONE ? -1 : (int32_t)r->meaning_field;
-        return fail(j, r->meaning, r->meaning_off, field);
+    if (r->twice_refused) {
+        int32_t field = r->twice_field == TM_JSON_FIELD_NONE ? -1 : (int32_t)r->twice_field;
+        return fail(j, TM_REASON_TWICE, r->twice_off, field);
     }
-    uint32_t field = missing(j);
+    uint32_t field = r->fault_cnt > 0 ? first_fault(j) : j->paths.field_cnt;
+    if (field < j->paths.field_cnt)
+        return fail(j, r->faults[field], r->found[field].from, (int32_t)field);
+    field = missing(j);
     if (field < j->paths.field_cnt) return fail(j, TM_REASON_MISSING, 0, (int32_t)field);
     if (learning && tm_shapes_may_learn(&j->shapes)) learn(j);
     (void)fail(j, TM_REASON_NONE, 0, -1);

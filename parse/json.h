@@ -14,10 +14,12 @@
 typedef struct tm_json_reading {
     const uint8_t *message;
     uint32_t sz;
-    uint32_t found_cnt;  /* fields that were met */
-    uint32_t twice_cnt;  /* keys of declared paths that were met again */
-    tm_reason_t meaning; /* the first fault of a value; faults of form come before */
-    uint32_t meaning_off, meaning_field; /* where, and whose */
+    uint32_t found_cnt;              /* fields that were met */
+    uint32_t twice_cnt;              /* keys of declared paths that were met again */
+    uint32_t fault_cnt;              /* values at fault; they may have been replaced */
+    uint32_t twice_off, twice_field; /* the first key that came again, if that is refused */
+    bool twice_refused;
+    uint8_t faults[TM_JSON_FIELD_MAX]; /* tm_reason_t: what is wrong with a value */
     uint64_t seen[TM_JSON_NODE_MAX / 64];
     tm_json_texts_t texts;
     tm_value_t found[TM_JSON_FIELD_MAX]; /* places of values that are present */
@@ -51,10 +53,18 @@ static inline void tm_json_take(tm_json_t *json, uint32_t field, const tm_value_
                                             &r->values[field]);
     r->found[field] = *v;
     r->found_cnt++;
-    if (TM_LIKELY(!reason || r->meaning)) return;
-    r->meaning = reason;
-    r->meaning_off = v->from;
-    r->meaning_field = field;
+    r->faults[field] = (uint8_t)reason;
+    r->fault_cnt += reason != TM_REASON_NONE;
+}
+
+/* A key of a declared path has come again, at `off`. */
+static inline void tm_json_refuse_twice(tm_json_t *json, uint32_t node, uint32_t off)
+{
+    tm_json_reading_t *r = &json->reading;
+    if (!json->refuse_twice || r->twice_refused) return;
+    r->twice_refused = true;
+    r->twice_off = off;
+    r->twice_field = json->paths.nodes[node].field;
 }
 
 /* Marks a node as met; true where it was met before. */

@@ -144,11 +144,7 @@ static tm_reason_t child_read(lazy_t *l, uint32_t child)
 {
     tm_json_reading_t *r = &l->json->reading;
     if (!tm_json_meet(r, child)) return node_read(l, child);
-    if (l->json->refuse_twice && !r->meaning) {
-        r->meaning = TM_REASON_TWICE;
-        r->meaning_off = l->pos;
-        r->meaning_field = l->json->paths.nodes[child].field;
-    }
+    tm_json_refuse_twice(l->json, child, l->pos);
     return skip(l);
 }
 

@@ -15,6 +15,7 @@ static const tm_kernels_t sets[] = {
                      .numerals = tm_numerals_avx2,
                      .shape_key = tm_shape_key_avx2,
                      .shape_take = tm_shape_take_avx2,
+                     .levels = tm_levels_avx2,
                      .name = "avx2"},
     [TM_ISA_AVX512] = {.quotes = tm_quotes_avx512,
                        .marks = tm_marks_avx512,

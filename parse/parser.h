@@ -26,10 +26,10 @@ enum { TM_PARSER_ROW_MAX = 1 << 17 };
 typedef struct tm_parser tm_parser_t;
 
 typedef struct tm_parser_cfg {
-    tm_symbols_t *symbols;        /* shared; not owned */
-    tm_counter_set_t *counters;   /* of the ingest thread; not owned */
-    const struct tm_venue *venue; /* parse/venues/venues.h; NULL = Binance */
-    bool no_books; /* batches of book levels are checked for their form, counted and left */
+    tm_symbols_t *symbols;             /* shared; not owned */
+    tm_counter_set_t *counters;        /* of the ingest thread; not owned */
+    const struct tm_venue *venue;      /* parse/venues/venues.h; NULL = Binance */
+    bool no_books;                     /* levels of books are checked for their form and left */
     uint32_t dead_letter_max;          /* messages kept for inspection; 0 = 256 */
     tm_dead_letter_fn *on_dead_letter; /* called with each, beside it being kept; may be NULL */
     void *on_dead_letter_ctx;

@@ -64,7 +64,7 @@ static bool offset(const uint8_t *p, const uint8_t *end, int64_t *east_s)
     *east_s = 0;
     if (end - p == 1) return (*p | 0x20) == 'z';
     if (end - p != 6 || (*p != '+' && *p != '-')) return false;
-    uint64_t word = tm_swar_load(p) >> 8 & tm_swar_low(5);
+    uint64_t word = tm_swar_load(end - 8) >> 24; /* nothing behind the end is read */
     if (!form_is(word, 0xffff00ffffull, 0x3a0000ull, ~tm_swar_low(5))) return false;
     uint32_t hour = pair(word, 0), minute = pair(word, 3);
     *east_s = (int64_t)(hour * 3600 + minute * 60) * (*p == '-' ? -1 : 1);

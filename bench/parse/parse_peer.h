@@ -1,5 +1,5 @@
-/* bench/parse/parse_peer.h - other parsers doing the same work as ours: the values of one message to
-   exact integers, its symbol to a number.
+/* bench/parse/parse_peer.h - other parsers doing the same work as ours: the values of one message
+   to exact integers, its symbol to a number.
    Form     a module a parser and instruction set, loaded at run time, so that several versions of
             one library can stand beside each other
    Units    sums: every extracted value of a message added up, modulo 2^64

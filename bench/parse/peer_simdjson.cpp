@@ -49,8 +49,8 @@ uint64_t levels(ondemand::value array, uint64_t side)
     return sum;
 }
 
-// A batch of levels, or a whole book. Field by field: asking for T, which spot has not, would search
-// all the levels for it.
+// A batch of levels, or a whole book. Field by field: asking for T, which spot has not, would
+// search all the levels for it.
 uint64_t depth(ondemand::object &o)
 {
     uint64_t sum = 0, sent = 0, matched = 0;
@@ -84,7 +84,9 @@ const char *name()
 {
     static std::string text;
     if (!wanted()) return nullptr;
-    text = std::string("simdjson ") + SIMDJSON_STRINGIFY(SIMDJSON_VERSION) + " " + wanted()->name();
+    std::string version = SIMDJSON_STRINGIFY(SIMDJSON_VERSION); // quoted in newer versions
+    if (version.front() == '"') version = version.substr(1, version.size() - 2);
+    text = "simdjson " + version + " " + wanted()->name();
     return text.c_str();
 }
 

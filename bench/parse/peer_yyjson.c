@@ -1,5 +1,5 @@
-/* yyjson on the same job: a document in a pool that lives as long as the program, fields asked for by
-   their names. */
+/* yyjson on the same job: a document in a pool that lives as long as the program, fields asked for
+   by their names. */
 #include "bench/parse/parse_peer.h"
 
 #include <stdbool.h>

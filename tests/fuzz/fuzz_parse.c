@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { PATH_CNT = 5, ROW_MAX = 64, DEPTH_MAX = 1000 };
+enum { PATH_CNT = 6, ROW_MAX = 64, DEPTH_MAX = 1000 };
 
 static tm_symbols_t *symbols;
 static tm_counter_set_t *counters[PATH_CNT];
@@ -159,8 +159,8 @@ static bool value(reader_t *r)
 
 static void open_paths(tm_parser_t *paths[PATH_CNT])
 {
-    static const tm_isa_t isas[PATH_CNT] = {TM_ISA_AVX512, TM_ISA_AVX512, TM_ISA_SCALAR,
-                                            TM_ISA_AVX512, TM_ISA_SCALAR};
+    static const tm_isa_t isas[PATH_CNT] = {TM_ISA_AVX512, TM_ISA_AVX512, TM_ISA_AVX2,
+                                            TM_ISA_SCALAR, TM_ISA_AVX512, TM_ISA_SCALAR};
     if (!symbols) TM_MUST(tm_symbols_open(&symbols) == 0);
     for (uint32_t i = 0; i < PATH_CNT; i++) {
         if (!counters[i]) counters[i] = tm_counter_set_new("fuzz");
@@ -170,7 +170,7 @@ static void open_paths(tm_parser_t *paths[PATH_CNT])
                                .counters = counters[i],
                                .dead_letter_max = 1,
                                .kernels = tm_kernels_get(isas[i]),
-                               .any_order_only = i >= 3,
+                               .any_order_only = i >= 4,
                                .no_shapes = i == 1};
         TM_MUST(tm_parser_open(&paths[i], &cfg) == 0);
     }

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Checks names that others can see: symbols.py BUILD_DIR.
 
-The shared library exports only what the public headers, tidemark*.h, declare; every global symbol of
-the static library starts with tm_, so that it collides with nothing in the program that links it.
+The shared library exports only what the public headers, tidemark*.h, declare; every global symbol
+of the static library starts with tm_, so that it collides with nothing in a program that links it.
 """
 
 import re

@@ -40,7 +40,7 @@ Test(rfc3339, random_times_are_what_the_c_library_says)
                        .tm_min = (int)draw(60),
                        .tm_sec = (int)draw(60)};
         uint32_t ns = draw(1000000000), cut = draw(10), east = draw(24 * 60);
-        char fraction[16] = "", zone[8] = "Z", text[64];
+        char fraction[16] = "", zone[32] = "Z", text[96];
         snprintf(fraction, sizeof fraction, ".%09u", ns);
         fraction[cut == 0 ? 0 : cut + 1] = '\0';
         for (uint32_t i = 9; i > cut; i--) ns = ns / 10;
