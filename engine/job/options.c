@@ -221,13 +221,17 @@ static int transport_option(tm_transport_options_t *o, uint32_t id, const char *
     return id == OPT_TCP ? tm_transport_take_tcp(o, arg) : tm_transport_take_deflate(o, arg);
 }
 
-/* The times of live connections. */
-static int feed_time(tm_options_t *o, uint32_t id, const char *arg)
+/* The options that are a duration. */
+static int time_option(tm_options_t *o, uint32_t id, const char *arg)
 {
     if (id == OPT_IDLE_TIMEOUT) return duration_option("idle-timeout", arg, &o->idle_timeout_ns);
     if (id == OPT_RETRY_DELAY) return duration_option("retry-delay", arg, &o->retry_delay_ns);
     if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
-    return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
+    if (id == OPT_STREAM_TIMEOUT)
+        return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
+    if (id == OPT_ROLL_INTERVAL) return duration_option("roll-interval", arg, &o->roll_interval_ns);
+    if (id == OPT_DURATION) return duration_option("duration", arg, &o->duration_ns);
+    return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
 
 static int apply(void *ctx, uint32_t id, const char *arg)
@@ -258,7 +262,10 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_RETRY_DELAY:
     case OPT_STREAM_TIMEOUT:
     case OPT_ROTATE:
-        return feed_time(o, id, arg);
+    case OPT_ROLL_INTERVAL:
+    case OPT_WATERMARK_BOUND:
+    case OPT_DURATION:
+        return time_option(o, id, arg);
     case OPT_VENUE:
         return text_option(&o->venue, arg);
     case OPT_OUT:
@@ -272,12 +279,6 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_FROM:
     case OPT_TO:
         return stamp_option(o, id == OPT_FROM, arg);
-    case OPT_ROLL_INTERVAL:
-        return duration_option("roll-interval", arg, &o->roll_interval_ns);
-    case OPT_WATERMARK_BOUND:
-        return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
-    case OPT_DURATION:
-        return duration_option("duration", arg, &o->duration_ns);
     case OPT_INGEST_CORES:
         return cores_parse("ingest-cores", arg, o->ingest_cores, &o->ingest_core_cnt);
     case OPT_WORKER_CORES:
