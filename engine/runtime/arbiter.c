@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_CNT = 2 * TM_ARBITER_TRACK_MAX, NONE = UINT32_MAX };
+#define NONE UINT32_MAX
+
+enum { TABLE_CNT = 2 * TM_ARBITER_TRACK_MAX };
 
 #define PATIENCE_NS  (2 * TM_NS_PER_S)
 #define RESTART_SPAN (UINT64_C(1) << 20) /* ids: no connection lags behind another one by as many */
