@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-enum { ROOTS_VERSION = 1, NO_SLICE = UINT32_MAX };
+#define NO_SLICE UINT32_MAX
+
+enum { ROOTS_VERSION = 1 };
 
 /* Addresses within are meaningless and set anew by restore. */
 typedef struct sliced_roots {
