@@ -1,5 +1,5 @@
-/* engine/runtime/barrier.h - which inputs wait at a checkpoint: aligned barriers at one gate, without
-   rings or threads.
+/* engine/runtime/barrier.h - which inputs wait at a checkpoint: aligned barriers at one gate,
+   without rings or threads.
    Flow     barriers, ends and cancellations of channels -> [gate] -> which channels are not to be
             read, and when the checkpoint may be taken
    Rules    Flink's. A channel that has delivered barrier n is not read until all others have, so
