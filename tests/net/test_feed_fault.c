@@ -143,6 +143,7 @@ Test(feed_fault, streams_that_break_end_with_their_reason)
         {"any byte 9000 cut", -ECONNRESET, -ECONNRESET, "cut without a close frame"},
         {"any byte 9000 rst", -ECONNRESET, -ECONNRESET, "connection"},
         {"any byte 9000 half-open", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
+        {"any message 50 drip 20", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
         {"any message 50 stall 20s", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
         {"any message 50 close 1001", TM_E_CLOSED, TM_E_CLOSED, "1001 going away"},
         {"any message 50 close 1000", TM_E_CLOSED, TM_E_CLOSED, "1000 normal closure"},
