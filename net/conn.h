@@ -125,8 +125,8 @@ int64_t tm_conn_heard_ns(const tm_conn_t *conn);
 bool tm_conn_is_pending(const tm_conn_t *conn);
 
 /* In STREAM: gives up to `cap` frames, and no further one once they have TM_CONN_READ_SZ_MAX bytes:
-   a few received buffers may inflate to a thousand times their size. Returns how many (0 = none now); or how the stream ended,
-   after all frames before:
+   a few received buffers may inflate to a thousand times their size. Returns how many (0 = none
+   now); or how the stream ended, after all frames before:
    TM_E_CLOSED   the peer closed it in order (1000, 1001 or no code)
    TM_E_PROTOCOL the peer closed it with another code, or broke the protocol
    -ECONNRESET   it was cut: no close frame; likewise other errors of the socket
