@@ -450,6 +450,13 @@ Test(json, specs_that_make_no_sense_are_refused_with_a_reason)
          2,
          "another"},
         {{{.path = "", .type = TM_JSON_I64}, {.path = "/a", .type = TM_JSON_I64}}, 2, "another"},
+        {{{.path = "/a/-", .type = TM_JSON_I64}}, 1, "a function for each"},
+        {{{.path = "/-", .type = TM_JSON_I64}, {.path = "/1", .type = TM_JSON_I64}},
+         2,
+         "has a key"},
+        {{{.path = "/1", .type = TM_JSON_I64}, {.path = "/-", .type = TM_JSON_I64}},
+         2,
+         "has a key"},
     };
     for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
         const tm_json_spec_t spec = {.fields = cases[i].fields, .field_cnt = cases[i].cnt};
