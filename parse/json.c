@@ -227,7 +227,9 @@ static tm_reason_t node_read(tm_json_t *j, uint32_t node)
         if (!each && (c == '{' || c == '[')) return container_read(j, node, c == '{');
     }
     tm_reason_t reason = tm_walk_value(&j->walk, &v);
-    if (!reason && n->field != TM_JSON_FIELD_NONE) tm_json_take(j, n->field, &v);
+    if (reason || n->field == TM_JSON_FIELD_NONE) return reason;
+    bool led_through = n->child != TM_JSON_NODE_NONE && v.type >= TM_VALUE_OBJECT;
+    if (!led_through) tm_json_take(j, n->field, &v);
     return reason;
 }
 

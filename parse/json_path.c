@@ -125,7 +125,6 @@ static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
                                 "field '%s': a path has up to %d keys of up to %d "
                                 "bytes, '~' is written ~0 and '/' ~1",
                                 f->path, TM_JSON_PATH_MAX, TM_JSON_KEY_SZ_MAX);
-        if (paths->nodes[node].field != TM_JSON_FIELD_NONE) break;
         TM_TRY(each_check(paths, node, &like, f->path));
         node = child_make(paths, node, &like);
         if (!node)
@@ -137,9 +136,8 @@ static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
         paths->eaches |= bit;
         for (uint32_t i = 0; i < depth; i++) paths->nodes[trail[i]].holds_each = true;
     }
-    if (paths->nodes[node].field != TM_JSON_FIELD_NONE || paths->nodes[node].child)
-        return tm_error_set(TM_E_CONFIG, "field '%s': it is, or lies inside of, or around another",
-                            f->path);
+    if (paths->nodes[node].field != TM_JSON_FIELD_NONE)
+        return tm_error_set(TM_E_CONFIG, "field '%s': another has this path", f->path);
     paths->nodes[node].field = (uint8_t)field_idx;
     if (f->required) paths->required |= bit;
     f->path = NULL; /* the caller's */
