@@ -3,6 +3,8 @@
    Kinds    told by what a case holds, never by its name: "assign" lists windows of times;
             "merge_calls" sessions that become one; "channels" watermarks of several inputs;
             "events" + "bound" watermarks made from times; "window" + "steps" a window operator;
+            "subtask0_writes", "writer_a_buckets", "resumable", "discarded_resume_points", "policy" +
+            "steps": part files; "committed" + "steps": transactions;
             "pane_of", "split", "last_window_of_pane" slices; parameters that must be refused
    Errors   vector_say keeps the first reason why a case fails
    Rows     keys are names, numbered as they are met; times are taken as they are, in ms */
@@ -32,6 +34,13 @@ vector_verdict_t vector_merge(const tm_json_t *c);
 vector_verdict_t vector_panes(const tm_json_t *c, const char *kind);
 vector_verdict_t vector_valve(const tm_json_t *c);
 vector_verdict_t vector_bounded(const tm_json_t *c);
+vector_verdict_t vector_parts(const tm_json_t *c);
+vector_verdict_t vector_parts_counter(const tm_json_t *c);
+vector_verdict_t vector_parts_bucket(const tm_json_t *c);
+vector_verdict_t vector_parts_sentences(const tm_json_t *c);
+vector_verdict_t vector_parts_merge(const tm_json_t *c);
+vector_verdict_t vector_parts_restore(const tm_json_t *c);
+vector_verdict_t vector_txn(const tm_json_t *c);
 vector_verdict_t vector_operator(const tm_json_t *c, const tm_json_t *doc);
 
 /* What went wrong, for the line of the case. Keeps the first reason. */
