@@ -1,6 +1,7 @@
 /* engine/operators/window_state.h - the inside of windows made of slices, shared by its parts:
-   window_sliced.c (rows in, life), window_sliced_roots.c (what a checkpoint keeps), window_slice.c (which slices there are), window_pane.c (slices
-   to sliding and cumulative windows), window_fire.c (results out). Nobody else includes it.
+   window_sliced.c (rows in, life), window_sliced_roots.c (what a checkpoint keeps), window_slice.c
+   (which slices there are), window_pane.c (slices to sliding and cumulative windows), window_fire.c
+   (results out). Nobody else includes it.
    States   a slice is open until the watermark reaches the end - 1 of the first window that
             contains it. Rows of open slices take the fast path. Rows of closed slices take the slow
             one: first all that is due is fired, then the row is added, and windows that have fired

@@ -138,12 +138,13 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
     const tm_part_sink_cfg_t cfg = {
         .dir = dir,
         .subtask_idx = port->worker_idx,
+        .subtask_cnt = f->topo->worker_cnt,
         .schema = &port->schema,
         .symbols = symbols,
-        .bucket_field = parts->bucket_field[0] ? parts->bucket_field : NULL,
-        .bucket_format = parts->bucket_format,
+        .bucket = {.field = parts->bucket_field[0] ? parts->bucket_field : NULL,
+                   .pattern = parts->bucket_format},
         .compression = TM_COMPRESS_ZSTD,
-        .roll_interval_ns = parts->roll_interval_ns,
+        .roll = {.age_ns = parts->roll_interval_ns},
         .counters = f->thread.counters,
     };
     return tm_part_sink_open(&port->sink, &cfg);
