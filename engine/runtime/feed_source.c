@@ -119,8 +119,10 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
     tm_frame_reader_t *r = f->reader;
     uint32_t parsed = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
     uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
-    /* Before its rows count; a frame of nothing but copies is not wanted. */
-    if (r->recorder && (lines > 0 || parsed == 0)) TM_TRY(tm_recorder_frame(r->recorder, frame));
+    if (r->recorder) { /* before its rows count */
+        uint8_t flags = lines == 0 && parsed > 0 ? TM_JOURNAL_LEFT_OUT : 0;
+        TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
+    }
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     if (lines > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
         flush(f);
