@@ -163,9 +163,10 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
     uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
-    /* Before its rows count; a frame of nothing but copies is not wanted. */
-    bool wanted = lines > 0 || parsed == 0 || json;
-    if (r->recorder && wanted && !f->backlog) TM_TRY(tm_recorder_frame(r->recorder, frame));
+    if (r->recorder && !f->backlog) { /* before its rows count */
+        uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
+        TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
+    }
     if (lines > 0) batch_begin(f, conn_idx, frame->ingress_ns);
     for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
         row_take(f, &r->rows[i]);
