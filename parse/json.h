@@ -14,9 +14,12 @@
 typedef struct tm_json_reading {
     const uint8_t *message;
     uint32_t sz;
-    uint32_t found_cnt;              /* fields that were met */
-    uint32_t twice_cnt;              /* keys of declared paths that were met again */
-    uint32_t fault_cnt;              /* values at fault; they may have been replaced */
+    uint32_t found_cnt;        /* fields that were met */
+    uint32_t twice_cnt;        /* keys of declared paths that were met again */
+    uint32_t fault_cnt;        /* values at fault; they may have been replaced */
+    uint32_t element_cnt;      /* elements of arrays on paths with "-" */
+    tm_reason_t element_fault; /* of the first element that has one */
+    uint32_t element_off, element_field;
     uint32_t twice_off, twice_field; /* the first key that came again, if that is refused */
     bool twice_refused;
     uint8_t faults[TM_JSON_FIELD_MAX]; /* tm_reason_t: what is wrong with a value */
@@ -29,6 +32,8 @@ typedef struct tm_json_reading {
 struct tm_json {
     const tm_kernels_t *kernels;
     bool lazy, refuse_twice, no_shapes;
+    tm_json_each_fn *each;
+    void *each_ctx;
     uint8_t *copy;
     uint32_t copy_sz_max;
     tm_json_fault_t fault;
@@ -61,7 +66,9 @@ static inline void tm_json_take(tm_json_t *json, uint32_t field, const tm_value_
 static inline void tm_json_refuse_twice(tm_json_t *json, uint32_t node, uint32_t off)
 {
     tm_json_reading_t *r = &json->reading;
-    if (!json->refuse_twice || r->twice_refused) return;
+    /* Elements that have been told cannot be taken back. */
+    bool refuse = json->refuse_twice || json->paths.nodes[node].holds_each;
+    if (!refuse || r->twice_refused) return;
     r->twice_refused = true;
     r->twice_off = off;
     r->twice_field = json->paths.nodes[node].field;

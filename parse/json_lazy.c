@@ -207,8 +207,8 @@ static tm_reason_t node_read(lazy_t *l, uint32_t node)
     if (l->pos == l->sz) return fail(l, NO_MARK);
     uint8_t c = l->bytes[l->pos];
     bool container = c == '{' || c == '[';
-    if (n->field == TM_JSON_FIELD_NONE)
-        return container && n->child ? container_read(l, node, c == '{') : skip(l);
+    if (container && n->child) return container_read(l, node, c == '{');
+    if (n->field == TM_JSON_FIELD_NONE) return skip(l);
     v.from = l->pos;
     v.type = c == '{' ? TM_VALUE_OBJECT : TM_VALUE_ARRAY;
     tm_reason_t reason = container ? skip(l) : c == '"' ? string_checked(l, &v) : bare(l, &v);

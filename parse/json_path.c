@@ -57,6 +57,11 @@ uint32_t tm_json_child_at(const tm_json_paths_t *paths, uint32_t node, uint32_t 
     return i;
 }
 
+static bool is_each(const tm_json_node_t *node)
+{
+    return node->key_sz == 1 && node->key[0] == '-';
+}
+
 /* The child of that key, made where it is not there: behind its siblings, so that they stand in the
    order of the fields. */
 static uint32_t child_make(tm_json_paths_t *paths, uint32_t parent, const tm_json_node_t *like)
@@ -68,6 +73,8 @@ static uint32_t child_make(tm_json_paths_t *paths, uint32_t parent, const tm_jso
     *link = made;
     paths->nodes[made] = *like;
     paths->nodes[made].idx = idx_of(like);
+    paths->nodes[made].each = is_each(like);
+    if (is_each(like)) paths->nodes[made].each_idx = (uint8_t)paths->each_cnt++;
     return made;
 }
 
@@ -92,12 +99,24 @@ static int field_check(const tm_json_field_t *f)
     return 0;
 }
 
+/* "-" leaves no room for siblings: an element is one of each, or it is found by its place. */
+static int each_check(const tm_json_paths_t *paths, uint32_t parent, const tm_json_node_t *like,
+                      const char *path)
+{
+    uint32_t child = paths->nodes[parent].child;
+    if (child == TM_JSON_NODE_NONE || paths->nodes[child].each == is_each(like)) return 0;
+    return tm_error_set(TM_E_CONFIG, "field '%s': one path has '-' where another has a key", path);
+}
+
 static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
 {
     tm_json_field_t *f = &paths->fields[field_idx];
     const char *p = f->path;
     uint32_t node = 0, depth = 0;
+    uint32_t trail[TM_JSON_PATH_MAX + 1] = {0};
+    const uint64_t bit = 1ull << field_idx;
     TM_TRY(field_check(f));
+    paths->nodes[0].fields |= bit;
     while (*p) {
         tm_json_node_t like = {.field = TM_JSON_FIELD_NONE};
         p = key_take(p, &like);
@@ -106,17 +125,21 @@ static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
                                 "field '%s': a path has up to %d keys of up to %d "
                                 "bytes, '~' is written ~0 and '/' ~1",
                                 f->path, TM_JSON_PATH_MAX, TM_JSON_KEY_SZ_MAX);
-        if (paths->nodes[node].field != TM_JSON_FIELD_NONE) break;
+        TM_TRY(each_check(paths, node, &like, f->path));
         node = child_make(paths, node, &like);
         if (!node)
             return tm_error_set(TM_E_CONFIG, "field '%s': the paths have more than %d keys",
                                 f->path, TM_JSON_NODE_MAX);
+        paths->nodes[node].fields |= bit;
+        trail[depth] = node;
+        if (!paths->nodes[node].each) continue;
+        paths->eaches |= bit;
+        for (uint32_t i = 0; i < depth; i++) paths->nodes[trail[i]].holds_each = true;
     }
-    if (paths->nodes[node].field != TM_JSON_FIELD_NONE || paths->nodes[node].child)
-        return tm_error_set(TM_E_CONFIG, "field '%s': it is, or lies inside of, or around another",
-                            f->path);
+    if (paths->nodes[node].field != TM_JSON_FIELD_NONE)
+        return tm_error_set(TM_E_CONFIG, "field '%s': another has this path", f->path);
     paths->nodes[node].field = (uint8_t)field_idx;
-    if (f->required) paths->required |= 1ull << field_idx;
+    if (f->required) paths->required |= bit;
     f->path = NULL; /* the caller's */
     return 0;
 }
@@ -135,5 +158,8 @@ int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec)
         paths->fields[i] = spec->fields[i];
         TM_TRY(field_add(paths, i));
     }
+    if (paths->each_cnt > 0 && (!spec->each || spec->lazy))
+        return tm_error_set(TM_E_CONFIG, "a path with '-' needs a function for each element, and "
+                                         "full mode");
     return 0;
 }

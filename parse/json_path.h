@@ -21,6 +21,10 @@ typedef struct tm_json_node {
     uint32_t idx;                     /* as an index into an array, UINT32_MAX where it is none */
     uint16_t child, next;             /* first child, next sibling */
     uint8_t field;                    /* TM_JSON_FIELD_NONE: an inner node */
+    bool each;                        /* stands for every element of an array: an only child */
+    bool holds_each;                  /* one that does is below it */
+    uint8_t each_idx;                 /* which of these, in order of the fields */
+    uint64_t fields;                  /* bit field: those at the node and below it */
 } tm_json_node_t;
 
 typedef struct tm_json_paths {
@@ -28,9 +32,17 @@ typedef struct tm_json_paths {
     tm_json_node_t nodes[TM_JSON_NODE_MAX]; /* [0] is the message */
     tm_json_field_t fields[TM_JSON_FIELD_MAX];
     uint64_t required; /* bit field */
+    uint64_t eaches;   /* bit field: those of elements */
+    uint32_t each_cnt;
 } tm_json_paths_t;
 
 int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec) TM_MUST_CHECK;
+
+/* All of them, as a bit field. */
+static inline uint64_t tm_json_fields(const tm_json_paths_t *paths)
+{
+    return paths->nodes[0].fields;
+}
 
 /* The child of a node by its key, or by its index; TM_JSON_NODE_NONE where there is none. `hint` is
    looked at first: the sibling behind the one found before. */

@@ -47,9 +47,10 @@ static bool is_sliding(const tm_window_t *w)
 
 void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key, bool *added)
 {
+    tm_ptr_touch(w->pages, slice); /* the table is part of it */
     uint8_t *entry = tm_keyed_get(&slice->table, key, tm_keyed_tag(key), added);
     if (!entry) {
-        tm_counter_add(w->counters.full, 1);
+        tm_window_count(&w->counters.full, 1);
         return NULL;
     }
     if (*added) {
@@ -68,7 +69,7 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
     bool added;
     window_pane_t *pane = tm_keyed_get(&w->panes, key, tag, &added);
     if (!pane) {
-        tm_counter_add(w->counters.full, 1);
+        tm_window_count(&w->counters.full, 1);
         return NULL;
     }
     tm_ptr_touch(w->pages, pane);

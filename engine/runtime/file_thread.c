@@ -86,6 +86,8 @@ static int finish_all(tm_file_thread_t *f)
 {
     TM_TRY(journals_close(f));
     for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
+    for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, 1));
     for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, 1));
