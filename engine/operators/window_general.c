@@ -374,6 +374,8 @@ static const tm_operator_ops_t general_ops = {
     .work = work,
     .on_end = on_end,
     .fini = fini,
+    .save = tm_window_general_save,
+    .restore = tm_window_general_restore,
 };
 
 /* Bytes of an accumulator, or of what stands in its place. */

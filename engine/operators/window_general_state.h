@@ -230,4 +230,9 @@ tm_ref_t tm_window_session(tm_window_general_t *g, window_key_t **entry, uint64_
 /* Puts out the results of a window that fires. */
 void tm_window_fire(tm_window_general_t *g, tm_ref_t ref);
 
+/* ---- window_general_roots.c: what lies outside of the pages, for the operator's save and
+   restore. */
+size_t tm_window_general_save(const tm_operator_t *op, void *bytes, size_t max);
+int tm_window_general_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
+
 #endif

@@ -162,6 +162,8 @@ static const tm_operator_ops_t window_ops = {
     .work = work,
     .on_end = on_end,
     .fini = fini,
+    .save = tm_window_sliced_save,
+    .restore = tm_window_sliced_restore,
 };
 
 tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,

@@ -152,4 +152,8 @@ const void *tm_window_pane_sum(tm_window_t *w, void *pane);
 /* Forgets what no window after w->firing contains. True where nothing is left of the key. */
 bool tm_window_pane_advance(tm_window_t *w, void *pane, tm_range_t next);
 
+/* window_sliced_roots.c: what lies outside of the pages, for the operator's save and restore. */
+size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max);
+int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
+
 #endif

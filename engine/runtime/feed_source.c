@@ -149,7 +149,7 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
-    TM_LOG_W("engine", "%s: %s %llu to %llu are missing",
+    TM_LOG_I("engine", "%s: %s %llu to %llu are missing",
              tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
              (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);

@@ -119,14 +119,14 @@ Test(feed_fault, connections_that_cannot_begin_end_with_their_reason)
         expect_end(cases[i].script, cases[i].tls, cases[i].code, cases[i].word);
 }
 
-Test(feed_fault, a_reset_in_the_handshake_reads_as_a_break_or_as_an_end)
+Test(feed_fault, a_reset_in_the_handshake_is_a_broken_connection_whoever_hears_of_it_first)
 {
-    for (int tls = 0; tls < 2; tls++) {
+    for (int n = 0; n < 40; n++) {
         rig_t r;
-        rig_init(&r, "any accept refuse", tls);
-        int rc = take(&r, 1); /* which it is depends on whether the first flight was sent before */
-        tm_assert(rc == -ECONNRESET || rc == (tls ? TM_E_TLS : TM_E_CLOSED));
-        tm_assert(strstr(tm_error_text(), tls ? "TLS handshake: " : "upgrade: ") != NULL);
+        rig_init(&r, "any accept refuse", n % 2);
+        int rc = take(&r, 1); /* a send, a receive, or the connect itself where all is slow */
+        if (rc != -ECONNRESET) printf("# %d %s\n", rc, tm_error_text());
+        tm_assert_eq(rc, -ECONNRESET);
         rig_fini(&r);
     }
 }

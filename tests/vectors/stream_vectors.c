@@ -53,6 +53,7 @@ static vector_verdict_t run(const tm_json_t *c, const tm_json_t *doc, const char
         return vector_panes(c, tm_json_text(c, "kind", kind));
     }
     if (has(c, "merge_calls")) return vector_merge(c);
+    if (has(c, "channels") && has(c, "events")) return vector_barrier(c);
     if (has(c, "channels")) return vector_valve(c);
     if (has(c, "bound") && has(c, "events")) return vector_bounded(c);
     if (has(c, "assign")) return vector_assign(c);
@@ -86,8 +87,9 @@ static void case_run(const char *file, const tm_json_t *c, const tm_json_t *doc,
 /* Members of a document that say something about it and hold no case. */
 static bool is_about(const tm_json_t *member)
 {
-    static const char *const names[] = {"format", "title",  "unit",  "window",  "order",
-                                        "rules",  "source", "notes", "comment", "defaults"};
+    static const char *const names[] = {"format",  "title",    "unit",       "window",
+                                        "order",   "rules",    "source",     "notes",
+                                        "comment", "defaults", "event_forms"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(member->key, names[i]) == 0) return true;
     return member->type == TM_JSON_STRING || member->type == TM_JSON_NULL;

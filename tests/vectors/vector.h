@@ -1,7 +1,8 @@
 /* tests/vectors/vector.h - cases of the format stream-vectors/1, run through the public interface.
    Flow     JSON file -> stream_vectors.c (which kind is it?) -> [a runner] -> a verdict
    Kinds    told by what a case holds, never by its name: "assign" lists windows of times;
-            "merge_calls" sessions that become one; "channels" watermarks of several inputs;
+            "merge_calls" sessions that become one; "channels" watermarks of several inputs,
+            with "events" barriers of several channels;
             "events" + "bound" watermarks made from times; "window" + "steps" a window operator;
             "subtask0_writes", "writer_a_buckets", "resumable", "discarded_resume_points", "policy" +
             "steps": part files; "committed" + "steps": transactions;
@@ -33,6 +34,7 @@ vector_verdict_t vector_invalid(const tm_json_t *c);
 vector_verdict_t vector_merge(const tm_json_t *c);
 vector_verdict_t vector_panes(const tm_json_t *c, const char *kind);
 vector_verdict_t vector_valve(const tm_json_t *c);
+vector_verdict_t vector_barrier(const tm_json_t *c);
 vector_verdict_t vector_bounded(const tm_json_t *c);
 vector_verdict_t vector_parts(const tm_json_t *c);
 vector_verdict_t vector_parts_counter(const tm_json_t *c);
