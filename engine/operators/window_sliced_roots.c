@@ -24,8 +24,7 @@ typedef struct sliced_roots {
 } sliced_roots_t;
 
 typedef struct slice_root {
-    tm_ref_t ref;
-    uint32_t unused;
+    uint64_t off; /* in the arena: slices are not aligned as references are */
     tm_slice_t slice;
 } slice_root_t;
 
@@ -48,7 +47,8 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots.source = NO_SLICE;
     uint8_t *at = (uint8_t *)bytes + sizeof roots;
     for (uint32_t i = 0; i < w->slice_cnt; i++, at += sizeof(slice_root_t)) {
-        slice_root_t slice = {.ref = tm_ptr_ref(w->pages, w->slices[i]), .slice = *w->slices[i]};
+        slice_root_t slice = {.off = (uint64_t)((const uint8_t *)w->slices[i] - w->pages->base),
+                              .slice = *w->slices[i]};
         if (w->slices[i] == w->source) roots.source = i;
         memcpy(at, &slice, sizeof slice);
     }
@@ -120,7 +120,7 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     for (uint32_t i = 0; i < w->slice_cnt; i++, at += sizeof(slice_root_t)) {
         slice_root_t slice;
         memcpy(&slice, at, sizeof slice);
-        w->slices[i] = tm_ref_ptr(w->pages, slice.ref);
+        w->slices[i] = (tm_slice_t *)(void *)(w->pages->base + slice.off);
         *w->slices[i] = slice.slice;
         w->slices[i]->table.arena = w->pages;
     }
