@@ -2,8 +2,8 @@
 
    bars      trades to bars of a second per symbol, and every trade as it came
    sessions  session windows with a gap of 300 ms, accumulators of several kinds
-   timers    a process function: counts the trades of each symbol, emits the count once a second of
-             event time by a timer, and keeps the last few prices in a list
+   timers    a process function: sums up the trades of each symbol in a map by second, and emits a
+             second by a timer once it is over
    rekeyed   bars of a second per symbol, keyed anew by their number of trades: two exchanges */
 #include <tidemark.h>
 
@@ -27,7 +27,7 @@ static const tm_agg_spec_t activity[] = {
 
 static const tm_agg_spec_t totals[] = {
     {.as = "bars", .fn = TM_AGG_COUNT},
-    {.as = "volume_sum", .fn = TM_AGG_SUM, .field = "volume"},
+    {.as = "high_sum", .fn = TM_AGG_SUM, .field = "high"},
 };
 
 #define COUNT_OF(list) (sizeof(list) / sizeof((list)[0]))
@@ -48,37 +48,46 @@ static const tm_struct_field_t beat_fields[] = {
 };
 static const tm_struct_t beat = TM_STRUCT(beat_t, "beat", beat_fields);
 
-enum { COUNT, PRICES };
+/* What is known of a second. */
+typedef struct second {
+    int64_t trades, price_sum_e8;
+} second_t;
+
+enum { SEEN, SECONDS };
 static const tm_state_spec_t states[] = {
-    [COUNT] = {.name = "count", .kind = TM_STATE_VALUE, .value_sz = sizeof(int64_t)},
-    [PRICES] = {.name = "prices", .kind = TM_STATE_LIST},
+    [SEEN] = {.name = "seen", .kind = TM_STATE_VALUE, .value_sz = sizeof(int64_t)},
+    [SECONDS] = {.name = "seconds", .kind = TM_STATE_MAP},
 };
 
 static uint16_t price_off;
 
 static void on_trade(tm_process_t *p, const void *trade)
 {
-    int64_t price_e8, cnt = 1;
+    int64_t price_e8, seen = 1, start_ns = tm_process_time(p) / TM_SECOND * TM_SECOND;
+    second_t second = {0};
     memcpy(&price_e8, (const char *)trade + price_off, sizeof price_e8);
-    const int64_t *known = tm_value_get(p, COUNT, NULL);
-    if (known) cnt = *known + 1;
-    if (tm_value_set(p, COUNT, &cnt, sizeof cnt) < 0) abort();
-    if (tm_list_add(p, PRICES, &price_e8, sizeof price_e8) < 0) abort();
-    int64_t second = tm_process_time(p) / TM_SECOND * TM_SECOND;
-    tm_timer_set(p, TM_EVENT_TIME, second + TM_SECOND - 1, 0);
+    const int64_t *known = tm_value_get(p, SEEN, NULL);
+    if (known) seen = *known + 1;
+    const second_t *so_far = tm_map_get(p, SECONDS, &start_ns, sizeof start_ns, NULL);
+    if (so_far) second = *so_far;
+    second.trades++;
+    second.price_sum_e8 += price_e8 % TM_SECOND; /* stays small */
+    const tm_map_entry_t entry = {
+        .key = &start_ns, .key_sz = sizeof start_ns, .value = &second, .value_sz = sizeof second};
+    if (tm_value_set(p, SEEN, &seen, sizeof seen) < 0 || tm_map_put(p, SECONDS, &entry) < 0)
+        abort();
+    tm_timer_set(p, TM_EVENT_TIME, start_ns + TM_SECOND - 1, 0);
 }
 
 static void on_second(tm_process_t *p, tm_time_domain_t domain, int64_t time_ns, uint32_t name)
 {
-    (void)domain, (void)time_ns, (void)name;
-    const int64_t *known = tm_value_get(p, COUNT, NULL);
+    (void)domain, (void)name;
+    const int64_t start_ns = time_ns - (TM_SECOND - 1);
+    const second_t *second = tm_map_get(p, SECONDS, &start_ns, sizeof start_ns, NULL);
     beat_t *out = tm_process_emit(p);
-    out->trades = known ? *known : 0;
-    tm_state_iter_t at = {.state = PRICES};
-    const void *price;
-    size_t sz;
-    while (tm_list_next(p, &at, &price, &sz)) out->price_sum_e8 += *(const int64_t *)price;
-    tm_state_clear(p, PRICES);
+    out->trades = second ? second->trades : -1;
+    out->price_sum_e8 = second ? second->price_sum_e8 : 0;
+    tm_map_remove(p, SECONDS, &start_ns, sizeof start_ns);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
