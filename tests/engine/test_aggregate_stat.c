@@ -107,7 +107,7 @@ static uint32_t samples_make(sample_t *rows, uint64_t *rng)
                              .price = (int64_t)(bed_random(rng) % kinds) - 20,
                              .qty = (int64_t)(bed_random(rng) % 100000),
                              .real = (r - 0.3) * exp2((double)(bed_random(rng) % 40) - 10),
-                             .nulls = bed_random(rng) & bed_random(rng) & 7};
+                             .nulls = bed_random(rng) & bed_random(rng) >> 3 & 7};
     }
     return cnt;
 }
