@@ -235,8 +235,9 @@ static tm_reason_t rare(const tm_venue_field_t *field, const uint8_t *text, uint
     }
 }
 
-static tm_reason_t other(tm_event_fill_t *f, const tm_venue_field_t *field, const tm_value_t *v)
+tm_reason_t tm_event_fill_value(tm_event_fill_t *f, uint32_t field_idx, const tm_value_t *v)
 {
+    const tm_venue_field_t *field = &f->kind->decl->fields[field_idx];
     uint8_t *at = (uint8_t *)f->row + field->off;
     if (field->form == TM_FORM_SYMBOL || field->form == TM_FORM_STREAM ||
         field->form == TM_FORM_TAIL) {
@@ -314,7 +315,7 @@ tm_reason_t tm_event_fill_scope(tm_event_fill_t *fill, tm_scope_t scope,
         uint32_t idx = kind->scoped[scope][__builtin_ctz(others)];
         const tm_value_t *v = &members->at[kind->field_key[idx]];
         fill->bad_off = v->from;
-        reason = other(fill, &kind->decl->fields[idx], v);
+        reason = tm_event_fill_value(fill, idx, v);
     }
     if (kind->null_off) {
         uint8_t *at = (uint8_t *)fill->row + kind->null_off;
