@@ -99,11 +99,20 @@ const tm_layout_t *tm_layouts_match(const tm_layouts_t *layouts, const uint8_t *
 
 /* ---- books ----------------------------------------------------------------------------------- */
 
+/* Places copied at a time. */
+enum { COPY_CNT = 16 };
+
 /* The list of quotes without those of the levels. */
 typedef struct folded {
-    uint16_t at[TM_LAYOUT_QUOTE_MAX + 2];
+    uint16_t at[TM_LAYOUT_QUOTE_MAX + 2 + COPY_CNT];
     uint32_t ends[TM_KIND_LEVELS_MAX]; /* behind each run; where there is none, its beginning */
 } folded_t;
+
+/* Copies places `from` to `to` - 1 and some behind them, for which there is room on both sides. */
+static inline void places_copy(uint16_t *out, const uint16_t *at, uint32_t from, uint32_t to)
+{
+    for (; from < to; from += COPY_CNT) memcpy(out + from, at + from, COPY_CNT * sizeof *out);
+}
 
 /* Finds the runs and leaves their quotes out. at[0..cnt + 1] as for tm_layouts_match. False where
    another number of quotes is left than the layout has. */
@@ -117,11 +126,12 @@ static bool fold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at,
         /* The last quote before the array; the next one is its first string's, or that behind it. */
         uint32_t last = h->to_quote - 1u + left_out;
         if (last > cnt) return false;
-        for (; kept < h->to_quote; kept++) folded->at[kept] = at[kept + left_out];
+        places_copy(folded->at, at + left_out, kept, h->to_quote);
+        kept = h->to_quote;
         uint32_t pos = (uint32_t)(at[h->from_quote + left_out] + h->from_distance);
         tm_level_run_t *run = &match->runs[i];
         run->cnt = 0;
-        if (bytes[pos] == '[') *run = tm_level_run_find(bytes, at + last + 1, cnt - last, pos, sz);
+        if (bytes[pos] == '[') tm_level_run_find(bytes, at + last + 1, cnt - last, pos, sz, run);
         folded->ends[i] = run->cnt ? tm_level_run_end(run) : pos;
         left_out += run->cnt ? run->cnt * run->stride : 0;
         match->level_cnt += run->cnt;
@@ -129,7 +139,7 @@ static bool fold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at,
         if (run->cnt && !tm_level_run_suits(decl, run->stride)) return false;
     }
     if (cnt - left_out != l->quote_cnt) return false;
-    for (; kept < l->quote_cnt + 2u; kept++) folded->at[kept] = at[kept + left_out];
+    places_copy(folded->at, at + left_out, kept, l->quote_cnt + 2u);
     return true;
 }
 

@@ -108,8 +108,8 @@ static tm_level_run_t run_find(const tm_walk_t *w)
         r.cnt = w->pairs[i].cnt;
         return r;
     }
-    return tm_level_run_find(r.bytes, r.at, w->at_cnt - w->at_idx, w->pos - w->base,
-                             w->sz - w->base);
+    tm_level_run_find(r.bytes, r.at, w->at_cnt - w->at_idx, w->pos - w->base, w->sz - w->base, &r);
+    return r;
 }
 
 /* Reads the run at the walk's place. *taken: whether there was one. */
