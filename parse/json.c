@@ -82,9 +82,7 @@ static void forget(tm_json_t *j, uint32_t node)
     const tm_json_node_t *n = &j->paths.nodes[node];
     tm_json_reading_t *r = &j->reading;
     for (uint64_t left = n->fields; left; left &= left - 1) {
-        uint32_t field = (uint32_t)__builtin_ctzll(left);
-        r->values[field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
-        r->faults[field] = TM_REASON_NONE;
+        tm_json_forget_value(j, (uint32_t)__builtin_ctzll(left));
     }
     for (uint32_t i = 0; i < TM_ARRAY_CNT(r->seen); i++) r->seen[i] &= ~n->below[i];
 }
@@ -141,9 +139,8 @@ static uint32_t missing(const tm_json_t *j, uint64_t fields)
     return j->paths.field_cnt;
 }
 
-/* Behind an element: tells it, or keeps what is wrong with it. Its values are overwritten by the
-   next one's. */
-static void element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from, uint32_t fault_cnt)
+void tm_json_element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from,
+                         uint32_t fault_cnt)
 {
     tm_json_reading_t *r = &j->reading;
     uint32_t none = j->paths.field_cnt, field = none;
@@ -177,9 +174,11 @@ static tm_reason_t each_read(tm_json_t *j, uint32_t node)
     do {
         (void)tm_walk_peek(w);
         uint32_t from = w->pos, fault_cnt = j->reading.fault_cnt;
-        tm_reason_t reason = node_read(j, node);
-        if (reason) return reason;
-        element_end(j, each, from, fault_cnt);
+        if (!tm_json_tuples(j, each)) {
+            tm_reason_t reason = node_read(j, node);
+            if (reason) return reason;
+            tm_json_element_end(j, each, from, fault_cnt);
+        }
         forget(j, node);
         c = tm_walk_peek(w);
         if (c != ',' && c != ']') return tm_walk_unexpected(w);

@@ -17,6 +17,7 @@ enum {
     TM_JSON_NODE_NONE = 0, /* the root is nobody's child */
     TM_JSON_FIELD_NONE = 0xff,
     TM_JSON_SCALE_NONE = 0xff,
+    TM_JSON_TUPLE_MAX = 8,
 };
 
 typedef struct tm_json_node {
@@ -30,7 +31,9 @@ typedef struct tm_json_node {
     bool each;                        /* stands for every element of an array: an only child */
     bool holds_each;                  /* one that does is below it */
     uint8_t each_idx;                 /* which of these, in order of the fields */
-    uint64_t fields;                  /* bit field: those at the node and below it */
+    uint8_t tuple_cnt; /* an array's first elements that are numbers, and no others */
+    uint8_t tuple[TM_JSON_TUPLE_MAX];      /* their fields */
+    uint64_t fields;                       /* bit field: those at the node and below it */
     uint64_t below[TM_JSON_NODE_MAX / 64]; /* bit field: nodes below it */
 } tm_json_node_t;
 
