@@ -44,8 +44,8 @@ typedef struct tm_json_paths {
     tm_json_field_t fields[TM_JSON_FIELD_MAX];
     /* Places of a field's numbers behind the point; none: it takes no numbers. */
     uint8_t scales[TM_JSON_FIELD_MAX];
-    uint64_t required;       /* bit field */
-    uint64_t eaches;         /* bit field: those of elements */
+    uint64_t required; /* bit field */
+    uint64_t eaches;   /* bit field: those of elements */
     uint32_t each_cnt;
 } tm_json_paths_t;
 

@@ -43,7 +43,12 @@ typedef enum option_id {
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
     OPT_OUT,
+    OPT_FORMAT,
+    OPT_COMPRESSION,
+    OPT_BUCKET,
     OPT_ROLL_INTERVAL,
+    OPT_ROLL_IDLE,
+    OPT_ROLL_SIZE,
     OPT_DEAD_LETTERS,
     OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
@@ -110,8 +115,16 @@ static const tm_flag_t table[] = {
                      "go on from the newest checkpoint, from none, or from that in DIR "
                      "(default: latest)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
+    [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
+    [OPT_COMPRESSION] = {"compression", "NAME",
+                         "of Parquet: zstd, lz4 or none (default: the job's)"},
+    [OPT_BUCKET] = {"bucket", "PATTERN",
+                    "folder of a row's part: strftime, {field} for a value; '' = none"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
+    [OPT_ROLL_IDLE] = {"roll-idle", "TIME",
+                       "or when nothing was written to it for so long (default: 60s)"},
+    [OPT_ROLL_SIZE] = {"roll-size", "SIZE", "or when it is larger than 64M, 1G (default: 128M)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
     [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
@@ -248,7 +261,9 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
     if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
     if (id == OPT_STREAM_TIMEOUT)
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
-    if (id == OPT_ROLL_INTERVAL) return duration_option("roll-interval", arg, &o->roll_interval_ns);
+    if (id == OPT_ROLL_INTERVAL)
+        return duration_option("roll-interval", arg, &o->parts.roll_interval_ns);
+    if (id == OPT_ROLL_IDLE) return duration_option("roll-idle", arg, &o->parts.roll_idle_ns);
     if (id == OPT_DURATION) return duration_option("duration", arg, &o->duration_ns);
     return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
@@ -285,6 +300,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_STREAM_TIMEOUT:
     case OPT_ROTATE:
     case OPT_ROLL_INTERVAL:
+    case OPT_ROLL_IDLE:
     case OPT_WATERMARK_BOUND:
     case OPT_DURATION:
         return time_option(o, id, arg);
@@ -300,6 +316,14 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         break; /* taken above */
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
+    case OPT_FORMAT:
+        return tm_part_flags_format(&o->parts, arg);
+    case OPT_COMPRESSION:
+        return tm_part_flags_compression(&o->parts, arg);
+    case OPT_BUCKET:
+        return text_option(&o->parts.bucket, arg);
+    case OPT_ROLL_SIZE:
+        return tm_size_parse("roll-size", arg, &o->parts.roll_sz);
     case OPT_DEAD_LETTERS:
         return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
