@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "base/row.h"
+#include "base/siphash.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -19,25 +20,22 @@ typedef struct entry {
 } entry_t;
 
 struct tm_symbols {
+    tm_siphash_key_t key; /* drawn at open: names come from peers */
     pthread_mutex_t lock; /* writers */
     _Atomic uint32_t cnt;
     _Atomic uint32_t slots[SLOT_CNT];
     entry_t entries[TM_SYMBOL_CNT_MAX];
 };
 
-/* FNV-1a with a final mix: names are short and this is off the parse fast path, which keeps its
-   own cache of the symbols it sees. */
-static uint32_t hash(const char *name, size_t sz)
-{
-    uint64_t h = 0xcbf29ce484222325ull;
-    for (size_t i = 0; i < sz; i++) h = (h ^ (uint8_t)name[i]) * 0x100000001b3ull;
-    return (uint32_t)(h ^ (h >> 32));
-}
-
 int tm_symbols_open(tm_symbols_t **out)
 {
     tm_symbols_t *s = calloc(1, sizeof *s);
     if (!s) return tm_error_set(-ENOMEM, "symbol table: out of memory");
+    int err = tm_siphash_key_draw(&s->key);
+    if (err) {
+        free(s);
+        return tm_error_context(err, "symbol table");
+    }
     pthread_mutex_init(&s->lock, NULL);
     *out = s;
     return 0;
@@ -53,7 +51,7 @@ void tm_symbols_close(tm_symbols_t *symbols)
 /* The slot that holds the name, or the free one where it would go. */
 static uint32_t probe(const tm_symbols_t *s, const char *name, size_t sz, uint32_t *symbol)
 {
-    uint32_t slot = hash(name, sz) & (SLOT_CNT - 1);
+    uint32_t slot = (uint32_t)tm_siphash(&s->key, name, sz) & (SLOT_CNT - 1);
     for (;; slot = (slot + 1) & (SLOT_CNT - 1)) {
         uint32_t v = atomic_load_explicit(&s->slots[slot], memory_order_acquire); /* S1 */
         *symbol = v - 1; /* a free slot gives TM_SYMBOL_NONE */

@@ -5,6 +5,8 @@
             an index and the text behind it stay valid until tm_symbols_close
    Threads  find, intern, name: any. Reads are lock-free; a new name takes a mutex (rare: once a
             symbol a run)
+   Method   open addressing by a keyed hash (base/siphash.h): a peer chooses the names, and must not
+            be able to choose where they go
    Order    S1 slot index release -> reader acquire (name and hash of the symbol)
    Limits   TM_SYMBOL_CNT_MAX names of 1..TM_SYMBOL_SZ_MAX bytes, any bytes (UTF-8 is not required)
    Tests    tests/base/test_symbol.c */
@@ -17,7 +19,7 @@ enum { TM_SYMBOL_CNT_MAX = 1 << 16, TM_SYMBOL_SZ_MAX = 63 };
 
 typedef struct tm_symbols tm_symbols_t;
 
-/* Returns 0 or -ENOMEM. */
+/* Returns 0, -ENOMEM, or what getrandom failed with. */
 int tm_symbols_open(tm_symbols_t **out) TM_MUST_CHECK;
 void tm_symbols_close(tm_symbols_t *symbols);
 

@@ -1,20 +1,16 @@
 /* parse/levels.h - arrays of book levels to level rows.
    Flow     message.c -> [levels] -> rows
-   Method   nearly all bytes of book messages are levels, arrays of strings. The list of quotes
-            tells where each begins and ends; a run of such levels is checked by the distances of
-            its quotes and the bytes between levels, and its numbers are converted many at a time.
-            Any other form of level, and objects, are read value by value
+   Method   arrays of strings are read as runs (parse/level_run.h), many at a time; any other form
+            of level, and objects, value by value
    Memory   none of its own
    Threads  one
    Errors   a reason and bad_off. The array has been walked before, so it is well-formed
-   Limits   `cap` rows; TM_LEVELS_STRING_MAX strings a level on the quick way
+   Limits   `cap` rows
    Tests    tests/parse/test_levels.c */
 #ifndef TM_PARSE_LEVELS_H
 #define TM_PARSE_LEVELS_H
 
 #include "parse/event.h"
-
-enum { TM_LEVELS_STRING_MAX = 8 };
 
 /* Level rows in the making. */
 typedef struct tm_levels {

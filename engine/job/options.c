@@ -62,13 +62,12 @@ typedef enum option_id {
 
 /* In the order of the help page. */
 static const tm_flag_t table[] = {
-    [OPT_CONNECT] =
-        {"connect", "URL[,URL]",
-         "live feed, wss:// or ws://; two of the same: the first copy wins; repeatable"},
+    [OPT_CONNECT] = {"connect", "URL[,URL]",
+                     "live feed, wss:// or ws://; of two the first copy wins; repeatable"},
     [OPT_STREAM] = {"stream", "NAME[,NAME]",
                     "subscribe to them as well; of a replay: take only them, or btcusdt@*"},
     [OPT_VENUE] = {"venue", "NAME",
-                   "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (default: by the host)"},
+                   "binance[-usdm|-coinm], bybit, okx, coinbase, kraken (by the host)"},
     [OPT_CA_FILE] = {"ca-file", "FILE", "trust the certificates in FILE instead of the system's"},
     [OPT_PROXY] = {"proxy", "URL",
                    "reach live feeds through http://[user:password@]host[:port] (CONNECT)"},
@@ -88,7 +87,7 @@ static const tm_flag_t table[] = {
     [OPT_STREAM_TIMEOUT] = {"stream-timeout", "TIME",
                             "name streams that have not spoken by then (default: 60s)"},
     [OPT_ROTATE] = {"rotate", "TIME",
-                    "replace a live connection at this age, without a loss (default: the venue's)"},
+                    "replace a live connection at this age (default: the venue's)"},
     [OPT_REPLAY] = {"replay", "FILE", "captured feed or journal instead of a live one; repeatable"},
     [OPT_SPEED] = {"speed", "max|Nx", "pace of a replay: 1x as recorded, 10x, max (default: max)"},
     [OPT_FROM] = {"from", "TIME", "start a replay at the first message received at or after TIME"},
@@ -116,8 +115,7 @@ static const tm_flag_t table[] = {
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
     [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
-                                 "keep them in a journal, as they come: reason, place, message; "
-                                 "the newest 64 MiB"},
+                                 "keep them in a journal, as they come; the newest 64 MiB"},
     [OPT_WATERMARK_BOUND] = {"watermark-bound", "TIME",
                              "how much rows may be out of order (default: 1s)"},
     [OPT_DURATION] = {"duration", "TIME", "stop, in order, after this long"},

@@ -95,6 +95,8 @@ static int finish_all(tm_file_thread_t *f)
 {
     TM_TRY(journals_close(f));
     for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
+    for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, 1));
     for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, 1));
@@ -204,12 +206,13 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
     const tm_part_sink_cfg_t cfg = {
         .dir = dir,
         .subtask_idx = port->worker_idx,
+        .subtask_cnt = f->topo->worker_cnt,
         .schema = &port->schema,
         .symbols = symbols,
-        .bucket_field = parts->bucket_field[0] ? parts->bucket_field : NULL,
-        .bucket_format = parts->bucket_format,
+        .bucket = {.field = parts->bucket_field[0] ? parts->bucket_field : NULL,
+                   .pattern = parts->bucket_format},
         .compression = TM_COMPRESS_ZSTD,
-        .roll_interval_ns = parts->roll_interval_ns,
+        .roll = {.age_ns = parts->roll_interval_ns},
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
     };

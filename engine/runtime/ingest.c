@@ -253,7 +253,7 @@ static int memory_sources_make(tm_ingest_t *in, uint32_t *partition_cnt, uint64_
     const tm_topology_t *t = in->cfg.topo;
     const tm_options_t *o = &t->job->opts;
     uint32_t input = 0; /* number among the inputs of the job */
-    if (tm_job_next(t->job, &tm_feed_node, 0))
+    if (tm_job_next_feed(t->job, 0))
         input = o->connect_cnt + o->replay_cnt ? o->connect_cnt + o->replay_cnt : 1;
     for (const struct tm_stream *n = tm_job_next(t->job, &tm_generator_node, 0); n;
          n = tm_job_next(t->job, &tm_generator_node, n->node_idx + 1)) {
@@ -301,8 +301,7 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
 
     uint64_t partitions[TM_JOB_NODE_MAX] = {0};
     uint32_t partition_cnt = 0;
-    if (tm_job_next(cfg->topo->job, &tm_feed_node, 0))
-        TM_TRY(feeds_make(in, &partition_cnt, partitions));
+    if (tm_job_next_feed(cfg->topo->job, 0)) TM_TRY(feeds_make(in, &partition_cnt, partitions));
     TM_TRY(memory_sources_make(in, &partition_cnt, partitions));
     if (cfg->coordinator) in->slot = tm_coordinator_ingest(cfg->coordinator, cfg->ingest_idx);
     const tm_task_cfg_t task = {.topo = cfg->topo,

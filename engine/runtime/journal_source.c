@@ -66,6 +66,7 @@ static uint32_t views_give(journal_source_t *s, tm_frame_t *frames, uint32_t cap
     uint64_t bytes = 0;
     for (; n < cap && s->view_idx < s->view_cnt; s->view_idx++) {
         const tm_journal_view_t *view = &s->views[s->view_idx];
+        if (view->flags & TM_JOURNAL_LEFT_OUT) continue;
         if (!tm_stream_filter_takes(&s->filter, view->frame.data, view->frame.sz)) continue;
         *due_ns = view_due_ns(s, view, now_ns);
         if (*due_ns > now_ns) break;

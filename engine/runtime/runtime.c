@@ -150,7 +150,7 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
 static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
 {
     const tm_options_t *o = &rt->job->opts;
-    const struct tm_stream *feed = tm_job_next(rt->job, &tm_feed_node, 0);
+    const struct tm_stream *feed = tm_job_next_feed(rt->job, 0);
     if (!feed && (o->journal_dir || o->dead_letter_dir))
         return tm_error_set(TM_E_CONFIG, "--journal records frames, and the job has no feed");
     tm_ingest_t *ingest = rt->ingests[ingest_idx];

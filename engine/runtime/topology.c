@@ -11,7 +11,7 @@
 uint32_t tm_topology_inputs(const tm_job_t *job)
 {
     uint32_t cnt = 0;
-    if (tm_job_next(job, &tm_feed_node, 0)) {
+    if (tm_job_next_feed(job, 0)) {
         cnt = job->opts.connect_cnt + job->opts.replay_cnt;
         if (cnt == 0) cnt = 1; /* the job's own address */
     }

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """Bad messages in a feed are counted by reason and kept; nothing else is lost, nothing stops."""
 
+import csv
+import io
 import json
 import random
+from decimal import Decimal
 
 import harness
 import synthetic
 from bars_reference import bars_of
-from harness import (TIDEMARK, bars, bars_ok, cores, expect, expect_bars, expect_equal, parts,
-                     read_bars, run, test)
+from harness import (BUILD, TIDEMARK, bars, bars_ok, cores, expect, expect_bars, expect_equal,
+                     parts, read_bars, run, test)
 
 GOOD = ('{"e":"trade","E":1700000000001,"s":"BTCUSDT","t":1,"p":"1.00000000","q":"1.00000000",'
         '"T":1700000000000,"m":true,"M":true}')
@@ -88,6 +91,35 @@ def the_dead_letter_journal_shows_reason_place_and_message_and_can_be_replayed(f
         expect_equal(note["recv_ns"], message["recv_ns"], "receive time")
     again = bars_ok("--replay", graves, "--out", folder / "again", "--speed", "max")
     expect_equal(again.summary["dead_letters"], len(names), "dead letters of the dead")
+
+
+@test
+def decimals_of_18_digits_reach_the_part_files_and_those_of_19_are_counted(folder):
+    # The widest that DECIMAL(18, 8) holds, and what lies beyond it. Twice, so that the paths that
+    # learn from messages are taken, too.
+    fit = ["9999999999.99999999", "9999999999.9", "0.00000001", "-9999999999.99999999", "1e9",
+           "0009999999999.99999999000"]
+    beyond = ["10000000000", "10000000000.00000000", "-10000000000", "99999999999.99999999", "1e10",
+              "92233720368.54775807", "9223372036854775807"]
+    path, out, lines, wanted = folder / "capture.txt", folder / "out", [], []
+    for name, other in ("pq", "qp") * 2:
+        for number in fit + beyond:
+            trade_id = len(lines) + 1
+            text = GOOD.replace(f'"{name}":"1.00000000"', f'"{name}":"{number}"')
+            text = text.replace('"t":1', f'"t":{trade_id}')
+            lines.append(f"{1700000000000000000 + trade_id} {text}")
+            row = {name: Decimal(number), other: Decimal(1)}
+            if number in fit:
+                wanted.append((trade_id, row["p"], row["q"]))
+    path.write_text("\n".join(lines) + "\n")
+    done = run(BUILD / "tests/e2e/rows_job", "--replay", path, "--out", out, "--speed", "max",
+               "--json")
+    expect_equal(done.code, 0, f"exit status; standard error: {done.stderr}")
+    expect_equal(done.counter("bad_range"), 4 * len(beyond), "numbers that do not fit")
+    shown = run(TIDEMARK, "inspect", "--csv", *parts(out / "rows"))
+    found = [(int(row["trade_id"]), Decimal(row["price"]), Decimal(row["qty"]))
+             for row in csv.DictReader(io.StringIO(shown.stdout))]
+    expect_equal(sorted(found), wanted, "trades of the part files")
 
 
 @test
