@@ -199,6 +199,7 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     const tm_feed_venue_t *x = l->exchange;
     s->up_ns = now_ns;
     s->frame_ns = 0;
+    tm_resync_drop(f, idx);
     watch_open(s, l);
     tm_line_tell(f, idx,
                  &(tm_feed_row_t){.what = TM_FEED_UP,
