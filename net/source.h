@@ -23,6 +23,9 @@ typedef struct tm_source_ops {
     /* The book of a symbol is not whole on a connection: asks for it anew where its venue sends
        whole books to who asks. NULL = nobody can be asked. */
     void (*resync)(tm_source_t *source, uint32_t conn_idx, const char *symbol);
+    /* Where the next frame begins, between polls: the sequence of a journal, the line of a capture;
+       opening it there again gives what would have followed. NULL = there is no way back. */
+    uint64_t (*position)(const tm_source_t *source);
     /* Releases everything, politely (close frames are sent) within a second. */
     void (*close)(tm_source_t *source);
 } tm_source_ops_t;
@@ -46,6 +49,11 @@ static inline uint32_t tm_source_rows(tm_source_t *source, tm_feed_row_t *rows, 
 static inline void tm_source_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol)
 {
     if (source->ops->resync) source->ops->resync(source, conn_idx, symbol);
+}
+
+static inline uint64_t tm_source_position(const tm_source_t *source)
+{
+    return source->ops->position ? source->ops->position(source) : 0;
 }
 
 static inline void tm_source_close(tm_source_t *source)

@@ -76,21 +76,18 @@ void tm_json_restrict(tm_json_t *json, const tm_kernels_t *kernels, bool no_shap
 
 static tm_reason_t node_read(tm_json_t *j, uint32_t node);
 
-/* A key that comes again takes back all that its first value has given. */
-static void forget_below(tm_json_t *j, uint32_t node)
+/* Takes back all that a value has given: of a key that comes again, or of the element before. */
+static void forget(tm_json_t *j, uint32_t node)
 {
     const tm_json_node_t *n = &j->paths.nodes[node];
-    if (n->field != TM_JSON_FIELD_NONE) {
-        j->reading.values[n->field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
-        j->reading.faults[n->field] = TM_REASON_NONE;
+    tm_json_reading_t *r = &j->reading;
+    for (uint64_t left = n->fields; left; left &= left - 1) {
+        tm_json_forget_value(j, (uint32_t)__builtin_ctzll(left));
     }
-    for (uint32_t i = n->child; i != TM_JSON_NODE_NONE; i = j->paths.nodes[i].next) {
-        j->reading.seen[i / 64] &= ~(1ull << (i % 64));
-        forget_below(j, i);
-    }
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(r->seen); i++) r->seen[i] &= ~n->below[i];
 }
 
-static tm_reason_t member_read(tm_json_t *j, uint32_t node, uint32_t *hint)
+static tm_reason_t member_read(tm_json_t *j, uint32_t node)
 {
     tm_walk_t *w = &j->walk;
     tm_value_t key, v;
@@ -99,11 +96,10 @@ static tm_reason_t member_read(tm_json_t *j, uint32_t node, uint32_t *hint)
     tm_reason_t reason = tm_walk_key(w, &key);
     if (reason) return reason;
     const uint8_t *text = tm_json_key_text(w->bytes, &key, room, &sz);
-    uint32_t child = text ? tm_json_child(&j->paths, node, *hint, text, sz) : TM_JSON_NODE_NONE;
+    uint32_t child = text ? tm_json_child(&j->paths, node, text, sz) : TM_JSON_NODE_NONE;
     if (child == TM_JSON_NODE_NONE) return tm_walk_value(w, &v);
-    *hint = j->paths.nodes[child].next;
     if (tm_json_meet(&j->reading, child)) {
-        forget_below(j, child);
+        forget(j, child);
         tm_json_refuse_twice(j, child, key.from);
     }
     return node_read(j, child);
@@ -143,9 +139,8 @@ static uint32_t missing(const tm_json_t *j, uint64_t fields)
     return j->paths.field_cnt;
 }
 
-/* Behind an element: tells it, or keeps what is wrong with it. Its values are overwritten by the
-   next one's. */
-static void element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from, uint32_t fault_cnt)
+void tm_json_element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from,
+                         uint32_t fault_cnt)
 {
     tm_json_reading_t *r = &j->reading;
     uint32_t none = j->paths.field_cnt, field = none;
@@ -179,10 +174,12 @@ static tm_reason_t each_read(tm_json_t *j, uint32_t node)
     do {
         (void)tm_walk_peek(w);
         uint32_t from = w->pos, fault_cnt = j->reading.fault_cnt;
-        tm_reason_t reason = node_read(j, node);
-        if (reason) return reason;
-        element_end(j, each, from, fault_cnt);
-        forget_below(j, node);
+        if (!tm_json_tuples(j, each)) {
+            tm_reason_t reason = node_read(j, node);
+            if (reason) return reason;
+            tm_json_element_end(j, each, from, fault_cnt);
+        }
+        forget(j, node);
         c = tm_walk_peek(w);
         if (c != ',' && c != ']') return tm_walk_unexpected(w);
         w->pos++;
@@ -196,7 +193,6 @@ static tm_reason_t container_read(tm_json_t *j, uint32_t node, bool object)
 {
     tm_walk_t *w = &j->walk;
     uint8_t close = object ? '}' : ']';
-    uint32_t hint = j->paths.nodes[node].child;
     w->pos++;
     if (tm_walk_peek(w) == close) {
         w->pos++;
@@ -204,7 +200,7 @@ static tm_reason_t container_read(tm_json_t *j, uint32_t node, bool object)
     }
     w->depth++;
     for (uint32_t idx = 0;; idx++) {
-        tm_reason_t reason = object ? member_read(j, node, &hint) : element_read(j, node, idx);
+        tm_reason_t reason = object ? member_read(j, node) : element_read(j, node, idx);
         if (reason) return reason;
         uint8_t c = tm_walk_peek(w);
         if (c != ',' && c != close) return tm_walk_unexpected(w);

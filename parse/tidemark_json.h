@@ -10,8 +10,9 @@
        const tm_json_value_t *v = tm_json_read(json, message, sz);
        if (!v) report(tm_json_fault(json));
 
-   Paths    JSON Pointers (RFC 6901); "" is the whole message. Where paths lead
-            through a field, it takes no object or array: then it is absent. The key "-" stands for each element of an array: `each` is called behind every one
+   Paths    JSON Pointers (RFC 6901); "" is the whole message. Where paths lead through a field, it
+            takes no object or array: then it is absent. The key "-" stands for each element of an
+            array: `each` is called behind every one
    Values   exact or an error, never rounded: docs/json.md says what each type takes
    Modes    full: the message is checked in full, RFC 8259 and UTF-8. Lazy: only what leads to the
             declared fields is, and nothing behind the last of them: docs/json.md says what passes

@@ -34,6 +34,21 @@ static bool fire_next(tm_window_t *w)
     return true;
 }
 
+/* The window after the one under way, and the last slice that it does not contain. */
+static void next_find(tm_window_t *w)
+{
+    tm_range_t slice;
+    bool gap;
+    w->leaving = INT64_MIN;
+    if (!tm_window_next(&w->spec, w->firing, &w->next)) {
+        w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+        return;
+    }
+    if (w->next.start > INT64_MIN && tm_window_slice(&w->spec, w->next.start - 1, &slice, &gap) &&
+        !gap)
+        w->leaving = slice.start;
+}
+
 /* Moves slices that the window contains into the panes. */
 static uint32_t fold_some(tm_window_t *w, uint32_t max)
 {
@@ -52,8 +67,7 @@ static uint32_t fold_some(tm_window_t *w, uint32_t max)
         w->source = NULL;
         w->cursor = tm_keyed_scan(&w->panes);
         w->phase = WINDOW_EMIT;
-        if (!tm_window_next(&w->spec, w->firing, &w->next))
-            w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+        next_find(w);
     }
     return 1;
 }

@@ -17,7 +17,7 @@
 #include "engine/operators/window_roots.h"
 #include "state/radix_heap.h"
 
-enum { GENERAL_BUDGET = 2048 };
+enum { GENERAL_BUDGET = 512 };
 
 /* An entry of the table of keys. */
 typedef struct window_key {

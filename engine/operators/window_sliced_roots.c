@@ -15,6 +15,7 @@ typedef struct sliced_roots {
     int64_t wm, wm_out, recv_ns;
     window_phase_t phase;
     tm_range_t firing, next;
+    int64_t leaving;
     tm_keyed_cursor_t cursor;
     uint64_t tallies[TM_WINDOW_TALLY_CNT];
 } sliced_roots_t;
@@ -36,6 +37,7 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots->wm = w->wm, roots->wm_out = w->wm_out, roots->recv_ns = w->recv_ns;
     roots->phase = w->phase;
     roots->firing = w->firing, roots->next = w->next;
+    roots->leaving = w->leaving;
     roots->cursor = w->cursor;
     tm_window_counters_save(&w->counters, roots->tallies);
     return sizeof *roots;
@@ -83,6 +85,7 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     w->wm = roots.wm, w->wm_out = roots.wm_out, w->recv_ns = roots.recv_ns;
     w->phase = roots.phase;
     w->firing = roots.firing, w->next = roots.next;
+    w->leaving = roots.leaving;
     w->cursor = roots.cursor;
     tm_window_counters_restore(&w->counters, roots.tallies);
     return 0;

@@ -1,6 +1,7 @@
 /* engine/operators/window_state.h - the inside of windows made of slices, shared by its parts:
-   window_sliced.c (rows in, life), window_sliced_roots.c (what a checkpoint keeps), window_slice.c (which slices there are), window_pane.c (slices
-   to sliding and cumulative windows), window_fire.c (results out). Nobody else includes it.
+   window_sliced.c (rows in, life), window_sliced_roots.c (what a checkpoint keeps), window_slice.c
+   (which slices there are), window_pane.c (slices to sliding and cumulative windows), window_fire.c
+   (results out). Nobody else includes it.
    States   a slice is open until the watermark reaches the end - 1 of the first window that
             contains it. Rows of open slices take the fast path. Rows of closed slices take the slow
             one: first all that is due is fired, then the row is added, and windows that have fired
@@ -16,7 +17,8 @@
 
 enum {
     WINDOW_OUT_ROWS = 64, /* entries looked at at once */
-    WINDOW_BUDGET = 2048, /* entries a call of work() handles, by default */
+    WINDOW_BUDGET = 512,  /* entries a call of work() handles, by default */
+    WINDOW_AHEAD = 4,     /* slices of a key that are fetched while one is turned over */
 };
 
 /* One piece of event time and its keys. Lies in a page; listed by start. */
@@ -32,9 +34,9 @@ static_assert(sizeof(tm_slice_t) % 16 == 0, "slices have references");
    `acc_off`, right behind it. */
 typedef struct window_entry {
     uint64_t key;
-    int64_t start; /* of the slice: an entry can be met without it */
-    tm_ref_t next; /* the key's chain of panes */
-    uint32_t unused;
+    int64_t start;  /* of the slice: an entry can be met without it */
+    tm_ref_t next;  /* the key's chain of panes */
+    tm_ref_t older; /* a hint: WINDOW_AHEAD steps down the back stack, 0 = not known */
 } window_entry_t;
 
 /* What the windows that are still to fire know of a key; accumulators follow. */
@@ -43,7 +45,8 @@ typedef struct window_pane {
     int64_t split;  /* slices up to here are in front */
     tm_ref_t front; /* oldest first; their `suffix` sums up all newer ones in front */
     tm_ref_t back;  /* newest first; summed up in the pane's accumulator */
-    bool stale;     /* suffixes in front are to be made again */
+    tm_ref_t newest[WINDOW_AHEAD]; /* hints: the last that came to the back, newest first */
+    bool stale;                    /* suffixes in front are to be made again */
 } window_pane_t;
 
 /* What is under way. */
@@ -79,6 +82,7 @@ typedef struct tm_window {
     window_phase_t phase;
     tm_range_t firing;  /* the window under way */
     tm_range_t next;    /* the next window of the panes there are */
+    int64_t leaving;    /* start of the slice that ends where `next` starts; INT64_MIN = unknown */
     tm_slice_t *source; /* slice being folded, or emitted (tumbling) */
     tm_keyed_cursor_t cursor;
     uint32_t turned; /* slices that panes turned over: work that counts as entries do */
