@@ -174,7 +174,7 @@ static int streams_split(tm_feed_t *f)
     f->streams = calloc(cnt + 1, sizeof *f->streams);
     if (!f->streams) return tm_error_set(-ENOMEM, "no memory for a feed");
     for (uint32_t i = 0; i < f->cfg.stream_cnt; i++) {
-        for (const char *p = f->cfg.streams[i]; *p;) {
+        for (const char *p = f->cfg.streams[i]; p && *p;) {
             size_t sz = strcspn(p, ",");
             char *name = sz > 0 ? strndup(p, sz) : NULL;
             if (sz > 0 && !name) return tm_error_set(-ENOMEM, "no memory for a feed");

@@ -128,11 +128,15 @@ int tm_tls_explain(tm_tls_t *tls)
     unsigned long code = ERR_peek_error();
     int reason = ERR_GET_REASON(code);
     if (tls->verify_err != X509_V_OK) return explain_certificate(tls);
-    if (ERR_GET_LIB(code) != ERR_LIB_SSL) {
-        return tm_error_set(TM_E_TLS, "TLS with %s failed: %s", tls->host, tm_tls_openssl_words());
-    }
-    if (reason >= SSL_AD_REASON_OFFSET) return explain_alert(tls, reason - SSL_AD_REASON_OFFSET);
-    switch (reason) {
+    bool is_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
+    if (is_ssl && reason >= SSL_AD_REASON_OFFSET)
+        return explain_alert(tls, reason - SSL_AD_REASON_OFFSET);
+    /* Behind the handshake a peer that keeps to the rules gives nothing to complain about: which
+       byte was hit decides whether it is the record's tag, its type, version or length. */
+    if (tls->state != TM_TLS_HANDSHAKING)
+        return tm_error_set(TM_E_TLS, "a TLS record of %s was damaged or forged on its way: %s",
+                            tls->host, tm_tls_openssl_words());
+    switch (is_ssl ? reason : 0) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_VERSION_TOO_LOW:
     case SSL_R_WRONG_SSL_VERSION:
@@ -140,13 +144,9 @@ int tm_tls_explain(tm_tls_t *tls)
     case SSL_R_WRONG_VERSION_NUMBER:
     case SSL_R_HTTP_REQUEST:
     case SSL_R_HTTPS_PROXY_REQUEST:
-        if (tls->state != TM_TLS_HANDSHAKING) break;
         return tm_error_set(TM_E_TLS, "%s does not speak TLS here%s", tls->host,
                             tls->server ? "; it must use wss:// or https://"
                                         : "; check the port, or use ws:// where that is meant");
-    case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
-        return tm_error_set(TM_E_TLS, "a TLS record of %s was damaged or forged on its way",
-                            tls->host);
     default:
         break;
     }

@@ -63,7 +63,8 @@ typedef struct tm_level_rows {
     uint32_t bad_off;             /* out: of the number with the fault */
 } tm_level_rows_t;
 
-/* Writes a row for each level of the run: `blank`, its price, its quantity, its number of orders. */
+/* Writes a row for each level of the run: `blank`, its price, its quantity, its number of
+   orders. */
 tm_reason_t tm_level_run_read(const tm_kernels_t *kernels, const tm_venue_levels_t *decl,
                               const tm_level_run_t *run, tm_level_rows_t *out) TM_MUST_CHECK;
 

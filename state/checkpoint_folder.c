@@ -78,7 +78,7 @@ static int tidy_pass(tm_checkpoint_store_t *store, bool manifests, uint32_t *rem
 {
     DIR *d = opendir(store->dir);
     int err = d ? 0 : tm_error_set(-errno, "list %s: %s", store->dir, tm_error_name(-errno));
-    for (struct dirent *e; err == 0 && (e = readdir(d)) != NULL;) {
+    for (struct dirent *e; d && err == 0 && (e = readdir(d)) != NULL;) {
         uint64_t id;
         char path[TM_CHECKPOINT_PATH_MAX];
         name_kind_t kind = name_parse(e->d_name, &id);

@@ -103,7 +103,7 @@ void tm_pages_writer_close(tm_pages_writer_t *w)
 static int corrupt(const tm_pages_reader_t *r, const char *what)
 {
     return tm_error_set(TM_E_CORRUPT, "%s: %s at offset %lld; the checkpoint cannot be used",
-                        r->path, what, (long long)(r->off - (int64_t)r->buf.sz + (int64_t)r->at));
+                        r->path, what, (long long)r->off - (long long)r->buf.sz + (long long)r->at);
 }
 
 /* Makes at least `need` bytes readable at `at`, fewer only at the end of the file. */

@@ -4,6 +4,8 @@
             not yet visible; commit makes it visible, is idempotent and includes every older
             prepared transaction; abort drops what was never prepared; recover is called once after
             a restart with the last committed id and finishes or removes what the crash left behind
+   Begin    the first write behind a prepare, or behind open, begins the next transaction
+   End      end() tells that no row will follow: the next prepare holds nothing back for later
    Threads  one file thread owns a sink; calls never overlap
    Errors   -errno or TM_E_* with a text that names the path; after one nothing prepared is lost */
 #ifndef TM_STATE_SINK_H
@@ -23,8 +25,9 @@ typedef struct tm_sink_ops {
     int (*commit)(tm_sink_t *sink, uint64_t txn_id);
     int (*abort)(tm_sink_t *sink);
     int (*recover)(tm_sink_t *sink, uint64_t txn_id);
-    /* Frees the sink. Unprepared rows are dropped: end a run with prepare + commit. */
+    /* Frees the sink. Unprepared rows are dropped: end a run with end + prepare + commit. */
     void (*close)(tm_sink_t *sink);
+    int (*end)(tm_sink_t *sink); /* NULL = nothing is held back */
 } tm_sink_ops_t;
 
 /* Implementations embed this as their first member. */

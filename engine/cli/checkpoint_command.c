@@ -155,7 +155,7 @@ static const verb_t verbs[] = {{"ls", ls, false}, {"verify", verify, false}, {"s
 static int verb_run(const verb_t *verb, const char *dir, const char *id_text)
 {
     static uint64_t ids[CHECKPOINT_MAX];
-    uint32_t cnt;
+    uint32_t cnt = 0;
     int worst = 0, err = ids_read(dir, ids, &cnt);
     if (err < 0) return failed(verb->name, err);
     if (id_text || verb->newest) {

@@ -35,7 +35,7 @@ typedef enum export_flag {
 
 static const tm_flag_t flags[] = {
     [FLAG_FORMAT] = {"format", "NAME",
-                     "lines, cryptofeed, tardis, json, raw or parquet (cat: json; export: lines)"},
+                     "lines, cryptofeed, tardis, json, raw, parquet (default: json, lines)"},
     [FLAG_OUT] = {"out", "FILE",
                   "write there; gzip where the name ends in .gz (default: standard output)"},
     [FLAG_FROM] = {"from", "TIME", "start at the first record received at or after TIME"},

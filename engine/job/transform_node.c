@@ -15,7 +15,7 @@ static tm_operator_t *init(void *mem, const struct tm_stream *node, const tm_ope
 
 #define TRANSFORM_NODE(name)                                                                       \
     {                                                                                              \
-        .kind = name, .role = TM_ROLE_OPERATOR, .at_source = true, .footprint = footprint,         \
+        .kind = (name), .role = TM_ROLE_OPERATOR, .at_source = true, .footprint = footprint,       \
         .init = init                                                                               \
     }
 

@@ -53,9 +53,9 @@ static void what_copy(tm_job_t *job, tm_windowing_t *to, const tm_windowing_t *f
     tm_agg_spec_t *aggs = from->aggs ? tm_job_alloc(job, from->agg_cnt * sizeof *aggs) : NULL;
     for (size_t i = 0; aggs && i < from->agg_cnt; i++) {
         aggs[i] = from->aggs[i];
-        aggs[i].as = tm_job_text(job, from->aggs[i].as);
-        aggs[i].field = tm_job_text(job, from->aggs[i].field);
-        aggs[i].by = tm_job_text(job, from->aggs[i].by);
+        aggs[i].as = tm_job_text(job, aggs[i].as);
+        aggs[i].field = tm_job_text(job, aggs[i].field);
+        aggs[i].by = tm_job_text(job, aggs[i].by);
     }
     to->aggs = aggs;
     tm_result_field_t *fields = from->field_cnt

@@ -197,7 +197,7 @@ static int sum_add(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *sp
 
 static int compile_sum(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *spec)
 {
-    agg_sum_place_t sum;
+    agg_sum_place_t sum = {0};
     const char *names[2] = {spec->field, spec->fn == TM_AGG_SUM_MUL ? spec->by : NULL};
     if (spec->fn == TM_AGG_SUM_MUL && !spec->by) names[1] = "";
     TM_TRY(sum_add(agg, in, spec, names, &sum));
@@ -300,7 +300,7 @@ static int compile_count(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec
 
 static int compile_avg(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *spec)
 {
-    agg_sum_place_t sum;
+    agg_sum_place_t sum = {0};
     TM_TRY(sum_add(agg, in, spec, (const char *const[2]){spec->field, NULL}, &sum));
     if (sum.scale + AVG_DIGITS > AGG_DIGITS_MAX)
         return tm_error_set(TM_E_CONFIG, "aggregate %s: too many digits after the point", spec->as);
@@ -315,7 +315,7 @@ static int compile_avg(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t
 /* Rows without a price or a quantity count in neither sum. */
 static int compile_vwap(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *spec)
 {
-    agg_sum_place_t sum, by;
+    agg_sum_place_t sum = {0}, by = {0};
     const char *names[2] = {spec->field, spec->by ? spec->by : ""};
     TM_TRY(sum_add(agg, in, spec, names, &sum));
     TM_TRY(sum_add(agg, in, spec, (const char *const[2]){spec->by, NULL}, &by));

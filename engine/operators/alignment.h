@@ -31,7 +31,7 @@ typedef struct tm_alignment {
 /* Before threads start. */
 static inline tm_alignment_slot_t *tm_alignment_join(tm_alignment_t *a, uint32_t group)
 {
-    TM_CHECK(a->slot_cnt < TM_ALIGNMENT_SLOT_MAX, "alignment slots");
+    TM_CHECK(a && a->slot_cnt < TM_ALIGNMENT_SLOT_MAX, "alignment slots");
     tm_alignment_slot_t *slot = &a->slots[a->slot_cnt++];
     atomic_store_explicit(&slot->wm_ns, TM_TIME_NONE, memory_order_relaxed); /* no reader yet */
     atomic_store_explicit(&slot->group, group, memory_order_relaxed);        /* no reader yet */

@@ -52,6 +52,7 @@ int tm_key_schema(tm_key_t *key, const tm_schema_t *in, tm_schema_t *out)
         const tm_field_t *field = NULL;
         for (uint32_t k = 0; k < in->field_cnt && !field; k++)
             if (in->fields[k].off == key->fields[i].off) field = &in->fields[k];
+        if (!field) return tm_error_set(TM_E_CONFIG, "a key field is not in the rows");
         if (field->type == TM_TYPE_SYMBOL && !header_taken &&
             out->field_cnt < TM_SCHEMA_FIELD_MAX) {
             header_taken = true;

@@ -102,7 +102,7 @@ static void on_end(tm_operator_t *op)
 
 #define TRANSFORM_OPS(name)                                                                        \
     {                                                                                              \
-        .kind = name, .on_rows = on_rows, .on_watermark = on_watermark, .work = work,              \
+        .kind = (name), .on_rows = on_rows, .on_watermark = on_watermark, .work = work,            \
         .on_end = on_end, .fini = on_end                                                           \
     }
 

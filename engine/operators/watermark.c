@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <string.h>
 
 int tm_watermark_bounded_init(tm_watermark_bounded_t *gen, int64_t bound_ns)
 {
@@ -186,4 +187,22 @@ int64_t tm_valve_input(const tm_valve_t *valve, uint32_t input_idx)
 bool tm_valve_is_active(const tm_valve_t *valve, uint32_t input_idx)
 {
     return valve->inputs[input_idx].active && !valve->inputs[input_idx].ended;
+}
+
+size_t tm_valve_save(const tm_valve_t *valve, void *bytes, size_t max)
+{
+    size_t sz = sizeof *valve + valve->input_cnt * sizeof(input_t);
+    if (sz <= max) memcpy(bytes, valve, sz);
+    return sz;
+}
+
+bool tm_valve_restore(tm_valve_t *valve, const void *bytes, size_t sz)
+{
+    const size_t is = sizeof *valve + valve->input_cnt * sizeof(input_t);
+    uint32_t was_cnt;
+    if (sz != is) return false;
+    memcpy(&was_cnt, (const uint8_t *)bytes + offsetof(tm_valve_t, input_cnt), sizeof was_cnt);
+    if (was_cnt != valve->input_cnt) return false;
+    memcpy(valve, bytes, sz);
+    return true;
 }

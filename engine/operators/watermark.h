@@ -71,4 +71,9 @@ uint32_t tm_valve_holder(const tm_valve_t *valve);
 int64_t tm_valve_input(const tm_valve_t *valve, uint32_t input_idx);
 bool tm_valve_is_active(const tm_valve_t *valve, uint32_t input_idx);
 
+/* All that the valve knows, for a checkpoint: the bytes it needs, written where `max` has room for
+   them. restore: false where they are of a valve with another number of inputs. */
+size_t tm_valve_save(const tm_valve_t *valve, void *bytes, size_t max);
+bool tm_valve_restore(tm_valve_t *valve, const void *bytes, size_t sz) TM_MUST_CHECK;
+
 #endif

@@ -187,6 +187,58 @@ static void fini(tm_operator_t *op)
     (void)op; /* owns nothing */
 }
 
+/* Kept at a barrier, then one partition_mark_t a partition and the valve. */
+typedef struct watermark_mark {
+    int64_t out_ns;
+    uint32_t partition_cnt, idle_cnt;
+} watermark_mark_t;
+
+typedef struct partition_mark {
+    int64_t max_ns, punctuated_ns;
+} partition_mark_t;
+
+static size_t save(const tm_operator_t *op, void *bytes, size_t max)
+{
+    const watermark_op_t *w = (const watermark_op_t *)op;
+    const watermark_mark_t mark = {w->out_ns, w->partition_cnt, w->idle_cnt};
+    size_t valve_at = sizeof mark + w->partition_cnt * sizeof(partition_mark_t);
+    size_t sz = valve_at + tm_valve_save(w->valve, NULL, 0);
+    if (sz > max) return sz;
+    uint8_t *at = bytes;
+    memcpy(at, &mark, sizeof mark), at += sizeof mark;
+    for (uint32_t i = 0; i < w->partition_cnt; i++, at += sizeof(partition_mark_t)) {
+        const partition_t *p = &w->partitions[i];
+        memcpy(at, &(partition_mark_t){p->bounded.max_ns, p->punctuated_ns},
+               sizeof(partition_mark_t));
+    }
+    tm_valve_save(w->valve, at, max - valve_at);
+    return sz;
+}
+
+static int restore(tm_operator_t *op, const void *bytes, size_t sz)
+{
+    watermark_op_t *w = (watermark_op_t *)op;
+    watermark_mark_t mark = {0};
+    size_t valve_at = sizeof mark + w->partition_cnt * sizeof(partition_mark_t);
+    const uint8_t *at = bytes;
+    if (sz >= sizeof mark) memcpy(&mark, at, sizeof mark);
+    if (mark.partition_cnt != w->partition_cnt || sz < valve_at ||
+        !tm_valve_restore(w->valve, at + valve_at, sz - valve_at))
+        return tm_error_set(TM_E_CONFIG, "watermarks: made of %u inputs before and of %u now",
+                            mark.partition_cnt, w->partition_cnt);
+    w->out_ns = mark.out_ns;
+    w->idle_cnt = mark.idle_cnt;
+    at += sizeof mark;
+    for (uint32_t i = 0; i < w->partition_cnt; i++, at += sizeof(partition_mark_t)) {
+        partition_mark_t p;
+        memcpy(&p, at, sizeof p);
+        w->partitions[i].bounded.max_ns = p.max_ns;
+        w->partitions[i].punctuated_ns = p.punctuated_ns;
+        slot_put(w, i);
+    }
+    return 0;
+}
+
 static const tm_operator_ops_t watermark_ops = {
     .kind = "watermarks",
     .on_rows = on_rows,
@@ -195,6 +247,8 @@ static const tm_operator_ops_t watermark_ops = {
     .work = work,
     .on_end = on_end,
     .fini = fini,
+    .save = save,
+    .restore = restore,
 };
 
 void tm_watermark_op_partition_end(tm_operator_t *op, uint32_t partition_idx)

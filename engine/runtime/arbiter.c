@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE_CNT = 2 * TM_ARBITER_TRACK_MAX, NONE = UINT32_MAX };
+#define NONE UINT32_MAX
+
+enum { TABLE_CNT = 2 * TM_ARBITER_TRACK_MAX };
 
 #define PATIENCE_NS  (2 * TM_NS_PER_S)
 #define RESTART_SPAN (UINT64_C(1) << 20) /* ids: no connection lags behind another one by as many */
@@ -45,7 +47,8 @@ typedef struct track {
 } track_t;
 
 typedef struct group {
-    uint32_t live; /* one bit a lane */
+    uint32_t live;   /* one bit a lane */
+    uint32_t up_cnt; /* connections that have come up, at most 2 */
     uint8_t trade_rule, quote_rule;
 } group_t;
 
@@ -66,7 +69,8 @@ struct tm_arbiter {
     bool memo_taken;
     bool book_taken;  /* the last head of a batch of levels */
     uint32_t pending; /* first track with an untold hole, NONE = no such */
-    tm_counter_t *copies, *stale, *gaps, *missing, *filled, *held, *restarts, *full;
+    tm_counter_t *copies, *stale, *gaps, *missing, *filled, *held, *restarts, *full, *repeats,
+        *unsure;
     uint32_t track_cnt;
     uint32_t table[TABLE_CNT]; /* 1 + track, 0 = free */
     track_t tracks[TM_ARBITER_TRACK_MAX];
@@ -88,6 +92,8 @@ int tm_arbiter_open(tm_arbiter_t **out, const tm_arbiter_cfg_t *cfg)
     a->held = tm_counter_get(cfg->counters, "held_back");
     a->restarts = tm_counter_get(cfg->counters, "id_restarts");
     a->full = tm_counter_get(cfg->counters, "arbiter_full");
+    a->repeats = tm_counter_get(cfg->counters, "id_repeats");
+    a->unsure = tm_counter_get(cfg->counters, "ids_unsure");
     return 0;
 }
 
@@ -188,6 +194,15 @@ static bool is_restart(const tm_arbiter_t *a, const track_t *t, uint32_t lane)
 
 /* ---- the rules ------------------------------------------------------------------------------- */
 
+/* What becomes of a row that looks like one that had come: nobody else can have brought it where
+   the feed has had one connection only. Returns whether it goes on. */
+static bool copy_take(tm_arbiter_t *a, const track_t *t, tm_counter_t *why)
+{
+    bool alone = a->groups[t->group].up_cnt < 2;
+    tm_counter_add(alone ? a->repeats : why, 1);
+    return alone;
+}
+
 static bool dense_take(tm_arbiter_t *a, track_t *t, uint32_t lane, uint64_t id, int64_t now_ns)
 {
     tm_id_set_t *set = &t->set;
@@ -198,17 +213,16 @@ static bool dense_take(tm_arbiter_t *a, track_t *t, uint32_t lane, uint64_t id, 
             holes_judge(a, t, INT64_MAX);
             tm_id_set_clear(set);
         } else if (set->base - id > RESTART_SPAN) {
-            tm_counter_add(a->stale, 1);
-            return false;
+            return copy_take(a, t, a->stale);
         }
     }
     tm_id_verdict_t verdict = tm_id_set_add(set, id, now_ns, &lost);
     if (id > t->lane_last[lane]) t->lane_last[lane] = id;
     if (TM_UNLIKELY(lost.from > 0)) gap_tell(a, t, lost.from, lost.to);
     if (TM_UNLIKELY(set->untold_cnt > 0)) holes_judge(a, t, now_ns);
-    if (verdict == TM_ID_SEEN) tm_counter_add(a->copies, 1);
     if (verdict == TM_ID_LATE) tm_counter_add(a->filled, 1);
-    return verdict != TM_ID_SEEN;
+    if (verdict == TM_ID_UNSURE) tm_counter_add(a->unsure, 1);
+    return verdict != TM_ID_SEEN || copy_take(a, t, a->copies);
 }
 
 /* True where the id is among the recent ones; *oldest is the lowest of them. */
@@ -228,15 +242,13 @@ static bool sparse_take(tm_arbiter_t *a, track_t *t, uint32_t lane, uint64_t id)
     uint64_t oldest;
     if (r->cnt > 0 && id <= r->last) {
         if (r->last - id > RESTART_SPAN) {
-            bool restarts = is_restart(a, t, lane);
-            tm_counter_add(restarts ? a->restarts : a->stale, 1);
-            if (!restarts) return false;
+            if (!is_restart(a, t, lane)) return copy_take(a, t, a->stale);
+            tm_counter_add(a->restarts, 1);
             r->cnt = r->next = 0;
             r->last = 0;
         } else if (recent_has(r, id, &oldest) || (r->cnt == TM_ARBITER_RECENT && id < oldest)) {
             if (id > t->lane_last[lane]) t->lane_last[lane] = id;
-            tm_counter_add(a->copies, 1);
-            return false;
+            return copy_take(a, t, a->copies);
         }
     }
     if (id > t->lane_last[lane]) t->lane_last[lane] = id;
@@ -286,10 +298,8 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
         for (uint32_t i = 0; i < TM_ARBITER_LANE_MAX; i++) t->lane_last[i] = 0;
     }
     if (ids->last > t->lane_last[lane]) t->lane_last[lane] = ids->last;
-    if (c->started && ids->last <= c->last) {
-        tm_counter_add(c->last - ids->last > RESTART_SPAN ? a->stale : a->copies, 1);
-        return false;
-    }
+    if (c->started && ids->last <= c->last)
+        return copy_take(a, t, c->last - ids->last > RESTART_SPAN ? a->stale : a->copies);
     bool follows = !c->started || ids->snapshot || to == c->last || ids->first <= c->last + 1;
     if (!follows) {
         if (!c->waits) c->since_ns = now_ns;
@@ -317,6 +327,7 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
     if (row->what == TM_FEED_UP) {
         a->conns[row->conn_idx] = (conn_t){true, row->group, row->lane};
         g->live |= 1u << row->lane;
+        g->up_cnt += g->up_cnt < 2;
         g->trade_rule = row->trade_rule;
         g->quote_rule = row->quote_rule;
         for (uint32_t i = 0; i < a->track_cnt; i++)

@@ -11,6 +11,8 @@
             range, chain  messages that build on each other, so they go on in order only. One that
                     does not follow is left out while another live connection may still bring
                     what lies between; when none can any more, a gap is told and it goes on
+   Alone    a row is left out only where another connection may have brought it: until a second one
+            comes up (another address, a rotation, the next attempt) every row of a feed goes on
    Restart  a venue that begins its ids anew, far below, is believed where its first message comes
             on the only live connection; a low id otherwise is stale
    Units    *_ns: mono; ids: the venue's
@@ -18,9 +20,11 @@
             symbols are first seen
    Threads  one ingest thread
    Counters copies_dropped: rows that another connection, or this one, had brought before;
-            stale_ids; gaps and gap_messages told; gap_filled: messages that came after their gap
-            was told; held_back: messages left out because what lies before them may come yet;
-            id_restarts; arbiter_full
+            stale_ids, left out as well; gaps and gap_messages told; gap_filled: messages that came
+            after their gap was told; held_back: messages left out because what lies before them may
+            come yet; id_restarts; id_repeats: rows of a lone connection that look like copies, and
+            ids_unsure: rows of which nobody knows any more whether they had come; both went on;
+            arbiter_full
    Limits   TM_ARBITER_TRACK_MAX symbols and kinds (rows of further ones all pass, counted),
             TM_ARBITER_LANE_MAX connections of a feed, holes as in id_set.h
    Tests    tests/engine/test_arbiter.c */

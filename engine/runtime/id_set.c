@@ -5,6 +5,7 @@
 void tm_id_set_clear(tm_id_set_t *set)
 {
     set->started = false;
+    set->forgotten = 0;
     set->hole_cnt = set->untold_cnt = 0;
 }
 
@@ -15,11 +16,17 @@ static void hole_remove(tm_id_set_t *set, uint32_t at)
     memmove(&set->holes[at], &set->holes[at + 1], (set->hole_cnt - at) * sizeof set->holes[0]);
 }
 
+static void hole_forget(tm_id_set_t *set, const tm_id_hole_t *hole, tm_id_hole_t *lost)
+{
+    if (hole->to > set->forgotten) set->forgotten = hole->to;
+    if (!hole->told) *lost = *hole;
+}
+
 /* Room for one more, at the cost of the lowest. */
 static void room_make(tm_id_set_t *set, tm_id_hole_t *lost)
 {
     if (set->hole_cnt < TM_ID_HOLE_MAX) return;
-    if (!set->holes[0].told) *lost = set->holes[0];
+    hole_forget(set, &set->holes[0], lost);
     hole_remove(set, 0);
 }
 
@@ -48,7 +55,7 @@ static void hole_fill(tm_id_set_t *set, uint32_t at, uint64_t id, tm_id_hole_t *
         if (set->hole_cnt < TM_ID_HOLE_MAX) {
             hole_insert(set, at, &lower);
         } else if (at == 0) { /* the lowest hole is the one that would be new */
-            if (!lower.told) *lost = lower;
+            hole_forget(set, &lower, lost);
         } else {
             room_make(set, lost);
             hole_insert(set, at - 1, &lower);
@@ -80,7 +87,7 @@ tm_id_verdict_t tm_id_set_add(tm_id_set_t *set, uint64_t id, int64_t now_ns, tm_
         if (set->hole_cnt < TM_ID_HOLE_MAX)
             hole_insert(set, 0, &hole);
         else
-            *lost = hole;
+            hole_forget(set, &hole, lost);
         return TM_ID_LOW;
     }
     for (uint32_t i = set->hole_cnt; i-- > 0 && id <= set->holes[i].to;) {
@@ -89,5 +96,5 @@ tm_id_verdict_t tm_id_set_add(tm_id_set_t *set, uint64_t id, int64_t now_ns, tm_
         hole_fill(set, i, id, lost);
         return told ? TM_ID_LATE : TM_ID_FILL;
     }
-    return TM_ID_SEEN;
+    return id <= set->forgotten ? TM_ID_UNSURE : TM_ID_SEEN;
 }

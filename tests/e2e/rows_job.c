@@ -32,11 +32,10 @@ static int build(tm_job_t *job)
     tm_stream_t *timed = tm_watermarks(in, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
     tm_stream_t *keyed = tm_key_by(timed, "symbol");
     tm_sink_parts(keyed, &(tm_parts_spec_t){.name = "rows", .bucket_field = "recv_time"});
-    tm_stream_t *bars =
-        quotes ? tm_window_aggregate(keyed, "bars", &second, quote_bar,
-                                     sizeof quote_bar / sizeof quote_bar[0])
-               : tm_window_aggregate(keyed, "bars", &second, trade_bar,
-                                     sizeof trade_bar / sizeof trade_bar[0]);
+    tm_stream_t *bars = quotes ? tm_window_aggregate(keyed, "bars", &second, quote_bar,
+                                                     sizeof quote_bar / sizeof quote_bar[0])
+                               : tm_window_aggregate(keyed, "bars", &second, trade_bar,
+                                                     sizeof trade_bar / sizeof trade_bar[0]);
     tm_sink_parts(bars, &(tm_parts_spec_t){.name = "bars", .bucket_field = "window_start"});
     return 0;
 }

@@ -107,14 +107,14 @@ static uint32_t samples_make(sample_t *rows, uint64_t *rng)
                              .price = (int64_t)(bed_random(rng) % kinds) - 20,
                              .qty = (int64_t)(bed_random(rng) % 100000),
                              .real = (r - 0.3) * exp2((double)(bed_random(rng) % 40) - 10),
-                             .nulls = bed_random(rng) & bed_random(rng) & 7};
+                             .nulls = bed_random(rng) & bed_random(rng) >> 3 & 7};
     }
     return cnt;
 }
 
 static bool near(double a, long double b, double error)
 {
-    return fabsl((long double)a - b) <= error * fmaxl(1, fabsl(b));
+    return fabsl((long double)a - b) <= (long double)error * fmaxl(1, fabsl(b));
 }
 
 static const tm_agg_spec_t stat_specs[] = {
@@ -132,20 +132,22 @@ static const tm_agg_spec_t stat_specs[] = {
 static void stat_check(const bench_t *b, const sample_t *rows, uint32_t cnt)
 {
     int64_t n = 0, got = 0, sum = 0, pq = 0, q = 0, reals = 0;
-    long double mean = 0, m2 = 0, real = 0, rmean, rm2 = 0, low = INFINITY, high = -INFINITY;
+    long double mean = 0, m2 = 0, real = 0, rmean, rm2 = 0, low = HUGE_VALL, high = -HUGE_VALL;
     for (uint32_t i = 0; i < cnt; i++) {
         const sample_t *s = &rows[i];
         if (!null_of(s, PRICE)) n++, sum += s->price;
         if (!null_of(s, PRICE) && !null_of(s, QTY)) pq += s->price * s->qty, q += s->qty;
         if (null_of(s, REAL)) continue;
-        reals++, real += s->real;
-        low = fminl(low, s->real), high = fmaxl(high, s->real);
+        const long double value = (long double)s->real;
+        reals++, real += value;
+        low = fminl(low, value), high = fmaxl(high, value);
     }
     mean = n ? (long double)sum / (long double)n : 0;
     rmean = reals ? real / (long double)reals : 0;
     for (uint32_t i = 0; i < cnt; i++) {
         if (!null_of(&rows[i], PRICE)) m2 += (rows[i].price - mean) * (rows[i].price - mean);
-        if (!null_of(&rows[i], REAL)) rm2 += (rows[i].real - rmean) * (rows[i].real - rmean);
+        const long double off = (long double)rows[i].real - rmean;
+        if (!null_of(&rows[i], REAL)) rm2 += off * off;
     }
     tm_i128_t wide;
     double d;

@@ -11,15 +11,16 @@ static const tm_feed_venue_t *const exchanges[] = {
     &tm_feed_venue_bybit,   &tm_feed_venue_okx,          &tm_feed_venue_coinbase,
     &tm_feed_venue_kraken};
 
+/* A session stops asking by itself. */
 static void ask(tm_session_t *s)
 {
     static char out[TM_SESSION_REQUEST_SZ_MAX];
-    for (int n = 0; n < 16; n++) {
-        int sz = s->ops->request(s, out, sizeof out);
+    int n = 0, sz;
+    do {
+        sz = s->ops->request(s, out, sizeof out);
         TM_MUST(sz >= 0 && sz <= TM_SESSION_REQUEST_SZ_MAX);
-        if (sz == 0) return;
-    }
-    TM_MUST(!"a session stops asking");
+        TM_MUST(++n <= 16);
+    } while (sz > 0);
 }
 
 /* Returns false where the venue has refused. */

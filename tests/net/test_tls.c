@@ -301,20 +301,36 @@ Test(tls, a_peer_that_does_not_speak_tls_is_told_apart)
     pair_free(&p);
 }
 
-Test(tls, a_damaged_record_ends_the_connection)
+Test(tls, a_record_damaged_at_any_byte_ends_the_connection_and_is_named)
 {
+    enum { RECORDS = 200 }; /* a length that reads as a longer one takes up to 16 KiB of others */
+    static uint8_t wire[TM_TLS_OUT_MAX];
+    static const tm_tls_version_t versions[] = {TM_TLS_1_2, TM_TLS_1_3};
+    const uint8_t text[100] = "price";
+    uint8_t plain[100];
     tm_pair_t p;
-    uint8_t wire[1000], plain[100];
-    pair_files(&p, (tm_selfsigned_cfg_t){0});
-    pair_open(&p, (tm_tls_ctx_cfg_t){.ca_file = p.ca}, (tm_tls_ctx_cfg_t){0}, "localhost");
-    shake(&p, 1 << 20);
-    tm_assert_eq(tm_tls_write(p.server, (const uint8_t *)"price", 5), 5);
-    size_t sz = tm_tls_pull(p.server, wire, sizeof wire);
-    wire[sz - 1] ^= 1;
-    tm_tls_feed(p.client, wire, sz);
-    tm_assert_eq(tm_tls_read(p.client, plain, sizeof plain), (int)TM_E_TLS);
-    tm_assert(strstr(tm_error_text(), "damaged or forged"));
-    pair_free(&p);
+    for (size_t i = 0; i < TM_ARRAY_CNT(versions); i++) {
+        size_t record_sz = 1;
+        for (size_t at = 0; at < record_sz; at++) {
+            pair_files(&p, (tm_selfsigned_cfg_t){0});
+            pair_open(&p, (tm_tls_ctx_cfg_t){.ca_file = p.ca, .version_max = versions[i]},
+                      (tm_tls_ctx_cfg_t){0}, "localhost");
+            shake(&p, 1 << 20);
+            tm_assert_eq(tm_tls_write(p.server, text, sizeof text), (int)sizeof text);
+            record_sz = tm_tls_pull_sz(p.server);
+            for (int k = 1; k < RECORDS; k++)
+                tm_assert_eq(tm_tls_write(p.server, text, sizeof text), (int)sizeof text);
+            size_t sz = tm_tls_pull(p.server, wire, sizeof wire);
+            wire[at] ^= 0x55;
+            tm_tls_feed(p.client, wire, sz);
+            tm_assert_eq(tm_tls_read(p.client, plain, sizeof plain), (int)TM_E_TLS);
+            if (!strstr(tm_error_text(), "damaged or forged"))
+                printf("# byte %zu: %s\n", at, tm_error_text());
+            tm_assert(strstr(tm_error_text(), "damaged or forged"));
+            pair_free(&p);
+        }
+        tm_assert(record_sz > sizeof text);
+    }
 }
 
 Test(tls, the_end_is_told_apart_from_a_cut)
