@@ -42,10 +42,10 @@ typedef struct tm_json_paths {
     tm_json_node_t nodes[TM_JSON_NODE_MAX]; /* [0] is the message */
     uint16_t slots[TM_JSON_SLOT_CNT];       /* nodes by key and parent, 0 = none */
     tm_json_field_t fields[TM_JSON_FIELD_MAX];
-    uint8_t scales
-        [TM_JSON_FIELD_MAX]; /* places of a field's numbers behind the point; none: it takes no numbers */
-    uint64_t required;       /* bit field */
-    uint64_t eaches;         /* bit field: those of elements */
+    /* Places of a field's numbers behind the point; none: it takes no numbers. */
+    uint8_t scales[TM_JSON_FIELD_MAX];
+    uint64_t required; /* bit field */
+    uint64_t eaches;   /* bit field: those of elements */
     uint32_t each_cnt;
 } tm_json_paths_t;
 

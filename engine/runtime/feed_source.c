@@ -41,8 +41,10 @@ typedef struct target {
 
 struct tm_frame_reader {
     tm_frame_reader_cfg_t cfg;
-    tm_parser_t *parser;     /* NULL = no feed wants messages of an exchange */
-    tm_recorder_t *recorder; /* NULL = frames are not recorded */
+    tm_parser_t *parser;          /* NULL = no feed wants messages of an exchange */
+    tm_recorder_t *recorder;      /* NULL = frames are not recorded */
+    tm_journal_writer_t *journal; /* where to; not owned */
+    char *journal_dir;
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
@@ -71,6 +73,11 @@ typedef struct feed_source {
 
     uint32_t conn_idx; /* of the batches under way: the address, or 0 */
     int64_t ingress_ns;
+
+    uint64_t from_pos; /* of a source that is restored; 0 = from the start */
+    bool backlog;      /* of a live feed: what the journal has behind the checkpoint comes first */
+    uint64_t backlog_cnt;
+    int64_t backlog_ns; /* when the last of it was received */
 } feed_source_t;
 
 /* ---- frames to batches ----------------------------------------------------------------------- */
@@ -155,10 +162,11 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
-    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
-    /* Before its rows count; a frame of nothing but copies is not wanted. */
-    bool wanted = lines > 0 || parsed == 0 || json;
-    if (r->recorder && wanted) TM_TRY(tm_recorder_frame(r->recorder, frame));
+    uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
+    if (r->recorder && !f->backlog) { /* before its rows count */
+        uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
+        TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
+    }
     if (lines > 0) batch_begin(f, conn_idx, frame->ingress_ns);
     for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
         row_take(f, &r->rows[i]);
@@ -201,11 +209,35 @@ static void feed_rows_send(feed_source_t *f, bool ends)
     if (ends) f->feed_row_cnt = 0;
 }
 
+static int live_open(feed_source_t *f);
+
+/* The journal has nothing more: from here on the wire. What came in between is missing. */
+static int backlog_end(feed_source_t *f)
+{
+    tm_source_close(f->source);
+    f->source = NULL;
+    f->backlog = false;
+    TM_TRY(live_open(f));
+    double gap_s = f->backlog_cnt ? (double)(tm_clock_real_ns() - f->backlog_ns) / 1e9 : 0;
+    tm_counter_put(tm_counter_get(f->reader->cfg.counters, "restart_gap_ms"),
+                   gap_s > 0 ? (uint64_t)(gap_s * 1e3) : 0);
+    TM_LOG_W("engine",
+             "%llu frames from the journal; the live feed goes on %.3f s behind the last of them, "
+             "and what was sent meanwhile is missing",
+             (unsigned long long)f->backlog_cnt, gap_s);
+    return 0;
+}
+
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
     int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
+    if (TM_UNLIKELY(f->backlog)) {
+        if (n == TM_E_CLOSED) return backlog_end(f);
+        if (n > 0) f->backlog_ns = r->frames[n - 1].recv_ns;
+        f->backlog_cnt += n > 0 ? (uint64_t)n : 0;
+    }
     f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
     if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
     if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
@@ -251,11 +283,17 @@ static int source_open(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
-    if (!f->path) return live_open(f);
     const tm_options_t *o = &c->topo->job->opts;
+    if (!f->path && f->backlog) {
+        const tm_recording_cfg_t backlog = {
+            .path = f->reader->journal_dir, .from_pos = f->from_pos, .counters = c->counters};
+        return tm_recording_open(&f->source, &backlog);
+    }
+    if (!f->path) return live_open(f);
     const tm_recording_cfg_t cfg = {.path = f->path,
                                     .speed = o->speed,
                                     .conn_idx = f->replay_idx,
+                                    .from_pos = f->from_pos,
                                     .from_ns = o->replay_from_ns,
                                     .to_ns = o->replay_to_ns,
                                     .streams = o->streams,
@@ -267,8 +305,48 @@ static int source_open(tm_row_source_t *src)
 static void source_close(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
+    if (f->source && f->path) f->from_pos = tm_source_position(f->source);
     tm_source_close(f->source);
     f->source = NULL;
+}
+
+/* Where a source is, as kept in checkpoints. */
+typedef struct feed_mark {
+    uint64_t pos; /* of a recording, or of the journal that a live feed is recorded in */
+    uint8_t live, recorded;
+    uint8_t unused[6];
+    uint8_t entries[TM_ARBITER_CONN_MAX];
+} feed_mark_t;
+
+static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
+{
+    const feed_source_t *f = (const feed_source_t *)src;
+    feed_mark_t mark = {
+        .pos = f->from_pos, .live = !f->path, .recorded = f->reader->journal != NULL};
+    memcpy(mark.entries, f->entries, sizeof mark.entries);
+    if (!f->path && f->reader->journal && !f->backlog)
+        mark.pos = tm_journal_next_seq(f->reader->journal);
+    else if (f->source)
+        mark.pos = tm_source_position(f->source);
+    return tm_buffer_append(blob, &mark, sizeof mark);
+}
+
+static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
+{
+    feed_source_t *f = (feed_source_t *)src;
+    feed_mark_t mark;
+    if (sz != sizeof mark) return tm_error_set(TM_E_CORRUPT, "feed: a position of %zu bytes", sz);
+    memcpy(&mark, bytes, sizeof mark);
+    if (mark.live != !f->path)
+        return tm_error_set(TM_E_CONFIG, "the checkpoint was taken of a %s, and this is a %s",
+                            mark.live ? "live feed" : "replay", f->path ? "replay" : "live feed");
+    f->from_pos = mark.pos;
+    memcpy(f->entries, mark.entries, sizeof f->entries);
+    f->backlog = mark.live && mark.recorded && f->reader->journal;
+    if (mark.live && !f->backlog)
+        TM_LOG_W("engine", "without a journal of the live feed, messages since the checkpoint are "
+                           "missing: give --journal");
+    return 0;
 }
 
 static void source_free(tm_row_source_t *src)
@@ -281,6 +359,8 @@ static const tm_row_source_ops_t feed_ops = {.open = source_open,
                                              .poll = source_poll,
                                              .close = source_close,
                                              .free = source_free,
+                                             .save = source_save,
+                                             .restore = source_restore,
                                              .sleeps = true};
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -478,12 +558,17 @@ void tm_frame_reader_close(tm_frame_reader_t *reader)
     }
     if (reader->parser) tm_parser_close(reader->parser);
     tm_recorder_close(reader->recorder);
+    free(reader->journal_dir);
     free(reader->rows);
     free(reader);
 }
 
-int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal)
+int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal,
+                           const char *dir)
 {
+    reader->journal = journal;
+    reader->journal_dir = strdup(dir);
+    if (!reader->journal_dir) return tm_error_set(-ENOMEM, "feed: out of memory");
     const tm_recorder_cfg_t cfg = {.journal = journal,
                                    .idle = reader->cfg.idle,
                                    .live = reader->cfg.topo->job->opts.replay_cnt == 0,
