@@ -221,7 +221,8 @@ int tm_harness_restart(tm_harness_t *harness)
     }
     int err = harness->graph ? graph_restart(harness) : operator_restart(harness);
     tm_counter_set_free(old);
-    /* What restoring wrote is kept already, so that the next restart sees what was written later. */
+    /* What restoring wrote is kept already, so that the next restart sees what was written
+       later. */
     if (err == 0) err = tm_harness_pages_keep(&harness->pages);
     return err;
 }

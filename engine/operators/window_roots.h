@@ -1,7 +1,7 @@
 /* engine/operators/window_roots.h - what window operators keep beside their pages at a barrier:
    what they count, and a mark of what the pages were written with.
-   Flow     window_plan.h -> [mark] -> roots of window_sliced_roots.c, window_general_roots.c -> blob
-            of a checkpoint
+   Flow     window_plan.h -> [mark] -> roots of window_sliced_roots.c, window_general_roots.c ->
+            blob of a checkpoint
    Rules    pages are never read with another layout than they were written with: kind and grid of
             windows, key, rows, accumulators, trigger and evictor must be the same. Lateness and the
             numbers of triggers and evictors may change between runs

@@ -194,8 +194,8 @@ static bool is_restart(const tm_arbiter_t *a, const track_t *t, uint32_t lane)
 
 /* ---- the rules ------------------------------------------------------------------------------- */
 
-/* What becomes of a row that looks like one that had come: nobody else can have brought it where the
-   feed has had one connection only. Returns whether it goes on. */
+/* What becomes of a row that looks like one that had come: nobody else can have brought it where
+   the feed has had one connection only. Returns whether it goes on. */
 static bool copy_take(tm_arbiter_t *a, const track_t *t, tm_counter_t *why)
 {
     bool alone = a->groups[t->group].up_cnt < 2;

@@ -285,7 +285,9 @@ void tm_fixture_write(const tm_fixture_t *fx, const char *path, tm_compression_t
                                    .group_rows = group_rows,
                                    .page_rows = group_rows / 3 + 1};
     TM_CHECK(tm_parquet_writer_open(&w, &cfg) == 0, "%s", tm_error_text());
-    TM_CHECK(tm_row_pool_open(&pool, &fx->schema, group_rows / TM_ROW_BLOCK_CNT + 1) == 0, "pool");
+    TM_CHECK(tm_row_pool_open(&pool, &fx->schema, TM_ROW_BLOCK_CNT,
+                              group_rows / TM_ROW_BLOCK_CNT + 1) == 0,
+             "pool");
     tm_row_group_init(&group, &pool, group_rows);
     int fd = tm_file_open(path, O_RDWR | O_CREAT | O_TRUNC);
     TM_CHECK(fd >= 0, "%s", tm_error_text());
