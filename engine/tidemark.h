@@ -25,6 +25,7 @@
 
 #include "tidemark_flow.h"
 #include "tidemark_harness.h"
+#include "tidemark_json_source.h"
 #include "tidemark_process.h"
 #include "tidemark_sink.h"
 #include "tidemark_types.h"

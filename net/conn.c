@@ -73,6 +73,11 @@ tm_conn_note_t tm_conn_note_take(tm_conn_t *c)
     return note;
 }
 
+int64_t tm_conn_heard_ns(const tm_conn_t *c)
+{
+    return c->heard_ns;
+}
+
 tm_conn_phase_t tm_conn_phase(const tm_conn_t *c)
 {
     return c->phase;

@@ -44,6 +44,7 @@ struct tm_conn {
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
+    int64_t heard_ns;   /* when the last message or control frame came; 0 = none */
     int64_t beat_ns;    /* when the next heartbeat is due; INT64_MAX = never */
     tm_conn_note_t note;
     tm_quota_t sent;

@@ -53,6 +53,7 @@ int tm_conn_message(tm_conn_t *c, tm_ws_message_t *msg)
         rc = tm_ws_read(c->ws, c->chunk.data + c->chunk_pos, c->chunk.sz - c->chunk_pos, &used_sz,
                         msg);
         c->chunk_pos += used_sz;
+        if (rc > TM_WS_MORE) c->heard_ns = c->chunk.mono_ns;
         if (rc == TM_WS_MESSAGE) return rc;
         if (rc == TM_WS_MORE || rc == TM_WS_PONGED) continue;
         /* A ping, a close or an offence: each has left an answer that goes out. Where it cannot,
@@ -247,13 +248,15 @@ static bool early_take(tm_conn_t *c, tm_frame_t *frame)
 int tm_conn_read(tm_conn_t *c, tm_frame_t *frames, uint32_t cap)
 {
     uint32_t n = 0;
+    size_t sz = 0;
     while (n < cap && early_take(c, &frames[n])) n++;
     if (c->end) return n ? (int)n : tm_error_set(c->end, "%s", c->end_text);
     if (c->phase != TM_CONN_STREAM) return (int)n;
-    while (n < cap) {
+    while (n < cap && sz < TM_CONN_READ_SZ_MAX) {
         tm_ws_message_t msg;
         int rc = tm_conn_message(c, &msg);
         if (rc == TM_WS_MESSAGE) {
+            sz += msg.sz;
             tm_session_t *s = c->cfg.session;
             int reply = s ? (int)s->ops->sift(s, (const char *)msg.data, msg.sz) : TM_SESSION_DATA;
             if (TM_UNLIKELY(reply != TM_SESSION_DATA) && !is_data(c, reply, &msg)) continue;

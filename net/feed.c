@@ -31,7 +31,6 @@ static int events_pass(tm_feed_t *f, int64_t wait_ns)
             if (ev->buf_idx != TM_URING_BUF_NONE) tm_uring_buf_put(f->ring, ev->buf_idx);
             continue;
         }
-        if (ev->op == TM_URING_RECV && ev->res > 0) s->heard_ns = ev->mono_ns;
         int rc = tm_conn_on_event(s->conn, ev);
         if (rc < 0 && (s->state == TM_SLOT_OPENS || s->state == TM_SLOT_STREAMS))
             tm_slot_lost(f, ev->owner.slot, rc);
@@ -50,6 +49,8 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
         tm_slot_t *s = &f->slots[idx];
         if (s->state != TM_SLOT_STREAMS || !tm_conn_is_pending(s->conn)) continue;
         int rc = tm_conn_read(s->conn, frames + n, cap - n);
+        int64_t heard_ns = tm_conn_heard_ns(s->conn);
+        if (heard_ns > s->heard_ns) s->heard_ns = heard_ns;
         if (rc > 0) {
             tm_retry_reset(&s->retry);
             tm_line_frames(f, idx, frames + n, (uint32_t)rc);

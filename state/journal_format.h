@@ -43,7 +43,8 @@ typedef enum tm_journal_kind {
     TM_JOURNAL_SEAL = 255
 } tm_journal_kind_t;
 
-enum { TM_JOURNAL_SENT = 1 };      /* record flag: client to server */
+/* Record flags: client to server; its rows did not count. */
+enum { TM_JOURNAL_SENT = 1, TM_JOURNAL_LEFT_OUT = 2 };
 enum { TM_JOURNAL_COLD = 1 };      /* segment flag: zstd blocks */
 enum { TM_JOURNAL_RECOVERED = 1 }; /* seal flag */
 

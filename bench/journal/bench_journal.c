@@ -108,7 +108,7 @@ static double record_ours(void *ctx)
     must(tm_journal_sync(k->w));
     const double t0 = tm_bench_now();
     int err = 0;
-    for (int i = 0; i < APPEND_CNT; i++) err |= tm_recorder_frame(k->recorder, &frame);
+    for (int i = 0; i < APPEND_CNT; i++) err |= tm_recorder_frame(k->recorder, &frame, 0);
     const double t1 = tm_bench_now();
     must(err);
     return (t1 - t0) * 1e9 / APPEND_CNT;

@@ -81,7 +81,7 @@ static int burst_record(capture_t *c, tm_source_t *source)
     if (done == 0)
         atomic_store_explicit(&c->first_ns, now_ns, memory_order_relaxed); /* statistics only */
     for (int i = 0; i < n; i++) {
-        TM_TRY(tm_recorder_frame(c->recorder, &c->frames[i]));
+        TM_TRY(tm_recorder_frame(c->recorder, &c->frames[i], 0));
         tm_counter_add(c->bytes, c->frames[i].sz);
     }
     tm_counter_add(c->messages, (uint64_t)n);

@@ -35,6 +35,13 @@ typedef enum option_id {
     OPT_TO,
     OPT_JOURNAL,
     OPT_JOURNAL_KEEP,
+    OPT_CHECKPOINTS,
+    OPT_CHECKPOINT_INTERVAL,
+    OPT_CHECKPOINT_TIMEOUT,
+    OPT_CHECKPOINT_PAUSE,
+    OPT_CHECKPOINT_FAILURES,
+    OPT_CHECKPOINT_KEEP,
+    OPT_RESTORE,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
@@ -93,6 +100,20 @@ static const tm_flag_t table[] = {
     [OPT_JOURNAL] = {"journal", "DIR", "record every frame in DIR, before its rows count"},
     [OPT_JOURNAL_KEEP] = {"journal-keep", "LIMIT",
                           "remove its oldest segments above this size (500G) or age (7d)"},
+    [OPT_CHECKPOINTS] = {"checkpoints", "DIR",
+                         "keep state and positions in DIR: a job that is killed loses nothing"},
+    [OPT_CHECKPOINT_INTERVAL] = {"checkpoint-interval", "TIME",
+                                 "from one checkpoint to the next (default: 10s)"},
+    [OPT_CHECKPOINT_TIMEOUT] = {"checkpoint-timeout", "TIME",
+                                "give up one that takes longer (default: 10m)"},
+    [OPT_CHECKPOINT_PAUSE] = {"checkpoint-pause", "TIME",
+                              "at least, from the end of one to the next (default: 0)"},
+    [OPT_CHECKPOINT_FAILURES] = {"checkpoint-failures", "N",
+                                 "failed ones in a row that do not end the job (default: 0)"},
+    [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
+    [OPT_RESTORE] = {"restore", "latest|none|DIR",
+                     "go on from the newest checkpoint, from none, or from that in DIR "
+                     "(default: latest)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
@@ -250,6 +271,9 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
+    if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
+        return tm_checkpoint_options_take(&o->checkpoint,
+                                          (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     switch ((option_id_t)id) {
     case OPT_CONNECT:
         return list_add(o->connects, &o->connect_cnt, "connect", arg);
@@ -282,6 +306,14 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return time_option(o, id, arg);
     case OPT_VENUE:
         return text_option(&o->venue, arg);
+    case OPT_CHECKPOINTS:
+    case OPT_CHECKPOINT_INTERVAL:
+    case OPT_CHECKPOINT_TIMEOUT:
+    case OPT_CHECKPOINT_PAUSE:
+    case OPT_CHECKPOINT_FAILURES:
+    case OPT_CHECKPOINT_KEEP:
+    case OPT_RESTORE:
+        break; /* taken above */
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
     case OPT_FORMAT:
@@ -343,6 +375,7 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         .idle_timeout_ns = -1,
         .ring_depth = RING_DEPTH_DEFAULT,
         .state_memory_sz = STATE_MEMORY_DEFAULT,
+        .checkpoint = tm_checkpoint_options_default(),
     };
     int first = tm_flags_parse(table, TM_ARRAY_CNT(table), argc, argv, apply, opts);
     if (first <= 0) return first < 0 ? first : 1;
@@ -354,5 +387,5 @@ int tm_options_parse(tm_options_t *opts, int argc, char **argv)
         return tm_error_set(TM_E_CONFIG, "--from and --to choose from a recording: give --replay");
     if (opts->replay_to_ns && opts->replay_to_ns <= opts->replay_from_ns)
         return tm_error_set(TM_E_CONFIG, "--to must be later than --from");
-    return 0;
+    return tm_checkpoint_options_check(&opts->checkpoint);
 }

@@ -8,6 +8,7 @@
 #define TM_ENGINE_OPTIONS_H
 
 #include "base/types.h"
+#include "engine/job/checkpoint_options.h"
 #include "engine/job/part_flags.h"
 #include "engine/job/transport_options.h"
 
@@ -43,6 +44,7 @@ typedef struct tm_options {
     const char *journal_dir;     /* NULL = frames are not recorded */
     uint64_t journal_keep_sz;    /* of each journal; 0 = no limit */
     int64_t journal_keep_ns;
+    tm_checkpoint_options_t checkpoint;
     uint32_t ingest_cores[TM_OPTION_CORE_MAX];
     uint32_t worker_cores[TM_OPTION_CORE_MAX];
     uint32_t ingest_core_cnt, worker_core_cnt; /* 0 = one thread, not pinned */

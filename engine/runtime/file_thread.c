@@ -24,6 +24,17 @@ static void watermark_take(tm_file_thread_t *f, const tm_sink_port_t *port, int6
     spec->callback.watermark(spec->callback.ctx, tm_valve_now(valve));
 }
 
+static int control_take(tm_file_thread_t *f, tm_sink_port_t *port, const tm_row_t *control)
+{
+    if (control->kind == TM_ROW_BARRIER) {
+        port->barrier_id = (uint64_t)control->event_ns;
+        return port->sink->ops->prepare(port->sink, port->barrier_id);
+    }
+    port->ended |= control->kind == TM_ROW_END;
+    watermark_take(f, port, control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
+    return 0;
+}
+
 /* Moves one run of rows from a ring into its sink. Returns rows taken, or a negative code. */
 static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
 {
@@ -41,9 +52,7 @@ static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
         }
         if (end < cnt) {
             const tm_row_t *control = (const tm_row_t *)(base + (size_t)end++ * stride);
-            port->ended |= control->kind == TM_ROW_END;
-            watermark_take(f, port,
-                           control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
+            TM_TRY(control_take(f, port, control));
         }
         done = end;
     }
@@ -95,6 +104,56 @@ static int finish_all(tm_file_thread_t *f)
     return 0;
 }
 
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+static int commit_all(tm_file_thread_t *f, uint64_t id)
+{
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, id));
+    f->committed_id = id;
+    tm_coordinator_committed(f->coordinator, id);
+    return 0;
+}
+
+/* Tells when every sink is prepared for a checkpoint: those whose input has ended belong to it with
+   all that they have. Commits what is in force. Returns work done, or an error. */
+static int64_t checkpoint_work(tm_file_thread_t *f)
+{
+    uint64_t id = 0, commit_id = tm_coordinator_commit(f->coordinator);
+    if (commit_id > f->committed_id) {
+        TM_TRY(commit_all(f, commit_id));
+        return 1;
+    }
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].barrier_id > id) id = f->ports[i].barrier_id;
+    if (id <= f->prepared_id) return 0;
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (!f->ports[i].ended && f->ports[i].barrier_id != id) return 0;
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].barrier_id != id)
+            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+    f->prepared_id = id;
+    tm_coordinator_prepared(f->coordinator, id);
+    return 1;
+}
+
+/* All inputs have ended. 1 = the last checkpoint is committed, 0 = not yet. */
+static int finish_work(tm_file_thread_t *f)
+{
+    uint64_t id = tm_coordinator_final(f->coordinator);
+    if (id == 0) return 0;
+    if (f->prepared_id != id) {
+        TM_TRY(journals_close(f));
+        for (uint32_t i = 0; i < f->port_cnt; i++)
+            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+        f->prepared_id = id;
+        tm_coordinator_prepared(f->coordinator, id);
+    }
+    return f->committed_id == id;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
 static int file_body(void *arg)
 {
     tm_file_thread_t *f = arg;
@@ -112,7 +171,16 @@ static int file_body(void *arg)
             }
             ended += f->ports[i].ended;
         }
-        if (ended == f->port_cnt) return finish_all(f);
+        if (f->coordinator) {
+            int64_t n = checkpoint_work(f);
+            if (n < 0) return (int)n;
+            work += (uint64_t)n;
+            if (tm_coordinator_halted(f->coordinator)) return journals_close(f);
+            int over = ended == f->port_cnt ? finish_work(f) : 0;
+            if (over != 0) return over < 0 ? over : 0;
+        } else if (ended == f->port_cnt) {
+            return finish_all(f);
+        }
         int64_t recorded = journals_flush(f);
         if (recorded < 0) return (int)recorded;
         work += (uint64_t)recorded;
@@ -157,6 +225,7 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
         .roll = parts->roll,
         .compression = spec->compression,
         .counters = f->thread.counters,
+        .checkpointed = f->coordinator != NULL,
     };
     return tm_part_sink_open(&port->sink, &cfg);
 }
@@ -195,19 +264,23 @@ static int valve_open(tm_file_thread_t *f, uint32_t sink_idx)
     return 0;
 }
 
-int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
-                        const tm_symbols_t *symbols, const _Atomic bool *abort)
+int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg)
 {
+    const tm_topology_t *topo = cfg->topo;
     memset(f, 0, sizeof *f);
     f->topo = topo;
-    f->abort = abort;
+    f->abort = cfg->abort;
+    f->coordinator = cfg->coordinator;
+    f->committed_id = cfg->restored_id;
     f->idle.kind = topo->file.idle;
     TM_TRY(tm_thread_init(&f->thread, &topo->file, file_body, f));
     f->rows_out = tm_counter_get(f->thread.counters, "rows_out");
     for (uint32_t s = 0; s < topo->sink_cnt; s++) TM_TRY(valve_open(f, s));
     for (uint32_t s = 0; s < topo->sink_cnt; s++)
         for (uint32_t w = 0; w < topo->worker_cnt; w++)
-            TM_TRY(port_open(f, s, w, rings[s * topo->worker_cnt + w], symbols));
+            TM_TRY(port_open(f, s, w, cfg->rings[s * topo->worker_cnt + w], cfg->symbols));
+    for (uint32_t i = 0; i < f->port_cnt && f->coordinator; i++)
+        TM_TRY(f->ports[i].sink->ops->recover(f->ports[i].sink, cfg->restored_id));
     return 0;
 }
 

@@ -143,13 +143,14 @@ static int clock_watch(tm_recorder_t *r, const tm_frame_t *frame)
                                               .mono_ns = frame->ingress_ns});
 }
 
-int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame)
+int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame, uint8_t flags)
 {
     tm_journal_entry_t entry = {.data = frame->data,
                                 .sz = frame->sz,
                                 .conn_idx = frame->conn_idx,
                                 .recv_ns = frame->recv_ns,
-                                .kind = TM_JOURNAL_TEXT};
+                                .kind = TM_JOURNAL_TEXT,
+                                .flags = flags};
     if (TM_UNLIKELY(r->err)) return tm_error_set(r->err, "the journal takes no more events");
     if (r->cfg.live) TM_TRY(clock_watch(r, frame));
     TM_TRY(stream_of(r, frame, &entry.stream));

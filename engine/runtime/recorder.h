@@ -43,7 +43,8 @@ typedef struct tm_recorder_cfg {
 int tm_recorder_open(tm_recorder_t **out, const tm_recorder_cfg_t *cfg) TM_MUST_CHECK;
 void tm_recorder_close(tm_recorder_t *r);
 
-int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame) TM_MUST_CHECK;
+/* flags: of the record. */
+int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame, uint8_t flags) TM_MUST_CHECK;
 
 /* A connection began or ceased to stream: on_link of a feed.
    Its errors come with the next frame. */

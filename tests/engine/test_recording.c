@@ -82,12 +82,12 @@ Test(recorder, puts_streams_and_events_in_their_places)
     const tm_feed_link_t up = {.conn_idx = 2, .up = true, .real_ns = 1, .text = "wss://x/y"};
     const tm_feed_link_t down = {.conn_idx = 2, .code = -104, .real_ns = 9, .text = "cut"};
     tm_recorder_link(b.recorder, &up);
-    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, trade, 1000, 500)), 0);
-    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, "{\"e\":\"trade\"}", 1001, 501)), 0);
-    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, quote, 1002, 502)), 0);
-    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, trade, 1003, 503)), 0);
+    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, trade, 1000, 500), 0), 0);
+    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, "{\"e\":\"trade\"}", 1001, 501), 0), 0);
+    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, quote, 1002, 502), 0), 0);
+    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, trade, 1003, 503), 0), 0);
     /* The wall clock goes 2 ms ahead of the other one: somebody set it. */
-    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, quote, 2001004, 504)), 0);
+    tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, quote, 2001004, 504), 0), 0);
     tm_recorder_link(b.recorder, &down);
     bed_write(&b);
     records_text(b.dir, text, sizeof text);
@@ -115,7 +115,7 @@ Test(recorder, keeps_thousands_of_streams_apart)
     for (int round = 0; round < ROUNDS; round++)
         for (int i = 0; i < STREAMS; i++) {
             snprintf(text, sizeof text, "{\"stream\":\"symbol%d@trade\",\"data\":%d}", i, i);
-            tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, text, 1, 1)), 0);
+            tm_assert_eq(tm_recorder_frame(b.recorder, message(&m, text, 1, 1), 0), 0);
         }
     bed_write(&b);
     tm_journal_reader_t *r;
@@ -156,13 +156,15 @@ static void journal_of(char dir[256], const char *name, uint32_t cnt)
                                       .recv_ns = INT64_C(1700000000) * TM_NS_PER_S +
                                                  i * 10 * TM_NS_PER_MS,
                                       .kind = TM_JOURNAL_TEXT,
-                                      .flags = i % 5 == 4 ? TM_JOURNAL_SENT : 0};
+                                      .flags = i % 10 == 4   ? TM_JOURNAL_SENT
+                                               : i % 10 == 9 ? TM_JOURNAL_LEFT_OUT
+                                                             : 0};
         tm_assert(tm_journal_append(w, &e) >= 0);
     }
     tm_assert_eq(tm_journal_writer_close(w), 0);
 }
 
-Test(recording, a_journal_comes_on_its_schedule_and_without_what_was_sent)
+Test(recording, a_journal_comes_on_its_schedule_without_what_was_sent_or_did_not_count)
 {
     char dir[256];
     journal_of(dir, "paced", 31);

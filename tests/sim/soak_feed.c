@@ -20,8 +20,8 @@
 enum {
     BLOCK_SEEDS = 25, /* an address each: fewer than net/attempts.h counts at a time */
     WARM_SEEDS = 5,   /* before descriptors and memory are counted */
-    /* What libraries keep once they were used in full: error queues, session caches. A leak of 1 KiB
-       a seed would pass it. */
+    /* What libraries keep once they were used in full: error queues, session caches. A leak of 1
+       KiB a seed would pass it. */
     HEAP_GROWTH_MAX = 16 << 10,
     RESIDENT_GROWTH_MAX = 12 << 20,
 };
@@ -46,7 +46,8 @@ static int64_t resident_sz(void)
     return resident * sysconf(_SC_PAGESIZE);
 }
 
-/* Bytes that are allocated and not freed: of jemalloc where the build has it, else of the C library.
+/* Bytes that are allocated and not freed: of jemalloc where the build has it, else of the C
+   library.
    Sanitizers have heaps of their own, and look for leaks themselves. */
 static int64_t heap_sz(void)
 {

@@ -25,6 +25,7 @@ enum {
     MESSAGE_CNT = 3000,
     RATE = 3000,
     RING_DEPTH = 1 << 12,
+    EVENT_MAX = 128,
     TAIL_MAX = 60,        /* trades that the last faults may swallow */
     SEED_TIME_MAX_S = 30, /* a seed that takes longer hangs */
 };
@@ -45,6 +46,12 @@ typedef struct lane {
     uint64_t rows_before;
 } lane_t;
 
+/* What happened to connections, told where a seed fails. */
+typedef struct event {
+    tm_feed_row_t row;
+    uint64_t row_cnt; /* rows before it */
+} event_t;
+
 typedef struct soak {
     uint64_t seed;
     bool failed;
@@ -53,6 +60,8 @@ typedef struct soak {
     symbol_t symbols[SYMBOL_CNT];
     uint64_t row_cnt;
     lane_t lanes[TM_ARBITER_CONN_MAX];
+    event_t events[EVENT_MAX];
+    uint32_t event_cnt;
     soak_tally_t tally;
 } soak_t;
 
@@ -184,6 +193,7 @@ static void gap_take(soak_t *s, symbol_t *symbol, const tm_gap_t *gap)
 
 static void connection_take(soak_t *s, const tm_feed_row_t *row)
 {
+    if (s->event_cnt < EVENT_MAX) s->events[s->event_cnt++] = (event_t){*row, s->row_cnt};
     lane_t *lane = &s->lanes[row->conn_idx];
     s->tally.ups += row->what == TM_FEED_UP;
     s->tally.downs += row->what == TM_FEED_DOWN;
@@ -344,6 +354,19 @@ static void account(soak_t *s)
         fail(s, "the last %" PRIu64 " trades never came", s->tally.tail - before);
 }
 
+static void events_show(const soak_t *s)
+{
+    static const char *const names[] = {
+        [TM_FEED_UP] = "up",           [TM_FEED_DOWN] = "down",     [TM_FEED_LEAVES] = "leaves",
+        [TM_FEED_ROTATED] = "rotated", [TM_FEED_SILENT] = "silent", [TM_FEED_MISSED] = "missed"};
+    for (uint32_t i = 0; i < s->event_cnt; i++) {
+        const event_t *e = &s->events[i];
+        printf("# seed %" PRIu64 ": %6.1f ms, %4" PRIu64 " rows: connection %u %s %s\n", s->seed,
+               (double)(e->row.row.recv_ns - s->events[0].row.row.recv_ns) / 1e6, e->row_cnt,
+               e->row.conn_idx, names[e->row.what], e->row.code ? tm_error_name(e->row.code) : "");
+    }
+}
+
 bool soak_seed_run(uint64_t seed, const char *tls_dir, soak_tally_t *sum)
 {
     static soak_t s;
@@ -359,6 +382,7 @@ bool soak_seed_run(uint64_t seed, const char *tls_dir, soak_tally_t *sum)
     exchange_close(&x);
     free(plan);
     account(&s);
+    if (s.failed) events_show(&s);
     for (size_t i = 0; i < sizeof *sum / sizeof(uint64_t); i++)
         ((uint64_t *)sum)[i] += ((const uint64_t *)&s.tally)[i];
     return !s.failed;

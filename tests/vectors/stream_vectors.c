@@ -97,7 +97,7 @@ static bool is_about(const tm_json_t *member)
 
 static bool file_run(const char *path)
 {
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
     if (!doc || strcmp(tm_json_text(doc, "format", ""), "stream-vectors/1") != 0) {
         fprintf(stderr, "%s: not a file of the format stream-vectors/1\n", path);

@@ -64,7 +64,8 @@ vector_verdict_t vector_parts_bucket(const tm_json_t *c)
     return verdict;
 }
 
-/* ---- steps as sentences: "write B", "snapshot 1", "notify 1", "restore 1", "prepareCommit" ---- */
+/* ---- steps as sentences: "write B", "snapshot 1", "notify 1", "restore 1", "prepareCommit"
+   ---- */
 
 static bool sentence(parts_bed_t *bed, const char *text, uint64_t *id)
 {
