@@ -107,8 +107,7 @@ static const tm_flag_t table[] = {
                                  "failed ones in a row that do not end the job (default: 0)"},
     [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
     [OPT_RESTORE] = {"restore", "latest|none|DIR",
-                     "go on from the newest checkpoint, from none, or from that in DIR "
-                     "(default: latest)"},
+                     "which checkpoint to go on from (default: latest)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
@@ -259,7 +258,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
-    switch ((option_id_t)id) {
+    switch (id) {
     case OPT_CONNECT:
         return list_add(o->connects, &o->connect_cnt, "connect", arg);
     case OPT_STREAM:
@@ -290,14 +289,6 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return time_option(o, id, arg);
     case OPT_VENUE:
         return text_option(&o->venue, arg);
-    case OPT_CHECKPOINTS:
-    case OPT_CHECKPOINT_INTERVAL:
-    case OPT_CHECKPOINT_TIMEOUT:
-    case OPT_CHECKPOINT_PAUSE:
-    case OPT_CHECKPOINT_FAILURES:
-    case OPT_CHECKPOINT_KEEP:
-    case OPT_RESTORE:
-        break; /* taken above */
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
@@ -327,10 +318,9 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return flag_set(&o->quiet);
     case OPT_HELP:
         return tm_options_help(stdout, o->program), 1;
-    case OPT_VERSION:
+    default: /* --version */
         return printf("tidemark %s\n", TM_VERSION) > 0;
     }
-    return 0;
 }
 
 /* The last part of the path: what a person calls the job, however it was started. */

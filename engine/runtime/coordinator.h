@@ -1,6 +1,6 @@
 /* engine/runtime/coordinator.h - checkpoints of a running job: says when, gathers what every thread
    hands over, makes it one whole on disk, and lets the sinks commit.
-   Flow     [coordinator] -> trigger -> ingest threads -> barriers in all rings -> workers -> barriers
+   Flow     [coordinator] -> trigger -> ingest threads -> barriers in rings -> workers -> barriers
             in sink rings -> file thread; all of them -> slots, pages -> [coordinator] -> checkpoint
             store, then "commit" -> file thread
    Order of a checkpoint n
@@ -12,12 +12,12 @@
                for up to the positions recorded
             5. the manifest: from here on the checkpoint counts
             6. the sinks commit. What a crash leaves undone behind 5 is done by the next start
-   End      all inputs have ended: a last checkpoint, marked "finished", commits the rest. A job that
-            is told to stop takes a checkpoint behind which no source reads on, and ends without
-            firing what is not due: the next run goes on from there
-   Failures a checkpoint that fails or takes longer than its timeout is given up and counted; more in
-            a row than tolerated end the job. One whose copies ran out of memory (deferred) is tried
-            again and does not count as failed
+   End      all inputs have ended: a last checkpoint, marked "finished", commits the rest. A job
+            that is told to stop takes a checkpoint behind which no source reads on, and ends
+            without firing what is not due: the next run goes on from there
+   Failures a checkpoint that fails or takes longer than its timeout is given up and counted; more
+            in a row than tolerated end the job. One whose copies ran out of memory (deferred) is
+            tried again and does not count as failed
    Units    *_ns: mono
    Memory   what slots hold grows to its size once; copies of pages: as much as the state itself at
             most, mapped at open, touched as it is needed

@@ -1,6 +1,6 @@
 /* engine/runtime/coordinator_state.h - the inside of the coordinator, shared by coordinator.c (what
-   happens when) and coordinator_open.c (its life, what goes into a checkpoint). Nobody else includes
-   it. */
+   happens when) and coordinator_open.c (its life, what goes into a checkpoint). Nobody else
+   includes it. */
 #ifndef TM_ENGINE_COORDINATOR_STATE_H
 #define TM_ENGINE_COORDINATOR_STATE_H
 

@@ -1,8 +1,8 @@
-/* Checkpoints of a thread. A worker has one gate over all of its rings, whatever their stage: all of
-   its operators share pages, so they are kept at one moment. Barriers go on stage by stage: the
-   operators of a stage send it on once all rings up to that stage have delivered it, and stand still
-   until the worker as a whole has been kept. That cannot deadlock: a barrier waits only for barriers
-   of earlier stages, and those that carry them are read until then. */
+/* Checkpoints of a thread. A worker has one gate over all of its rings, whatever their stage: all
+   of its operators share pages, so they are kept at one moment. Barriers go on stage by stage: the
+   operators of a stage send it on once all rings up to that stage have delivered it, and stand
+   still until the worker as a whole has been kept. That cannot deadlock: a barrier waits only for
+   barriers of earlier stages, and those that carry them are read until then. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/runtime/task_state.h"
