@@ -8,50 +8,15 @@
 #include "base/symbol.h"
 #include "engine/job/nodes.h"
 #include "engine/runtime/arbiter.h"
-#include "engine/runtime/dead_journal.h"
+#include "engine/runtime/frame_reader.h"
 #include "engine/runtime/recorded.h"
-#include "engine/runtime/recorder.h"
-#include "engine/runtime/row_source.h"
 #include "net/feed.h"
-#include "net/feed_venue.h"
-#include "net/url.h"
-#include "parse/json_rows.h"
-#include "parse/parser.h"
-#include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
-    BATCH_ROWS = 256,
-    TARGET_MAX = 8, /* feeds of a graph */
-    BOOK_SCHEMAS = 1 << TM_SCHEMA_ID_DEPTH | 1 << TM_SCHEMA_ID_LEVEL,
-    FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
-};
-
-/* Rows for one feed of the graph. */
-typedef struct target {
-    const struct tm_stream *node;
-    uint32_t cnt, row_sz;
-    uint8_t *rows;        /* BATCH_ROWS */
-    tm_json_rows_t *json; /* NULL = rows of the exchange's messages */
-} target_t;
-
-struct tm_frame_reader {
-    tm_frame_reader_cfg_t cfg;
-    tm_parser_t *parser;          /* NULL = no feed wants messages of an exchange */
-    tm_recorder_t *recorder;      /* NULL = frames are not recorded */
-    tm_journal_writer_t *journal; /* where to; not owned */
-    char *journal_dir;
-    target_t targets[TARGET_MAX];
-    uint32_t target_cnt;
-    tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
-    tm_counter_t *rows_in, *rows_other, *dead_lost;
-    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
-    tm_frame_t frames[FRAME_BURST];
-};
+enum { FEED_ROW_BURST = 512 }; /* more than all connections can say in one poll */
 
 /* One source of frames: a set of connections, or a file. */
 typedef struct feed_source {
@@ -61,9 +26,9 @@ typedef struct feed_source {
     uint32_t replay_idx;
     const char *urls[TM_OPTION_LIST_MAX];
     uint32_t url_cnt;
-    tm_transport_t transport;   /* of live connections */
-    uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
-    uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
+    tm_transport_t transport;            /* of live connections */
+    uint32_t first[TM_FRAME_TARGET_MAX]; /* partition of a target's first connection */
+    uint64_t wants[TM_FRAME_TARGET_MAX]; /* connections whose rows it takes, a bit each */
     uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
@@ -86,7 +51,7 @@ static void flush(feed_source_t *f)
 {
     tm_frame_reader_t *r = f->reader;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        target_t *target = &r->targets[t];
+        tm_frame_target_t *target = &r->targets[t];
         if (target->cnt == 0) continue;
         tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->conn_idx, target->rows,
                      target->cnt, target->row_sz);
@@ -94,9 +59,9 @@ static void flush(feed_source_t *f)
     }
 }
 
-static void row_put(feed_source_t *f, target_t *target, const void *row)
+static void row_put(feed_source_t *f, tm_frame_target_t *target, const void *row)
 {
-    if (target->cnt == BATCH_ROWS) flush(f);
+    if (target->cnt == TM_FRAME_BATCH_ROWS) flush(f);
     memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
 }
 
@@ -115,7 +80,7 @@ static void json_take(feed_source_t *f, const tm_frame_t *frame, uint32_t conn_i
 {
     tm_frame_reader_t *r = f->reader;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        target_t *target = &r->targets[t];
+        tm_frame_target_t *target = &r->targets[t];
         if (!target->json || !(f->wants[t] >> conn_idx & 1)) continue;
         const void *rows;
         int32_t cnt = tm_json_rows_frame(target->json, frame, &rows);
@@ -132,7 +97,7 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
     tm_frame_reader_t *r = f->reader;
     bool taken = false;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        target_t *target = &r->targets[t];
+        tm_frame_target_t *target = &r->targets[t];
         if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
             continue;
         row_put(f, target, row);
@@ -235,7 +200,7 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
-    int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
+    int n = tm_source_poll(f->source, r->frames, TM_FRAME_BURST, wait_ns), err = 0;
     if (TM_UNLIKELY(f->backlog)) {
         if (n == TM_E_CLOSED) return backlog_end(f);
         if (n > 0) f->backlog_ns = r->frames[n - 1].recv_ns;
@@ -368,19 +333,6 @@ static const tm_row_source_ops_t feed_ops = {.open = source_open,
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* "trades=FILE" is for the feed of that name alone. Returns what follows. */
-static const char *name_strip(const tm_frame_reader_t *r, const char *text, int *only)
-{
-    *only = -1;
-    for (uint32_t t = 0; t < r->target_cnt; t++) {
-        size_t sz = strlen(r->targets[t].node->name);
-        if (strncmp(text, r->targets[t].node->name, sz) != 0 || text[sz] != '=') continue;
-        *only = (int)t;
-        return text + sz + 1;
-    }
-    return text;
-}
-
 static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
 {
     const uint64_t bit = UINT64_C(1) << conn_idx;
@@ -391,7 +343,7 @@ static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
 static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
 {
     int only;
-    const char *where = name_strip(f->reader, text, &only);
+    const char *where = tm_frame_reader_strip(f->reader, text, &only);
     if (f->path)
         f->path = where;
     else
@@ -461,128 +413,4 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
     }
     TM_TRY(partitions_take(f, partition_cnt, partitions));
     return (int)made;
-}
-
-void tm_frame_reader_bury(tm_frame_reader_t *reader, tm_journal_writer_t *journal)
-{
-    reader->dead = journal;
-}
-
-static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
-{
-    tm_frame_reader_t *r = ctx;
-    if (r->dead) tm_dead_journal_put(r->dead, letter, r->dead_lost);
-}
-
-/* Whose messages these are: the venue that was named, or that of the first address. */
-static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
-{
-    const tm_options_t *o = &r->cfg.topo->job->opts;
-    const char *address = NULL;
-    char first[512];
-    int only;
-    tm_url_t url;
-    if (o->venue) return tm_venue_find(o->venue);
-    if (r->cfg.ingest_idx < o->connect_cnt)
-        address = name_strip(r, o->connects[r->cfg.ingest_idx], &only);
-    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0 && !address; t++) {
-        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
-        if (spec->url[0]) address = spec->url;
-    }
-    if (o->replay_cnt > 0 || !address) return tm_venue_binance();
-    /* Of several that carry the same, the first. */
-    snprintf(first, sizeof first, "%.*s", (int)strcspn(address, ","), address);
-    if (tm_url_parse(&url, first) < 0) return tm_venue_binance();
-    return tm_venue_find(tm_feed_venue_of_host(url.host)->name);
-}
-
-/* Where rows of one feed of the graph are gathered. */
-static int target_add(tm_frame_reader_t *r, const struct tm_stream *node)
-{
-    const tm_feed_node_spec_t *spec = node->spec;
-    if (r->target_cnt == TARGET_MAX)
-        return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
-    target_t *target = &r->targets[r->target_cnt++];
-    target->node = node;
-    target->row_sz = node->schema.row_sz;
-    target->rows = aligned_alloc(TM_CACHE_LINE,
-                                 tm_align_up((size_t)BATCH_ROWS * target->row_sz, TM_CACHE_LINE));
-    if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-    if (!spec->json) return 0;
-    tm_json_rows_cfg_t json = *spec->json;
-    json.symbols = r->cfg.symbols;
-    json.counters = r->cfg.counters;
-    json.on_dead_letter = on_dead_letter;
-    json.on_dead_letter_ctx = r;
-    return tm_json_rows_open(&target->json, &json);
-}
-
-/* The parser of an exchange's messages, where some feed takes rows of it. */
-static int parser_open(tm_frame_reader_t *r)
-{
-    uint64_t wanted = 0; /* a bit a schema of an exchange's rows */
-    for (uint32_t t = 0; t < r->target_cnt; t++)
-        if (!r->targets[t].json) wanted |= UINT64_C(1) << r->targets[t].node->schema.id;
-    if (wanted == 0) return 0;
-    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
-    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-    const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
-                                    .counters = r->cfg.counters,
-                                    .venue = venue_of(r),
-                                    .no_books = !(wanted & BOOK_SCHEMAS),
-                                    .on_dead_letter = on_dead_letter,
-                                    .on_dead_letter_ctx = r};
-    return tm_parser_open(&r->parser, &parser);
-}
-
-int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
-{
-    tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
-    if (!r) return tm_error_set(-ENOMEM, "feed: out of memory");
-    memset(r, 0, sizeof *r);
-    *out = r;
-    r->cfg = *cfg;
-    const tm_job_t *job = cfg->topo->job;
-    r->rows_in = tm_counter_get(cfg->counters, "rows_in");
-    r->rows_other = tm_counter_get(cfg->counters, "rows_other");
-    r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
-    for (const struct tm_stream *n = tm_job_next_feed(job, 0); n;
-         n = tm_job_next_feed(job, n->node_idx + 1))
-        TM_TRY(target_add(r, n));
-    return parser_open(r);
-}
-
-void tm_frame_reader_close(tm_frame_reader_t *reader)
-{
-    if (!reader) return;
-    for (uint32_t t = 0; t < reader->target_cnt; t++) {
-        free(reader->targets[t].rows);
-        tm_json_rows_close(reader->targets[t].json);
-    }
-    if (reader->parser) tm_parser_close(reader->parser);
-    tm_recorder_close(reader->recorder);
-    free(reader->journal_dir);
-    free(reader->rows);
-    free(reader);
-}
-
-int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal,
-                           const char *dir)
-{
-    reader->journal = journal;
-    reader->journal_dir = strdup(dir);
-    if (!reader->journal_dir) return tm_error_set(-ENOMEM, "feed: out of memory");
-    const tm_recorder_cfg_t cfg = {.journal = journal,
-                                   .idle = reader->cfg.idle,
-                                   .live = reader->cfg.topo->job->opts.replay_cnt == 0,
-                                   .abort = reader->cfg.abort};
-    return tm_recorder_open(&reader->recorder, &cfg);
-}
-
-int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out)
-{
-    if (reader->parser) TM_TRY(tm_parser_dead_letters_write(reader->parser, out));
-    for (uint32_t t = 0; t < reader->target_cnt; t++)
-        TM_TRY(tm_json_rows_dead_letters_write(reader->targets[t].json, out));
-    return 0;
 }

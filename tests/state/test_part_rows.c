@@ -570,7 +570,7 @@ Test(part_rows, random_rows_stay_within_the_bound_and_parse)
             }
         fputc(']', f);
         fclose(f);
-        tm_json_t *doc = tm_json_read(path);
+        tm_json_t *doc = tm_json_load(path);
         tm_assert(doc != NULL);
         tm_assert_eq(tm_json_cnt(doc), 100u);
         tm_assert_eq(tm_json_cnt(tm_json_at(doc, 99)), (size_t)fx.schema.field_cnt);
