@@ -7,12 +7,23 @@
 static _Thread_local char trail[TM_ERROR_TEXT_MAX];
 static _Thread_local char name_buf[128];
 
+char *tm_error_printable(char *text)
+{
+    for (unsigned char *p = (unsigned char *)text; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f) *p = '?';
+        if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 to U+009F */
+            p[0] = p[1] = '?';
+    }
+    return text;
+}
+
 int tm_error_set(int code, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
     vsnprintf(trail, sizeof trail, fmt, ap);
     va_end(ap);
+    tm_error_printable(trail);
     return code;
 }
 
@@ -28,6 +39,7 @@ int tm_error_context(int code, const char *fmt, ...)
     int n = snprintf(trail, sizeof trail, "%s: ", prefix);
     snprintf(trail + n, sizeof trail - (size_t)n, "%.*s", (int)(sizeof trail - (size_t)n - 1),
              old[0] ? old : tm_error_name(code));
+    tm_error_printable(trail);
     return code;
 }
 

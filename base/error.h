@@ -2,6 +2,8 @@
    Codes    0 = fine; -1..-4095 = -errno of the kernel (the form of cqe->res); below -4096 = ours
    Trail    where an error starts, tm_error_set() records the sentence a user reads; where it
             crosses a module, tm_error_context() adds who was doing what; the run loop reads it once
+   Peers    texts quote what peers sent; bytes that a terminal would obey become '?', so that nobody
+            writes into a log but us
    Threads  the trail belongs to the calling thread; strings stay valid until its next tm_error_set
    Limits   TM_ERROR_TEXT_MAX bytes a trail, longer is cut */
 #ifndef TM_BASE_ERROR_H
@@ -35,6 +37,9 @@ int tm_error_set(int code, const char *fmt, ...) TM_PRINTF(2, 3);
 
 /* Prefixes the trail with "<context>: " and returns code unchanged. */
 int tm_error_context(int code, const char *fmt, ...) TM_PRINTF(2, 3);
+
+/* Replaces control bytes in the text, those of C1 in UTF-8 too, by '?'. Returns text. */
+char *tm_error_printable(char *text);
 
 /* The trail's text; "" where nothing was recorded. */
 const char *tm_error_text(void);

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/clock.h"
+#include "base/error.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -75,6 +76,7 @@ void tm_log_write(tm_log_site_t *site, tm_log_level_t level, const char *area, c
     va_start(ap, fmt);
     int m = vsnprintf(line + n, sizeof line - n - 48, fmt, ap);
     va_end(ap);
+    tm_error_printable(line); /* it may quote a peer */
     n = strnlen(line, sizeof line);
     if (m < 0) n = 0;
     if (held_cnt)

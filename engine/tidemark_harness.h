@@ -49,7 +49,12 @@ typedef struct tm_harness_spec {
 TM_API int tm_harness_open(tm_harness_t **harness, const tm_harness_spec_t *spec);
 TM_API void tm_harness_close(tm_harness_t *harness);
 
-/* Why the last open of this thread failed. */
+/* As after a crash: takes a checkpoint, throws the operators and all of their memory away and makes
+   them anew from what was kept. What came out and was not read stays. What spec points to must
+   still be there. After an error the harness can only be closed. */
+TM_API int tm_harness_restart(tm_harness_t *harness);
+
+/* Why the last open or restart of this thread failed. */
 TM_API const char *tm_harness_error(void);
 
 /* One row, or several at once. */

@@ -24,7 +24,12 @@
 #include "net/uring.h"
 #include "net/url.h"
 
-enum { TM_CONN_EARLY_MAX = 4096, TM_CONN_EARLY_SZ_MAX = 16 << 20, TM_CONN_NAME_MAX = 360 };
+enum {
+    TM_CONN_EARLY_MAX = 4096,
+    TM_CONN_EARLY_SZ_MAX = 16 << 20,
+    TM_CONN_NAME_MAX = 360,
+    TM_CONN_READ_SZ_MAX = 8 << 20, /* bytes of one read, less than a message over */
+};
 enum { TM_CONN_SEND_MAX = 16 };
 
 typedef enum tm_conn_phase {
@@ -112,16 +117,28 @@ void tm_conn_release(tm_conn_t *conn);
 /* In STREAM: receives on as far as there are buffers. Call it after releases. */
 int tm_conn_listen(tm_conn_t *conn) TM_MUST_CHECK;
 
+/* When the last message, ping or pong was whole (mono); 0 = none was. Bytes alone do not count: a
+   peer that drips them says nothing. */
+int64_t tm_conn_heard_ns(const tm_conn_t *conn);
+
 /* True where tm_conn_read may give something without another event. */
 bool tm_conn_is_pending(const tm_conn_t *conn);
 
-/* In STREAM: gives up to `cap` frames. Returns how many (0 = none now); or how the stream ended,
-   after all frames before:
+/* In STREAM: gives up to `cap` frames, and no further one once they have TM_CONN_READ_SZ_MAX bytes:
+   a few received buffers may inflate to a thousand times their size. Returns how many (0 = none
+   now); or how the stream ended, after all frames before:
    TM_E_CLOSED   the peer closed it in order (1000, 1001 or no code)
    TM_E_PROTOCOL the peer closed it with another code, or broke the protocol
    -ECONNRESET   it was cut: no close frame; likewise other errors of the socket
    TM_E_TLS, TM_E_LIMIT  as they say. The phase is ENDED then. */
 int tm_conn_read(tm_conn_t *conn, tm_frame_t *frames, uint32_t cap) TM_MUST_CHECK;
+
+/* In STREAM: leaves stream `idx` of the session and asks for it anew, so that its book comes whole.
+   Paced as all requests. False where another one is under way. */
+bool tm_conn_resubscribe(tm_conn_t *conn, uint32_t idx);
+
+/* When that goes on; INT64_MAX = none is under way. */
+int64_t tm_conn_again_ns(const tm_conn_t *conn);
 
 /* Begins an orderly end: sends a close frame where there is a WebSocket. Go on with events and
    tm_conn_step until tm_conn_is_gone or the deadline; what arrives is dropped. */

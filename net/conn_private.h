@@ -44,6 +44,7 @@ struct tm_conn {
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
+    int64_t heard_ns;   /* when the last message or control frame came; 0 = none */
     int64_t beat_ns;    /* when the next heartbeat is due; INT64_MAX = never */
     tm_conn_note_t note;
     tm_quota_t sent;
@@ -91,6 +92,9 @@ int tm_conn_subscribe_step(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
 
 /* conn_stream.c: sends the session's heartbeat where it is due. */
 int tm_conn_beat(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
+
+/* conn_stream.c: goes on with a stream that is asked for anew. */
+int tm_conn_again(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
 
 void tm_conn_early_free(tm_conn_early_t *early);
 

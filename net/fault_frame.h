@@ -20,8 +20,8 @@ const char *tm_fault_frame_name(uint32_t kind);
 /* The kind of that name; -1 = none. */
 int tm_fault_frame_find(const char *name, size_t sz);
 
-/* The close code that RFC 6455 asks of whoever gets the frame. */
-uint16_t tm_fault_frame_code(uint32_t kind);
+/* The close code that RFC 6455 asks of whoever gets the frame; RFC 7692 where deflate is in use. */
+uint16_t tm_fault_frame_code(uint32_t kind, bool deflate);
 
 /* Writes the frame. Returns its bytes. */
 size_t tm_fault_frame_write(uint32_t kind, uint8_t out[TM_FAULT_FRAME_MAX]);

@@ -31,7 +31,6 @@ static int events_pass(tm_feed_t *f, int64_t wait_ns)
             if (ev->buf_idx != TM_URING_BUF_NONE) tm_uring_buf_put(f->ring, ev->buf_idx);
             continue;
         }
-        if (ev->op == TM_URING_RECV && ev->res > 0) s->heard_ns = ev->mono_ns;
         int rc = tm_conn_on_event(s->conn, ev);
         if (rc < 0 && (s->state == TM_SLOT_OPENS || s->state == TM_SLOT_STREAMS))
             tm_slot_lost(f, ev->owner.slot, rc);
@@ -50,6 +49,8 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
         tm_slot_t *s = &f->slots[idx];
         if (s->state != TM_SLOT_STREAMS || !tm_conn_is_pending(s->conn)) continue;
         int rc = tm_conn_read(s->conn, frames + n, cap - n);
+        int64_t heard_ns = tm_conn_heard_ns(s->conn);
+        if (heard_ns > s->heard_ns) s->heard_ns = heard_ns;
         if (rc > 0) {
             tm_retry_reset(&s->retry);
             tm_line_frames(f, idx, frames + n, (uint32_t)rc);
@@ -190,6 +191,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
     tm_tls_ctx_close(f->tls_ctx);
     for (uint32_t i = 0; i < f->stream_cnt; i++) free(f->streams[i]);
     free(f->streams);
+    free(f->resyncs);
     free(f);
 }
 
@@ -231,7 +233,8 @@ static tm_counter_t *counter(tm_feed_t *f, const char *name, uint32_t idx)
 
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
 {
-    static const tm_source_ops_t ops = {.poll = feed_poll, .rows = feed_rows, .close = feed_close};
+    static const tm_source_ops_t ops = {
+        .poll = feed_poll, .rows = feed_rows, .resync = tm_feed_resync, .close = feed_close};
     *out = NULL;
     if (cfg->url_cnt == 0 || cfg->url_cnt > TM_FEED_CONN_MAX)
         return tm_error_set(TM_E_CONFIG, "%u addresses: expected 1 to %d", cfg->url_cnt,
@@ -252,6 +255,7 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->silent = counter(f, "streams_silent", 8);
     f->missed = counter(f, "feed_missed", 9);
     f->venue_errors = counter(f, "venue_errors", 10);
+    f->resynced = counter(f, "resyncs", 11);
     int err = lines_open(f);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */

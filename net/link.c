@@ -160,8 +160,8 @@ static int end_of(tm_link_t *l)
 {
     if (l->recv_err)
         return tm_error_set(l->recv_err, "the connection broke: %s", strerror(-l->recv_err));
-    /* The kernel tells a reset once, to whoever comes first: after a send has heard it, a read finds
-       an end. (-EPIPE is the answer to a second send, or to one after the peer's end in order.) */
+    /* The kernel tells a reset once, to whoever comes first: after a send has heard of it, a read
+       finds an end. (-EPIPE is what a send hears after that, or after an end in order.) */
     if (l->send_err && l->send_err != -EPIPE)
         return tm_error_set(l->send_err, "the connection broke: %s", strerror(-l->send_err));
     if (l->tls) return tm_tls_end(l->tls);

@@ -39,6 +39,7 @@ typedef struct tm_replay {
     uint32_t frame_sz_max, conn_idx;
     double ns_per_ns;       /* real time per recorded time: 1 / speed; 0 = as fast as taken */
     int64_t from_ns, to_ns; /* the range given; 0 = open */
+    uint64_t from_pos;      /* lines to pass over: given before */
     tm_stream_filter_t filter;
     tm_capture_form_t form;     /* AUTO before the first line */
     bool in_range;              /* the first line of the range was met */
@@ -139,7 +140,9 @@ static int line_find(tm_replay_t *r, line_t *line)
             r->ended = in && r->to_ns && line->recv_ns >= r->to_ns;
             r->in_range = in;
             if (r->ended) break;
-            if (in && tm_stream_filter_takes(&r->filter, line->json, line->json_sz)) return 1;
+            if (in && r->line_cnt >= r->from_pos &&
+                tm_stream_filter_takes(&r->filter, line->json, line->json_sz))
+                return 1;
         }
         line_take(r, line);
     }
@@ -272,6 +275,11 @@ int64_t tm_replay_due_ns(const tm_source_t *replay)
     return ((const tm_replay_t *)replay)->due_ns;
 }
 
+static uint64_t replay_position(const tm_source_t *source)
+{
+    return ((const tm_replay_t *)source)->line_cnt;
+}
+
 static void replay_close(tm_source_t *source)
 {
     tm_replay_t *r = (tm_replay_t *)source;
@@ -284,7 +292,8 @@ static void replay_close(tm_source_t *source)
 
 int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg)
 {
-    static const tm_source_ops_t ops = {.poll = replay_poll, .close = replay_close};
+    static const tm_source_ops_t ops = {
+        .poll = replay_poll, .position = replay_position, .close = replay_close};
     *out = NULL;
     if (!(cfg->speed >= 0) || isinf(cfg->speed))
         return tm_error_set(TM_E_CONFIG, "replay speed %g: expected 0 (as fast as it goes) or more",
@@ -300,6 +309,7 @@ int tm_replay_open(tm_source_t **out, const tm_replay_cfg_t *cfg)
     r->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
     r->from_ns = cfg->from_ns;
     r->to_ns = cfg->to_ns;
+    r->from_pos = cfg->from_pos;
     tm_stream_filter_init(&r->filter, cfg->streams, cfg->stream_cnt);
     r->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &r->unread[0];
     r->bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &r->unread[1];

@@ -28,6 +28,7 @@ typedef struct tm_replay_cfg {
     uint32_t frame_sz_max;      /* 0 = TM_FRAME_SZ_MAX_DEFAULT */
     uint32_t conn_idx;          /* put into every frame */
     int64_t from_ns, to_ns;     /* Unix time; 0 = from the start, to the end */
+    uint64_t from_pos;          /* lines that were given before; 0 = none */
     const char *const *streams; /* only these (net/stream_filter.h); not copied */
     uint32_t stream_cnt;        /* 0 = all */
     tm_counter_set_t *counters; /* of the ingest thread; not owned */

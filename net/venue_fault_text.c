@@ -34,16 +34,32 @@ void tm_venue_fault_text_jump(char *text, size_t sz, int64_t ns)
     }
 }
 
-/* A word where a number or a string of digits stood. */
+/* True for the bytes of a character behind its first. */
+static bool is_continued(char ch)
+{
+    return (ch & 0xc0) == 0x80;
+}
+
+static bool is_ascii(const char *text, size_t sz)
+{
+    size_t i = 0;
+    while (i < sz && (text[i] & 0x80) == 0) i++;
+    return i == sz;
+}
+
+/* A word where a number or a string of digits stood, and no half of a character behind it. */
 static void spoil_number(char *text, size_t sz)
 {
     static const char word[] = "NaN";
     for (size_t i = 1; i + sizeof word < sz; i++) {
         if (!is_digit(text[i]) || text[i - 1] != ':') continue;
+        if (!is_ascii(text + i, sizeof word - 1)) continue;
         memcpy(text + i, word, sizeof word - 1);
         return;
     }
-    text[0] = '?';
+    size_t i = 0; /* there is none: not even the first character is what it was */
+    do text[i++] = '?';
+    while (i < sz && is_continued(text[i]));
 }
 
 size_t tm_venue_fault_text_spoil(char *text, size_t sz, tm_fault_json_t how, uint64_t *random)
@@ -69,6 +85,6 @@ size_t tm_venue_fault_text_spoil(char *text, size_t sz, tm_fault_json_t how, uin
         break;
     }
     size_t left = sz > 2 ? 1 + tm_fault_random_next(random) % (sz - 2) : sz / 2;
-    while (left > 1 && (text[left] & 0xc0) == 0x80) left--; /* not inside a character */
+    while (left > 0 && is_continued(text[left])) left--; /* not inside a character */
     return left;
 }

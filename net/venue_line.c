@@ -141,7 +141,14 @@ void tm_venue_line_set(tm_venue_line_t *l, const char *text, uint32_t sz, tm_ven
 {
     l->suffixes = NULL;
     *m = (tm_venue_message_t){.text = text, .sz = sz, .data = text, .data_sz = sz};
-    if (combined(m, text, sz) || !raw(l, text, sz)) return;
+    if (combined(m, text, sz)) {
+        if (m->stream_sz > TM_VENUE_STREAM_SZ_MAX) { /* longer than anybody can ask for */
+            m->stream = NULL;
+            m->stream_sz = 0;
+        }
+        return;
+    }
+    if (!raw(l, text, sz)) return;
     if (!wrap(l, m)) l->suffixes = NULL;
 }
 

@@ -3,7 +3,7 @@
    Combined {"stream":"<name>","data":<data>}: the line says it itself
    Raw      the stream is made of the symbol and the kind of event, as the exchange names streams. A
             book diff may have come from any of a symbol's depth streams and is a message of each
-   Others   (snapshots, say) name no symbol: they have no stream
+   Others   (snapshots, say) name no symbol, or a stream that is too long: they have none
    Memory   a raw line is wrapped in a buffer that grows to the longest line
    Threads  one owner
    Errors   where memory is short a raw line has no stream

@@ -42,6 +42,8 @@ tm_json_t *tm_json_open(const tm_json_spec_t *spec)
     j->kernels = tm_kernels_get(tm_cpu_isa());
     j->lazy = spec->lazy;
     j->refuse_twice = spec->refuse_twice;
+    j->each = spec->each;
+    j->each_ctx = spec->each_ctx;
     j->fault = (tm_json_fault_t){.kind = tm_reason_name(TM_REASON_NONE), .field = -1};
     int err = open_parts(j, spec);
     if (err == 0) return j;
@@ -74,21 +76,33 @@ void tm_json_restrict(tm_json_t *json, const tm_kernels_t *kernels, bool no_shap
 
 static tm_reason_t node_read(tm_json_t *j, uint32_t node);
 
-/* A key that comes again takes back all that its first value has given. */
-static void forget_below(tm_json_t *j, uint32_t node)
+/* Takes back all that a value has given: of a key that comes again, or of the element before. */
+static void forget(tm_json_t *j, uint32_t node)
 {
     const tm_json_node_t *n = &j->paths.nodes[node];
-    if (n->field != TM_JSON_FIELD_NONE) {
-        j->reading.values[n->field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
-        j->reading.faults[n->field] = TM_REASON_NONE;
+    tm_json_reading_t *r = &j->reading;
+    for (uint64_t left = n->fields; left; left &= left - 1) {
+        tm_json_forget_value(j, (uint32_t)__builtin_ctzll(left));
     }
-    for (uint32_t i = n->child; i != TM_JSON_NODE_NONE; i = j->paths.nodes[i].next) {
-        j->reading.seen[i / 64] &= ~(1ull << (i % 64));
-        forget_below(j, i);
-    }
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(r->seen); i++) r->seen[i] &= ~n->below[i];
 }
 
-static tm_reason_t member_read(tm_json_t *j, uint32_t node, uint32_t *hint)
+/* A member of a declared key. */
+static inline void child_meet(tm_json_t *j, uint32_t child, uint32_t off)
+{
+    if (!tm_json_meet(&j->reading, child)) return;
+    forget(j, child);
+    tm_json_refuse_twice(j, child, off);
+}
+
+static inline void child_scalar(tm_json_t *j, uint32_t child, uint32_t off, const tm_value_t *v)
+{
+    const uint32_t field = j->paths.nodes[child].field;
+    child_meet(j, child, off);
+    if (field != TM_JSON_FIELD_NONE) tm_json_take(j, field, v);
+}
+
+static tm_reason_t member_read(tm_json_t *j, uint32_t node)
 {
     tm_walk_t *w = &j->walk;
     tm_value_t key, v;
@@ -97,13 +111,9 @@ static tm_reason_t member_read(tm_json_t *j, uint32_t node, uint32_t *hint)
     tm_reason_t reason = tm_walk_key(w, &key);
     if (reason) return reason;
     const uint8_t *text = tm_json_key_text(w->bytes, &key, room, &sz);
-    uint32_t child = text ? tm_json_child(&j->paths, node, *hint, text, sz) : TM_JSON_NODE_NONE;
+    uint32_t child = text ? tm_json_child(&j->paths, node, text, sz) : TM_JSON_NODE_NONE;
     if (child == TM_JSON_NODE_NONE) return tm_walk_value(w, &v);
-    *hint = j->paths.nodes[child].next;
-    if (tm_json_meet(&j->reading, child)) {
-        forget_below(j, child);
-        tm_json_refuse_twice(j, child, key.from);
-    }
+    child_meet(j, child, key.from);
     return node_read(j, child);
 }
 
@@ -116,12 +126,122 @@ static tm_reason_t element_read(tm_json_t *j, uint32_t node, uint32_t idx)
     return node_read(j, child);
 }
 
+/* The first of some fields whose faulty value stands first in the message; field_cnt where none is
+   at fault. */
+static uint32_t first_fault(const tm_json_t *j, uint64_t fields)
+{
+    const tm_json_reading_t *r = &j->reading;
+    uint32_t first = j->paths.field_cnt;
+    for (; fields; fields &= fields - 1) {
+        uint32_t i = (uint32_t)__builtin_ctzll(fields);
+        if (r->faults[i] == TM_REASON_NONE) continue;
+        if (first == j->paths.field_cnt || r->found[i].from < r->found[first].from) first = i;
+    }
+    return first;
+}
+
+/* The first required one of some fields that has no value; field_cnt where all have. */
+static uint32_t missing(const tm_json_t *j, uint64_t fields)
+{
+    uint64_t required = j->paths.required & fields;
+    for (; required; required &= required - 1) {
+        uint32_t field = (uint32_t)__builtin_ctzll(required);
+        if (j->reading.values[field].state != TM_JSON_PRESENT) return field;
+    }
+    return j->paths.field_cnt;
+}
+
+void tm_json_element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from,
+                         uint32_t fault_cnt)
+{
+    tm_json_reading_t *r = &j->reading;
+    uint32_t none = j->paths.field_cnt, field = none;
+    r->element_cnt++;
+    if (r->element_fault) return;
+    if (r->fault_cnt > fault_cnt) field = first_fault(j, each->fields);
+    if (field < none) {
+        r->element_fault = r->faults[field];
+        from = r->found[field].from;
+    } else {
+        field = missing(j, each->fields);
+        if (field < none) r->element_fault = TM_REASON_MISSING;
+    }
+    r->element_off = from;
+    r->element_field = field;
+    if (field == none) j->each(j->each_ctx, each->each_idx, r->values);
+}
+
+/* The array at pos, each of whose elements is the node's. */
+static tm_reason_t each_read(tm_json_t *j, uint32_t node)
+{
+    tm_walk_t *w = &j->walk;
+    const tm_json_node_t *each = &j->paths.nodes[node];
+    w->pos++;
+    uint8_t c = tm_walk_peek(w);
+    if (c == ']') {
+        w->pos++;
+        return TM_REASON_NONE;
+    }
+    w->depth++;
+    do {
+        (void)tm_walk_peek(w);
+        uint32_t from = w->pos, fault_cnt = j->reading.fault_cnt;
+        if (!tm_json_tuples(j, each)) {
+            tm_reason_t reason = node_read(j, node);
+            if (reason) return reason;
+            tm_json_element_end(j, each, from, fault_cnt);
+        }
+        forget(j, node);
+        c = tm_walk_peek(w);
+        if (c != ',' && c != ']') return tm_walk_unexpected(w);
+        w->pos++;
+    } while (c == ',');
+    w->depth--;
+    return TM_REASON_NONE;
+}
+
+/* Reads members of the common form, for as long as they come: no white space, no escape; a string,
+   an integer or a boolean. Ends in front of the first one of another form. True where the object
+   ended. */
+static bool members_plain(tm_json_t *j, uint32_t node)
+{
+    tm_walk_t *w = &j->walk;
+    const uint8_t *b = w->bytes;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos;
+    bool ended = false;
+    while (!ended && q_end - q >= 2 && q[0] == pos && b[q[1] + 1] == ':') {
+        tm_value_t v = {.from = q[1] + 2u};
+        const uint16_t *next = q + 2;
+        uint32_t end;
+        if (b[v.from] == '"') {
+            if (q_end - q < 4) break;
+            v = (tm_value_t){.from = v.from + 1, .to = q[3], .type = TM_VALUE_STRING};
+            end = v.to + 1;
+            next = q + 4;
+        } else {
+            end = tm_walk_bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            if (end == 0) break;
+            v.to = end;
+        }
+        const bool goes_on = b[end] == ',' && next < q_end && *next == end + 1;
+        ended = !goes_on && b[end] == '}' && end < w->sz;
+        if (!goes_on && !ended) break;
+        uint32_t child = tm_json_child(&j->paths, node, b + q[0] + 1, q[1] - q[0] - 1u);
+        if (child != TM_JSON_NODE_NONE) child_scalar(j, child, q[0] + 1u, &v);
+        q = next;
+        pos = end + 1;
+    }
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos;
+    return ended;
+}
+
 /* The object or array at pos, some of whose members are declared. */
 static tm_reason_t container_read(tm_json_t *j, uint32_t node, bool object)
 {
     tm_walk_t *w = &j->walk;
     uint8_t close = object ? '}' : ']';
-    uint32_t hint = j->paths.nodes[node].child;
     w->pos++;
     if (tm_walk_peek(w) == close) {
         w->pos++;
@@ -129,7 +249,8 @@ static tm_reason_t container_read(tm_json_t *j, uint32_t node, bool object)
     }
     w->depth++;
     for (uint32_t idx = 0;; idx++) {
-        tm_reason_t reason = object ? member_read(j, node, &hint) : element_read(j, node, idx);
+        if (object && !w->odd && w->base == 0 && members_plain(j, node)) break;
+        tm_reason_t reason = object ? member_read(j, node) : element_read(j, node, idx);
         if (reason) return reason;
         uint8_t c = tm_walk_peek(w);
         if (c != ',' && c != close) return tm_walk_unexpected(w);
@@ -147,10 +268,14 @@ static tm_reason_t node_read(tm_json_t *j, uint32_t node)
     tm_value_t v;
     if (n->child != TM_JSON_NODE_NONE) {
         uint8_t c = tm_walk_peek(&j->walk);
-        if (c == '{' || c == '[') return container_read(j, node, c == '{');
+        bool each = j->paths.nodes[n->child].each;
+        if (c == '[' && each) return each_read(j, n->child);
+        if (!each && (c == '{' || c == '[')) return container_read(j, node, c == '{');
     }
     tm_reason_t reason = tm_walk_value(&j->walk, &v);
-    if (!reason && n->field != TM_JSON_FIELD_NONE) tm_json_take(j, n->field, &v);
+    if (reason || n->field == TM_JSON_FIELD_NONE) return reason;
+    bool led_through = n->child != TM_JSON_NODE_NONE && v.type >= TM_VALUE_OBJECT;
+    if (!led_through) tm_json_take(j, n->field, &v);
     return reason;
 }
 
@@ -250,35 +375,35 @@ static const tm_json_value_t *fail(tm_json_t *j, tm_reason_t reason, size_t off,
     return NULL;
 }
 
-/* The first required field that has no value; field_cnt where all have. */
-static uint32_t missing(const tm_json_t *j)
-{
-    uint64_t required = j->paths.required;
-    for (; required; required &= required - 1) {
-        uint32_t field = (uint32_t)__builtin_ctzll(required);
-        if (j->reading.values[field].state != TM_JSON_PRESENT) return field;
-    }
-    return j->paths.field_cnt;
-}
-
-/* The field whose faulty value stands first in the message; field_cnt where none is at fault. */
-static uint32_t first_fault(const tm_json_t *j)
+/* What is wrong with the values: of those at fault the one that stands first, else the first one
+   that is missing. False where all is well. */
+static bool values_fault(tm_json_t *j)
 {
     const tm_json_reading_t *r = &j->reading;
-    uint32_t first = j->paths.field_cnt;
-    for (uint32_t i = 0; i < j->paths.field_cnt; i++) {
-        if (r->faults[i] == TM_REASON_NONE) continue;
-        if (first == j->paths.field_cnt || r->found[i].from < r->found[first].from) first = i;
+    const uint32_t none = j->paths.field_cnt;
+    const uint64_t once = ~j->paths.eaches;
+    uint32_t field = r->fault_cnt > 0 ? first_fault(j, once & tm_json_fields(&j->paths)) : none;
+    bool element = r->element_fault != TM_REASON_NONE &&
+                   (field == none || r->element_off < r->found[field].from);
+    if (element) {
+        (void)fail(j, r->element_fault, r->element_off, (int32_t)r->element_field);
+    } else if (field < none) {
+        (void)fail(j, r->faults[field], r->found[field].from, (int32_t)field);
+    } else {
+        field = missing(j, once);
+        if (field == none) return false;
+        (void)fail(j, TM_REASON_MISSING, 0, (int32_t)field);
     }
-    return first;
+    return true;
 }
 
 static const tm_json_value_t *read_slowly(tm_json_t *j, bool learning)
 {
     tm_json_reading_t *r = &j->reading;
     uint32_t bad_off = 0;
-    r->found_cnt = r->twice_cnt = r->fault_cnt = 0;
+    r->found_cnt = r->twice_cnt = r->fault_cnt = r->element_cnt = 0;
     r->twice_refused = false;
+    r->element_fault = TM_REASON_NONE;
     r->texts.used_sz = 0;
     memset(r->seen, 0, sizeof r->seen);
     memset(r->values, 0, j->paths.field_cnt * sizeof r->values[0]);
@@ -289,12 +414,8 @@ static const tm_json_value_t *read_slowly(tm_json_t *j, bool learning)
         int32_t field = r->twice_field == TM_JSON_FIELD_NONE ? -1 : (int32_t)r->twice_field;
         return fail(j, TM_REASON_TWICE, r->twice_off, field);
     }
-    uint32_t field = r->fault_cnt > 0 ? first_fault(j) : j->paths.field_cnt;
-    if (field < j->paths.field_cnt)
-        return fail(j, r->faults[field], r->found[field].from, (int32_t)field);
-    field = missing(j);
-    if (field < j->paths.field_cnt) return fail(j, TM_REASON_MISSING, 0, (int32_t)field);
-    if (learning && tm_shapes_may_learn(&j->shapes)) learn(j);
+    if (values_fault(j)) return NULL;
+    if (learning && r->element_cnt == 0 && tm_shapes_may_learn(&j->shapes)) learn(j);
     (void)fail(j, TM_REASON_NONE, 0, -1);
     return r->values;
 }

@@ -148,7 +148,7 @@ static tm_reason_t child_read(lazy_t *l, uint32_t child)
     return skip(l);
 }
 
-static tm_reason_t member_read(lazy_t *l, uint32_t node, uint32_t *hint)
+static tm_reason_t member_read(lazy_t *l, uint32_t node)
 {
     const tm_json_paths_t *paths = &l->json->paths;
     tm_value_t key;
@@ -162,9 +162,8 @@ static tm_reason_t member_read(lazy_t *l, uint32_t node, uint32_t *hint)
     bool sound = key.type == TM_VALUE_STRING ||
                  !tm_quoted_check(l->bytes + key.from, key.to - key.from, &off);
     const uint8_t *text = sound ? tm_json_key_text(l->bytes, &key, room, &sz) : NULL;
-    if (text) child = tm_json_child(paths, node, *hint, text, sz);
+    if (text) child = tm_json_child(paths, node, text, sz);
     if (child == TM_JSON_NODE_NONE) return skip(l);
-    *hint = paths->nodes[child].next;
     return child_read(l, child);
 }
 
@@ -178,7 +177,6 @@ static tm_reason_t element_read(lazy_t *l, uint32_t node, uint32_t idx)
 static tm_reason_t container_read(lazy_t *l, uint32_t node, bool object)
 {
     uint8_t close = object ? '}' : ']';
-    uint32_t hint = l->json->paths.nodes[node].child;
     tm_reason_t reason = expect(l, object ? '{' : '[');
     if (reason) return reason;
     uint32_t mark = mark_peek(l);
@@ -188,7 +186,7 @@ static tm_reason_t container_read(lazy_t *l, uint32_t node, bool object)
         if (i == mark) return expect(l, close);
     }
     for (uint32_t idx = 0;; idx++) {
-        reason = object ? member_read(l, node, &hint) : element_read(l, node, idx);
+        reason = object ? member_read(l, node) : element_read(l, node, idx);
         if (reason || all_found(l)) return reason;
         mark = mark_next(l);
         if (mark == NO_MARK || (l->bytes[mark] != ',' && l->bytes[mark] != close))
@@ -207,8 +205,8 @@ static tm_reason_t node_read(lazy_t *l, uint32_t node)
     if (l->pos == l->sz) return fail(l, NO_MARK);
     uint8_t c = l->bytes[l->pos];
     bool container = c == '{' || c == '[';
-    if (n->field == TM_JSON_FIELD_NONE)
-        return container && n->child ? container_read(l, node, c == '{') : skip(l);
+    if (container && n->child) return container_read(l, node, c == '{');
+    if (n->field == TM_JSON_FIELD_NONE) return skip(l);
     v.from = l->pos;
     v.type = c == '{' ? TM_VALUE_OBJECT : TM_VALUE_ARRAY;
     tm_reason_t reason = container ? skip(l) : c == '"' ? string_checked(l, &v) : bare(l, &v);

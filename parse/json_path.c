@@ -35,21 +35,6 @@ static uint32_t idx_of(const tm_json_node_t *node)
     return v;
 }
 
-static bool same_key(const tm_json_node_t *node, const void *key, uint32_t key_sz)
-{
-    return node->key_sz == key_sz && memcmp(node->key, key, key_sz) == 0;
-}
-
-uint32_t tm_json_child(const tm_json_paths_t *paths, uint32_t node, uint32_t hint,
-                       const uint8_t *key, uint32_t key_sz)
-{
-    if (hint != TM_JSON_NODE_NONE && same_key(&paths->nodes[hint], key, key_sz)) return hint;
-    uint32_t i = paths->nodes[node].child;
-    while (i != TM_JSON_NODE_NONE && !same_key(&paths->nodes[i], key, key_sz))
-        i = paths->nodes[i].next;
-    return i;
-}
-
 uint32_t tm_json_child_at(const tm_json_paths_t *paths, uint32_t node, uint32_t idx)
 {
     uint32_t i = paths->nodes[node].child;
@@ -57,17 +42,31 @@ uint32_t tm_json_child_at(const tm_json_paths_t *paths, uint32_t node, uint32_t 
     return i;
 }
 
+static bool is_each(const tm_json_node_t *node)
+{
+    return node->key_sz == 1 && node->key[0] == '-';
+}
+
 /* The child of that key, made where it is not there: behind its siblings, so that they stand in the
    order of the fields. */
 static uint32_t child_make(tm_json_paths_t *paths, uint32_t parent, const tm_json_node_t *like)
 {
-    uint32_t found = tm_json_child(paths, parent, 0, (const uint8_t *)like->key, like->key_sz);
+    const uint8_t *key = (const uint8_t *)like->key;
+    const uint64_t word = tm_swar_load(key);
+    uint32_t found = tm_json_child(paths, parent, key, like->key_sz);
     if (found || paths->node_cnt == TM_JSON_NODE_MAX) return found;
     uint16_t made = (uint16_t)paths->node_cnt++, *link = &paths->nodes[parent].child;
     while (*link) link = &paths->nodes[*link].next;
     *link = made;
     paths->nodes[made] = *like;
     paths->nodes[made].idx = idx_of(like);
+    paths->nodes[made].word = word;
+    paths->nodes[made].parent = parent;
+    uint32_t slot = tm_json_slot(parent, like->key_sz, word);
+    while (paths->slots[slot % TM_JSON_SLOT_CNT] != TM_JSON_NODE_NONE) slot++;
+    paths->slots[slot % TM_JSON_SLOT_CNT] = made;
+    paths->nodes[made].each = is_each(like);
+    if (is_each(like)) paths->nodes[made].each_idx = (uint8_t)paths->each_cnt++;
     return made;
 }
 
@@ -92,12 +91,33 @@ static int field_check(const tm_json_field_t *f)
     return 0;
 }
 
+/* "-" leaves no room for siblings: an element is one of each, or it is found by its place. */
+static int each_check(const tm_json_paths_t *paths, uint32_t parent, const tm_json_node_t *like,
+                      const char *path)
+{
+    uint32_t child = paths->nodes[parent].child;
+    if (child == TM_JSON_NODE_NONE || paths->nodes[child].each == is_each(like)) return 0;
+    return tm_error_set(TM_E_CONFIG, "field '%s': one path has '-' where another has a key", path);
+}
+
+static uint8_t number_scale(const tm_json_field_t *f)
+{
+    uint8_t scale = f->scale;
+    bool number = f->type == TM_JSON_I64 || f->type == TM_JSON_U64 || f->type == TM_JSON_DECIMAL;
+    if (!number && f->unit_ns == 0) return TM_JSON_SCALE_NONE;
+    for (int64_t unit = f->unit_ns; unit > 1; unit /= 10) scale++;
+    return scale;
+}
+
 static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
 {
     tm_json_field_t *f = &paths->fields[field_idx];
     const char *p = f->path;
     uint32_t node = 0, depth = 0;
+    uint32_t trail[TM_JSON_PATH_MAX + 1] = {0};
+    const uint64_t bit = 1ull << field_idx;
     TM_TRY(field_check(f));
+    paths->nodes[0].fields |= bit;
     while (*p) {
         tm_json_node_t like = {.field = TM_JSON_FIELD_NONE};
         p = key_take(p, &like);
@@ -106,19 +126,43 @@ static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
                                 "field '%s': a path has up to %d keys of up to %d "
                                 "bytes, '~' is written ~0 and '/' ~1",
                                 f->path, TM_JSON_PATH_MAX, TM_JSON_KEY_SZ_MAX);
-        if (paths->nodes[node].field != TM_JSON_FIELD_NONE) break;
+        TM_TRY(each_check(paths, node, &like, f->path));
         node = child_make(paths, node, &like);
         if (!node)
             return tm_error_set(TM_E_CONFIG, "field '%s': the paths have more than %d keys",
                                 f->path, TM_JSON_NODE_MAX);
+        paths->nodes[node].fields |= bit;
+        trail[depth] = node;
+        for (uint32_t i = 0; i < depth; i++)
+            paths->nodes[trail[i]].below[node / 64] |= 1ull << (node % 64);
+        if (!paths->nodes[node].each) continue;
+        paths->eaches |= bit;
+        for (uint32_t i = 0; i < depth; i++) paths->nodes[trail[i]].holds_each = true;
     }
-    if (paths->nodes[node].field != TM_JSON_FIELD_NONE || paths->nodes[node].child)
-        return tm_error_set(TM_E_CONFIG, "field '%s': it is, or lies inside of, or around another",
-                            f->path);
+    if (paths->nodes[node].field != TM_JSON_FIELD_NONE)
+        return tm_error_set(TM_E_CONFIG, "field '%s': another has this path", f->path);
     paths->nodes[node].field = (uint8_t)field_idx;
-    if (f->required) paths->required |= 1ull << field_idx;
+    paths->scales[field_idx] = number_scale(f);
+    if (f->required) paths->required |= bit;
     f->path = NULL; /* the caller's */
     return 0;
+}
+
+/* Elements all of whose declared values are numbers that stand first in an array. */
+static void tuple_make(tm_json_paths_t *paths, tm_json_node_t *each)
+{
+    uint32_t cnt = 0;
+    if (each->field != TM_JSON_FIELD_NONE) return;
+    for (uint32_t i = each->child; i != TM_JSON_NODE_NONE; i = paths->nodes[i].next, cnt++) {
+        const tm_json_node_t *n = &paths->nodes[i];
+        if (n->idx >= TM_JSON_TUPLE_MAX || n->child || n->field == TM_JSON_FIELD_NONE) return;
+        if (paths->scales[n->field] == TM_JSON_SCALE_NONE) return;
+        each->tuple[n->idx] = n->field;
+    }
+    for (uint32_t idx = 0; idx < cnt; idx++)
+        if (tm_json_child_at(paths, (uint32_t)(each - paths->nodes), idx) == TM_JSON_NODE_NONE)
+            return;
+    each->tuple_cnt = (uint8_t)cnt;
 }
 
 int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec)
@@ -135,5 +179,10 @@ int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec)
         paths->fields[i] = spec->fields[i];
         TM_TRY(field_add(paths, i));
     }
+    for (uint32_t i = 0; i < paths->node_cnt; i++)
+        if (paths->nodes[i].each) tuple_make(paths, &paths->nodes[i]);
+    if (paths->each_cnt > 0 && (!spec->each || spec->lazy))
+        return tm_error_set(TM_E_CONFIG, "a path with '-' needs a function for each element, and "
+                                         "full mode");
     return 0;
 }

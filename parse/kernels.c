@@ -22,7 +22,7 @@ static const tm_kernels_t sets[] = {
                        .numerals = tm_numerals_avx512,
                        .shape_key = tm_shape_key_avx2,
                        .shape_take = tm_shape_take_avx2,
-                       .levels = tm_levels_avx512,
+                       .levels = tm_levels_avx2,
                        .take = tm_stencil_take_avx512,
                        .name = "avx512"},
 #endif

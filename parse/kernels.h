@@ -85,8 +85,6 @@ uint32_t tm_numerals_avx2(const uint8_t *bytes, const tm_numerals_t *numerals,
                           uint64_t *magnitudes);
 uint32_t tm_levels_avx2(const uint8_t *bytes, const uint16_t *at, uint32_t stride, uint32_t cnt,
                         const union tm_market_row *blank, union tm_market_row *rows);
-uint32_t tm_levels_avx512(const uint8_t *bytes, const uint16_t *at, uint32_t stride, uint32_t cnt,
-                          const union tm_market_row *blank, union tm_market_row *rows);
 uint32_t tm_quotes_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_marks_avx512(const uint8_t *bytes, uint32_t sz, tm_scan_t *scan, uint16_t *at);
 uint32_t tm_numerals_avx512(const uint8_t *bytes, const tm_numerals_t *numerals,

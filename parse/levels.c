@@ -1,5 +1,6 @@
 #include "parse/levels.h"
 
+#include "parse/level_run.h"
 #include "parse/term.h"
 
 static tm_reason_t decimal(const uint8_t *text, uint32_t sz, bool json, int64_t *out)
@@ -95,119 +96,20 @@ static tm_reason_t level_object(tm_levels_t *l, tm_members_t *room)
 
 /* ---- runs of levels of strings --------------------------------------------------------------- */
 
-/* A run: levels of one form, one right after another, whose quotes are all listed. */
-typedef struct run {
-    const uint8_t *bytes; /* places are counted from here */
-    const uint16_t *at;   /* the first one's first quote */
-    uint32_t stride;      /* quotes a level */
-    uint32_t cnt;
-} run_t;
-
-/* Whether all the strings of a level follow at `q`, with nothing but a comma between them. */
-static inline bool strings_follow(const uint16_t *q, uint32_t stride)
+/* The run that begins at the walk's place, a '['. Pairs have been found before, when the message
+   was walked. */
+static tm_level_run_t run_find(const tm_walk_t *w)
 {
-    uint32_t wrong = 0;
-    for (uint32_t i = 1; i + 1 < stride; i += 2) wrong |= q[i + 1] ^ (q[i] + 2u);
-    return wrong == 0;
-}
-
-/* Finds the run that begins at the walk's place, a '['. Pairs have been found before, when the
-   message was walked. */
-static run_t run_find(const tm_walk_t *w)
-{
-    run_t r = {.bytes = w->bytes + w->base, .at = w->at + w->at_idx};
-    uint32_t left = w->at_cnt - w->at_idx;
-    if (left < 2 || r.at[0] != w->pos - w->base + 1) return r;
+    tm_level_run_t r = {.bytes = w->bytes + w->base, .at = w->at + w->at_idx, .stride = 4};
+    /* An array without strings lies at the same place in the list as the one behind it. */
+    if (w->at_idx == w->at_cnt || r.at[0] != w->pos - w->base + 1) return r;
     for (uint32_t i = 0; i < w->pairs_cnt && i < TM_WALK_PAIRS_MAX; i++) {
         if (w->pairs[i].base != w->base || w->pairs[i].at_idx != w->at_idx) continue;
-        r.stride = 4;
         r.cnt = w->pairs[i].cnt;
         return r;
     }
-    for (r.stride = 2; r.stride + 2 <= left && r.at[r.stride] == r.at[r.stride - 1] + 2;
-         r.stride += 2)
-        if (r.stride == 2 * TM_LEVELS_STRING_MAX) return r;
-    /* Its end must be told as well, or there may be more strings to it. */
-    if (r.bytes[r.at[r.stride - 1] + 1] != ']') return r;
-    const uint16_t *q = r.at;
-    for (r.cnt = 1; left >= (r.cnt + 1) * r.stride; r.cnt++, q += r.stride) {
-        uint32_t end = q[r.stride - 1], next = end + 4;
-        /* "],[" must stand between the quotes of two levels. */
-        bool joined = (tm_swar_load4(r.bytes + end) ^ 0x5b2c5d22u) == 0 && q[r.stride] == next;
-        if (!joined || !strings_follow(q + r.stride, r.stride)) break;
-        if (r.bytes[q[2 * r.stride - 1] + 1] != ']') break;
-    }
+    tm_level_run_find(r.bytes, r.at, w->at_cnt - w->at_idx, w->pos - w->base, w->sz - w->base, &r);
     return r;
-}
-
-/* A number of this size may be longer. */
-enum { LONG = TM_NUMERAL_SZ_MAX - 1 };
-
-/* The numbers of a few levels, for a kernel. */
-typedef struct batch {
-    tm_numerals_t numerals;
-    uint32_t level_cnt;
-} batch_t;
-
-static inline void batch_add(batch_t *b, const uint16_t *q, bool integer)
-{
-    uint32_t i = b->numerals.cnt++, sz = q[1] - q[0] - 1u;
-    b->numerals.from[i] = q[0] + 1u;
-    b->numerals.sz[i / 8] |= (uint64_t)(sz < LONG ? sz : LONG) << (8 * (i % 8));
-    b->numerals.integers |= (uint16_t)(integer << i);
-}
-
-/* Converts a batch and makes rows of it. */
-static tm_reason_t batch_flush(tm_levels_t *l, const run_t *r, batch_t *b, bool orders)
-{
-    uint64_t values[TM_NUMERAL_CNT_MAX];
-    uint32_t each = orders ? 3 : 2;
-    b->numerals.quoted = 0xffff;
-    for (uint32_t i = b->numerals.cnt; i % 4 != 0; i++) b->numerals.from[i] = 0;
-    uint32_t left = l->ctx->kernels->numerals(r->bytes, &b->numerals, values);
-    for (; TM_UNLIKELY(left); left &= left - 1) {
-        uint32_t i = (uint32_t)__builtin_ctz(left), sz = tm_numerals_sz(&b->numerals, i);
-        const uint8_t *text = r->bytes + b->numerals.from[i];
-        l->bad_off = (uint32_t)(text - l->walk->bytes);
-        while (sz >= LONG && text[sz] != '"') sz++;
-        tm_numeral_t n;
-        int64_t v;
-        bool count = orders && i % 3 == 2;
-        tm_reason_t reason = tm_numeral_read(text, sz, count ? 0 : TM_NUMERAL_SCALE, false, &n);
-        if (!reason) reason = tm_numeral_decimal(&n, &v);
-        if (!reason && count && (v < 0 || v > INT32_MAX)) reason = TM_REASON_RANGE;
-        if (reason) return reason;
-        values[i] = (uint64_t)v;
-    }
-    for (uint32_t i = 0; i < b->level_cnt; i++) {
-        tm_level_t *row = &l->rows[l->cnt++].level;
-        memcpy(row, &l->blank, sizeof *row);
-        row->price_e8 = (int64_t)values[each * i];
-        row->qty_e8 = (int64_t)values[each * i + 1];
-        if (orders) row->order_cnt = (int32_t)values[each * i + 2];
-    }
-    *b = (batch_t){0};
-    return TM_REASON_NONE;
-}
-
-/* The levels of a run from number `from` to `to`, with the kernels that every set has. */
-static tm_reason_t run_convert(tm_levels_t *l, const tm_venue_levels_t *decl, const run_t *r,
-                               uint32_t from, uint32_t to)
-{
-    batch_t b = {0};
-    bool orders = decl->order_at != 0;
-    uint32_t most = orders ? TM_NUMERAL_CNT_MAX / 3 : TM_NUMERAL_CNT_MAX / 2;
-    for (uint32_t i = from; i < to; i++) {
-        const uint16_t *q = r->at + (size_t)i * r->stride;
-        batch_add(&b, q + 2 * decl->price_at, false);
-        batch_add(&b, q + 2 * decl->price_at + 2, false);
-        if (orders) batch_add(&b, q + 2 * decl->order_at, true);
-        b.level_cnt++;
-        if (b.level_cnt < most && i + 1 < to) continue;
-        tm_reason_t reason = batch_flush(l, r, &b, orders);
-        if (reason) return reason;
-    }
-    return TM_REASON_NONE;
 }
 
 /* Reads the run at the walk's place. *taken: whether there was one. */
@@ -215,31 +117,17 @@ static tm_reason_t run_read(tm_levels_t *l, const tm_venue_levels_t *decl, bool 
 {
     tm_walk_t *w = l->walk;
     *taken = false;
-    if (w->odd || decl->time_at || decl->side == TM_SIDE_UNKNOWN || decl->remove)
-        return TM_REASON_NONE;
-    if (l->kind->decl->digits) return TM_REASON_NONE;
-    run_t r = run_find(w);
-    uint32_t strings = r.stride / 2, last = decl->price_at + 1u;
-    if (decl->order_at > last) last = decl->order_at;
-    if (r.cnt == 0 || last >= strings) return TM_REASON_NONE;
+    if (w->odd || l->kind->decl->digits) return TM_REASON_NONE;
+    tm_level_run_t r = run_find(w);
     if (r.cnt > l->cap - l->cnt) r.cnt = l->cap - l->cnt;
-    *taken = r.cnt > 0;
-    tm_reason_t reason = TM_REASON_NONE;
-    for (uint32_t done = 0, next; done < r.cnt && !reason; done = next) {
-        next = r.cnt;
-        if (l->ctx->kernels->levels && !decl->order_at) {
-            const uint16_t *at = r.at + (size_t)done * r.stride + 2 * decl->price_at;
-            uint32_t quick = l->ctx->kernels->levels(r.bytes, at, r.stride, r.cnt - done, &l->blank,
-                                                     &l->rows[l->cnt]);
-            l->cnt += quick;
-            done += quick;
-            /* It leaves two at most to the reader that knows every form. */
-            next = r.cnt - done < 2 ? r.cnt : done + 2;
-        }
-        reason = run_convert(l, decl, &r, done, next);
-    }
+    *taken = r.cnt > 0 && tm_level_run_suits(decl, r.stride);
+    if (!*taken) return TM_REASON_NONE;
+    tm_level_rows_t out = {.blank = &l->blank, .rows = l->rows + l->cnt};
+    tm_reason_t reason = tm_level_run_read(l->ctx->kernels, decl, &r, &out);
+    l->bad_off = w->base + out.bad_off;
+    l->cnt += r.cnt;
     w->at_idx += r.cnt * r.stride;
-    if (r.cnt > 0) w->pos = w->base + r.at[(size_t)r.cnt * r.stride - 1] + 2u;
+    w->pos = w->base + tm_level_run_end(&r);
     return reason;
 }
 
@@ -282,6 +170,26 @@ tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
     }
     w->pos++;
     return TM_REASON_NONE;
+}
+
+/* ---- heads ----------------------------------------------------------------------------------- */
+
+void tm_levels_blank(tm_market_row_t *blank, const tm_depth_t *head)
+{
+    *blank = (tm_market_row_t){0};
+    blank->row = head->row;
+    blank->row.schema_id = TM_SCHEMA_ID_LEVEL;
+    blank->level.first_id = head->first_id;
+    blank->level.last_id = head->last_id;
+    blank->level.snapshot = head->snapshot;
+}
+
+void tm_levels_end(tm_depth_t *head, tm_market_row_t *rows, uint32_t cnt)
+{
+    head->level_cnt = (int32_t)cnt;
+    /* A batch that names the one before it is chained by that. */
+    if (head->chain == TM_CHAIN_RANGE && head->prev_id) head->chain = TM_CHAIN_PREV;
+    if (cnt > 0) rows[cnt - 1].level.last = 1;
 }
 
 /* ---- the first level ------------------------------------------------------------------------- */

@@ -1,20 +1,16 @@
 /* parse/levels.h - arrays of book levels to level rows.
    Flow     message.c -> [levels] -> rows
-   Method   nearly all bytes of book messages are levels, arrays of strings. The list of quotes
-            tells where each begins and ends; a run of such levels is checked by the distances of
-            its quotes and the bytes between levels, and its numbers are converted many at a time.
-            Any other form of level, and objects, are read value by value
+   Method   arrays of strings are read as runs (parse/level_run.h), many at a time; any other form
+            of level, and objects, value by value
    Memory   none of its own
    Threads  one
    Errors   a reason and bad_off. The array has been walked before, so it is well-formed
-   Limits   `cap` rows; TM_LEVELS_STRING_MAX strings a level on the quick way
+   Limits   `cap` rows
    Tests    tests/parse/test_levels.c */
 #ifndef TM_PARSE_LEVELS_H
 #define TM_PARSE_LEVELS_H
 
 #include "parse/event.h"
-
-enum { TM_LEVELS_STRING_MAX = 8 };
 
 /* Level rows in the making. */
 typedef struct tm_levels {
@@ -30,6 +26,12 @@ typedef struct tm_levels {
 /* Appends the levels of one array of the message. `room` is lent for the members of objects. */
 tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
                            const tm_value_t *array, tm_members_t *room) TM_MUST_CHECK;
+
+/* What all levels of a batch have in common, by its head. */
+void tm_levels_blank(tm_market_row_t *blank, const tm_depth_t *head);
+
+/* Completes a head whose `cnt` levels are at `rows`. */
+void tm_levels_end(tm_depth_t *head, tm_market_row_t *rows, uint32_t cnt);
 
 /* Price and quantity of the first level of an array of arrays, scaled by 1e8; zeros where it is
    empty. */

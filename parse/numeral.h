@@ -15,6 +15,7 @@
 #define TM_PARSE_NUMERAL_H
 
 #include "parse/reason.h"
+#include "parse/swar.h"
 
 enum { TM_NUMERAL_CNT_MAX = 16, TM_NUMERAL_SZ_MAX = 255, TM_NUMERAL_SCALE = 8 };
 
@@ -42,6 +43,43 @@ static inline uint32_t tm_numerals_sz(const tm_numerals_t *numerals, uint32_t i)
 /* Reads one number of `sz` bytes. json: leading zeros are an error, as in a JSON number. */
 tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bool json,
                             tm_numeral_t *out);
+
+/* 10^0 to 10^19. */
+extern const uint64_t tm_powers_of_ten[20];
+
+/* The value of 0 to 16 digits at p. */
+static inline uint64_t tm_numeral_digits(const uint8_t *p, uint32_t cnt)
+{
+    if (cnt <= 8) return cnt == 0 ? 0 : tm_swar_eight(tm_swar_leading(p, cnt));
+    return tm_swar_eight(tm_swar_leading(p, cnt - 8)) * 100000000ull +
+           tm_swar_eight(tm_swar_load(p + cnt - 8));
+}
+
+/* The common forms of what tm_numeral_read reads: up to 16 digits before the point, as many behind
+   it as the scale has, no exponent. False for all others, right or wrong. Scale: up to 18. 40 bytes
+   must be readable at `text`. */
+static inline bool tm_numeral_plain(const uint8_t *text, uint32_t sz, uint32_t scale, bool json,
+                                    tm_numeral_t *out)
+{
+    const bool minus = text[0] == '-';
+    const uint8_t *p = text + minus;
+    const uint32_t body_sz = sz - minus;
+    uint32_t whole = (uint32_t)__builtin_ctz(~tm_swar_digits16(p)), fraction = 0;
+    if (whole > body_sz) whole = body_sz;
+    if (whole == 0 || whole + scale > 19 || (json && p[0] == '0' && whole > 1)) return false;
+    uint64_t value = tm_numeral_digits(p, whole);
+    if (whole < body_sz) {
+        fraction = (uint32_t)__builtin_ctz(~tm_swar_digits16(p + whole + 1));
+        bool all = p[whole] == '.' && whole + 1 + fraction >= body_sz;
+        fraction = body_sz - whole - 1;
+        if (!all || fraction == 0 || fraction > scale) return false;
+        value = value * tm_powers_of_ten[fraction] + tm_numeral_digits(p + whole + 1, fraction);
+    }
+    value *= tm_powers_of_ten[scale - fraction];
+    out->magnitude = value;
+    out->negative = minus && value != 0;
+    return true;
+}
 
 /* The signed value where it fits an int64_t. */
 static inline tm_reason_t tm_numeral_signed(const tm_numeral_t *numeral, int64_t *out)

@@ -34,44 +34,19 @@ static bool in_range(const tm_shape_t *s, const uint8_t *bytes)
     return any == 0;
 }
 
-/* The value of 0..16 digits at p. */
-static uint64_t digits(const uint8_t *p, uint32_t sz)
-{
-    if (sz == 0) return 0;
-    if (sz <= 8) return tm_swar_eight(tm_swar_leading(p, sz));
-    return tm_swar_eight(tm_swar_leading(p, sz - 8)) * 100000000ull +
-           tm_swar_eight(tm_swar_load(p + sz - 8));
-}
-
 const tm_shape_t *tm_shape_take_scalar(const tm_shapes_t *shapes, const uint8_t *bytes, uint32_t sz,
                                        void *result)
 {
-    static const uint64_t powers[17] = {1ull,
-                                        10ull,
-                                        100ull,
-                                        1000ull,
-                                        10000ull,
-                                        100000ull,
-                                        1000000ull,
-                                        10000000ull,
-                                        100000000ull,
-                                        1000000000ull,
-                                        10000000000ull,
-                                        100000000000ull,
-                                        1000000000000ull,
-                                        10000000000000ull,
-                                        100000000000000ull,
-                                        1000000000000000ull,
-                                        10000000000000000ull};
     const tm_shape_t *s = tm_shapes_slot(shapes, tm_shape_key_scalar(bytes, sz));
     if (TM_UNLIKELY(!s || !in_range(s, bytes))) return NULL;
     memcpy(result, tm_shapes_image(shapes, s), shapes->image_sz);
     for (uint32_t i = 0; i < s->lane_cnt; i++) {
         const tm_shape_lane_t *l = &s->lanes[i];
         const uint8_t *p = bytes + l->from;
-        uint64_t v = digits(p, l->whole_sz) * powers[l->scale];
+        uint64_t v = tm_numeral_digits(p, l->whole_sz) * tm_powers_of_ten[l->scale];
         if (l->fraction_sz > 0)
-            v += digits(p + l->whole_sz + 1, l->fraction_sz) * powers[l->scale - l->fraction_sz];
+            v += tm_numeral_digits(p + l->whole_sz + 1, l->fraction_sz) *
+                 tm_powers_of_ten[l->scale - l->fraction_sz];
         int64_t value = (int64_t)v * l->factor;
         memcpy((uint8_t *)result + l->off, &value, sizeof value);
     }

@@ -10,7 +10,9 @@
        const tm_json_value_t *v = tm_json_read(json, message, sz);
        if (!v) report(tm_json_fault(json));
 
-   Paths    JSON Pointers (RFC 6901); "" is the whole message. A field may not lie inside another
+   Paths    JSON Pointers (RFC 6901); "" is the whole message. Where paths lead through a field, it
+            takes no object or array: then it is absent. The key "-" stands for each element of an
+            array: `each` is called behind every one
    Values   exact or an error, never rounded: docs/json.md says what each type takes
    Modes    full: the message is checked in full, RFC 8259 and UTF-8. Lazy: only what leads to the
             declared fields is, and nothing behind the last of them: docs/json.md says what passes
@@ -56,6 +58,14 @@ typedef enum tm_json_type {
     TM_JSON_TEXT,    /* UTF-8, escapes resolved, not terminated */
 } tm_json_type_t;
 
+typedef struct tm_json_value tm_json_value_t;
+
+/* Called behind each element of an array on a path with "-", in the order of the message. `array`
+   counts such arrays in the order of the fields that lead through them. Values of fields through
+   that "-" are the element's; others are there as far as they stood before it. What was told counts
+   only if the whole message is then accepted. */
+typedef void tm_json_each_fn(void *ctx, uint32_t array, const tm_json_value_t *values);
+
 typedef struct tm_json_field {
     const char *path;
     tm_json_type_t type;
@@ -68,14 +78,16 @@ typedef struct tm_json_spec {
     const tm_json_field_t *fields; /* copied */
     uint32_t field_cnt;            /* 0: messages are only checked */
     bool lazy;
-    bool refuse_twice;    /* a key of a declared path that an object has twice is an error */
-    uint32_t text_sz_max; /* room for texts with escapes, all of one message; 0 = 64 KiB */
-    uint32_t copy_sz_max; /* longest message of tm_json_read_copy; 0 = 64 KiB */
+    bool refuse_twice;     /* a key of a declared path that an object has twice is an error */
+    uint32_t text_sz_max;  /* room for texts with escapes, all of one message; 0 = 64 KiB */
+    uint32_t copy_sz_max;  /* longest message of tm_json_read_copy; 0 = 64 KiB */
+    tm_json_each_fn *each; /* where paths have "-"; not in lazy mode */
+    void *each_ctx;
 } tm_json_spec_t;
 
 typedef enum tm_json_state { TM_JSON_ABSENT, TM_JSON_NULL, TM_JSON_PRESENT } tm_json_state_t;
 
-typedef struct tm_json_value {
+struct tm_json_value {
     union {
         int64_t i64; /* I64, DECIMAL, TIME; BOOL: 0 or 1 */
         uint64_t u64;
@@ -84,7 +96,7 @@ typedef struct tm_json_value {
     uint32_t text_sz;
     uint8_t state; /* tm_json_state_t */
     uint8_t reserved[3];
-} tm_json_value_t;
+};
 
 typedef struct tm_json_fault {
     const char

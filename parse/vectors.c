@@ -34,7 +34,6 @@ alignas(64) const uint64_t tm_vectors[TM_VECTOR_CNT][8] = {
     [TM_VECTOR_POINT] = BYTES('.'),
     [TM_VECTOR_DIGIT_0] = BYTES('0'),
     [TM_VECTOR_ONE] = BYTES(1),
-    [TM_VECTOR_SIX] = BYTES(6),
     [TM_VECTOR_SEVEN] = BYTES(7),
     [TM_VECTOR_EIGHT] = BYTES(8),
     [TM_VECTOR_SIXTEEN] = BYTES(16),

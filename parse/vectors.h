@@ -17,7 +17,6 @@ typedef enum tm_vector {
     TM_VECTOR_POINT,
     TM_VECTOR_DIGIT_0,
     TM_VECTOR_ONE,
-    TM_VECTOR_SIX,
     TM_VECTOR_SEVEN,
     TM_VECTOR_EIGHT,
     TM_VECTOR_SIXTEEN,

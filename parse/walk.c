@@ -1,5 +1,6 @@
 #include "parse/walk.h"
 
+#include "parse/level_run.h"
 #include "parse/quoted.h"
 
 #define NO_QUOTE UINT32_MAX
@@ -227,26 +228,15 @@ static inline tm_reason_t scalar(tm_walk_t *w, tm_value_t *v, uint8_t c)
    whether there was one. */
 static bool skip_pairs(tm_walk_t *w)
 {
-    const uint8_t *b = w->bytes + w->base;
-    const uint16_t *from = w->at + w->at_idx, *q = from;
-    uint32_t left = w->at_cnt - w->at_idx, behind = 0, next = w->pos - w->base + 1;
-    while (left >= 4 && q[0] == next) {
-        bool pair = (q[2] == q[1] + 2) & (b[q[1] + 1] == ',') & (b[q[3] + 1] == ']');
-        if (!pair || q[3] + 1u >= w->sz - w->base) break;
-        behind = q[3] + 2u;
-        next = q[3] + 4u;
-        bool joined = tm_swar_load4(b + q[3]) == 0x5b2c5d22u; /* "],[ */
-        q += 4;
-        left -= 4;
-        if (!joined) break;
-    }
-    if (behind == 0) return false;
+    const uint16_t *q = w->at + w->at_idx;
+    uint32_t cnt = tm_level_run_pairs(w->bytes + w->base, q, w->at_cnt - w->at_idx,
+                                      w->pos - w->base, w->sz - w->base);
+    if (cnt == 0) return false;
     /* Where the next pair is of other form, its '[' is still to be read. */
     if (w->pairs_cnt++ < TM_WALK_PAIRS_MAX)
-        w->pairs[w->pairs_cnt - 1] = (tm_walk_pairs_t){w->base, w->at_idx,
-                                                       (uint32_t)(q - from) / 4};
-    w->at_idx = (uint32_t)(q - w->at);
-    w->pos = behind + w->base;
+        w->pairs[w->pairs_cnt - 1] = (tm_walk_pairs_t){w->base, w->at_idx, cnt};
+    w->at_idx += 4 * cnt;
+    w->pos = w->base + q[4 * cnt - 1] + 2u;
     w->scalar_cnt += TM_WALK_SCALAR_MAX; /* no form for a layout */
     return true;
 }
@@ -370,23 +360,6 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
-/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
-   or a boolean. 0 for anything else. */
-static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm_value_type_t *type)
-{
-    uint8_t c = b[from];
-    uint32_t sz = to - from;
-    if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
-        *type = TM_VALUE_NUMBER;
-        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
-        return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
-    }
-    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
-    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
-    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
-    return yes || no ? from + 5 - yes : 0;
-}
-
 /* Reads members of the common form, for as long as they come: no white space, no escape; a string,
    an integer or a boolean. A bare value ends where the next key begins, so that no byte has to be
    looked for. Returns whether the object ended. Stops at the first member of other form, at its
@@ -411,7 +384,7 @@ static bool members_plain(tm_walk_t *w, tm_members_t *members)
             end = v.to + 1;
             next = q + 4;
         } else {
-            end = bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            end = tm_walk_bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
             if (end == 0) break;
             v.to = end;
         }

@@ -83,6 +83,12 @@ int tm_checkpoint_load(tm_checkpoint_store_t *store, uint32_t worker, void *base
     return err;
 }
 
+void tm_checkpoint_detach(tm_checkpoint_store_t *store)
+{
+    for (uint32_t worker = 0; worker < TM_CHECKPOINT_WORKER_MAX; worker++)
+        store->chains[worker].cnt = 0;
+}
+
 /* ---- Taking a checkpoint --------------------------------------------------------------------- */
 
 int tm_checkpoint_begin(tm_checkpoint_store_t *store, uint64_t id)

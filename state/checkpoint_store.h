@@ -50,6 +50,9 @@ const tm_manifest_t *tm_checkpoint_manifest(const tm_checkpoint_store_t *store);
 int tm_checkpoint_load(tm_checkpoint_store_t *store, uint32_t worker, void *base,
                        uint32_t page_cnt) TM_MUST_CHECK;
 
+/* The next checkpoint stands alone: no page of those before it counts. */
+void tm_checkpoint_detach(tm_checkpoint_store_t *store);
+
 /* id: above all before. */
 int tm_checkpoint_begin(tm_checkpoint_store_t *store, uint64_t id) TM_MUST_CHECK;
 

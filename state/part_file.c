@@ -8,83 +8,209 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
-int tm_part_file_new(tm_part_file_t **out, const char *dir, const char *name, tm_row_pool_t *pool,
-                     uint32_t group_rows)
+/* Above so many open parts descriptors are not kept. */
+enum { PARK_CNT = 256 };
+
+static int new_part(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
+                    const tm_part_entry_t *entry)
 {
     tm_part_file_t *part = calloc(1, sizeof *part);
-    if (!part) return tm_error_set(-ENOMEM, "out of memory for part file %s", name);
+    if (!part) return tm_error_set(-ENOMEM, "out of memory for part file %s", entry->name);
+    part->enc = enc;
+    part->log = log;
     part->fd = -1;
-    part->opened_ns = TM_TIME_NONE;
-    snprintf(part->name, sizeof part->name, "%s", name);
-    tm_part_path_hidden(part->hidden, dir, name);
-    tm_row_group_init(&part->group, pool, group_rows);
+    part->id = entry->id;
+    part->opened_ns = part->written_ns = TM_TIME_NONE;
+    memcpy(part->name, entry->name, sizeof part->name);
+    tm_part_path_hidden(part->hidden, log->dir, part->name, part->id);
     *out = part;
     return 0;
+}
+
+int tm_part_file_new(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
+                     const char *name)
+{
+    tm_part_entry_t entry = {.id = tm_part_id_make()};
+    snprintf(entry.name, sizeof entry.name, "%s", name);
+    return new_part(out, enc, log, &entry);
 }
 
 void tm_part_file_free(tm_part_file_t *part)
 {
     if (!part) return;
-    tm_row_group_clear(&part->group);
-    tm_parquet_file_free(&part->file);
+    part->enc->ops->clear(part->enc, part);
     tm_file_close(part->fd);
     free(part);
 }
 
+/* Parts that are many give their descriptors back between writes: a process has few. */
+static int open_again(tm_part_file_t *part)
+{
+    if (part->fd >= 0) return 0;
+    const int fd = tm_file_open(part->hidden, O_RDWR);
+    if (fd < 0) return fd;
+    part->fd = part->file.fd = fd;
+    return 0;
+}
+
+static void park(tm_part_file_t *part)
+{
+    if (part->log->entry_cnt < PARK_CNT) return;
+    tm_file_close(part->fd);
+    part->fd = -1;
+}
+
+static int cut(tm_part_file_t *part, const tm_part_point_t *at)
+{
+    struct stat st = {0};
+    TM_TRY(open_again(part));
+    if (fstat(part->fd, &st) != 0 || st.st_size < at->file_sz)
+        return tm_error_set(TM_E_CORRUPT,
+                            "%s has %lld bytes, but %lld were written and fsynced: somebody "
+                            "changed it or the disk lost data",
+                            part->hidden, (long long)st.st_size, (long long)at->file_sz);
+    TM_TRY(tm_file_truncate(part->fd, part->hidden, at->file_sz));
+    part->off = at->file_sz;
+    part->row_cnt = at->row_cnt;
+    part->phase = TM_PART_FILLING;
+    part->lost = false;
+    return 0;
+}
+
+int tm_part_file_resume(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
+                        const tm_part_entry_t *entry, const tm_part_point_t *at)
+{
+    tm_part_file_t *part = NULL;
+    TM_TRY(new_part(&part, enc, log, entry));
+    part->begun = part->named = true;
+    int err = cut(part, at);
+    if (err < 0) {
+        tm_part_file_free(part);
+        if (err != -ENOENT) return err;
+        return tm_error_set(TM_E_CORRUPT,
+                            "%s of transaction %llu is gone: its %lld rows were durable and "
+                            "somebody removed them",
+                            entry->name, (unsigned long long)at->txn_id, (long long)at->row_cnt);
+    }
+    *out = part;
+    return 0;
+}
+
 /* The log knows of the file before it exists, so no crash leaves one that nobody knows. */
-static int begin(tm_part_file_t *part, tm_parquet_writer_t *writer, tm_part_log_t *log)
+static int begin(tm_part_file_t *part)
 {
     char folder[TM_PART_PATH_MAX];
-    int err = 0;
-    tm_part_path_folder(folder, log->dir, part->name);
+    tm_part_path_folder(folder, part->log->dir, part->name);
     TM_TRY(tm_file_mkdirs(folder));
-    if (tm_part_log_find(log, part->name) < 0) TM_TRY(tm_part_log_begin(log, part->name));
+    if (tm_part_log_find(part->log, part->name) < 0) {
+        tm_part_entry_t entry = {.id = part->id, .tag = part->enc->tag};
+        memcpy(entry.name, part->name, sizeof entry.name);
+        TM_TRY(tm_part_log_begin(part->log, &entry));
+    }
     int fd = tm_file_open(part->hidden, O_RDWR | O_CREAT | O_TRUNC);
     if (fd < 0) return fd;
-    TM_GOTO(err, tm_parquet_file_begin(writer, &part->file, fd, part->hidden), failed);
     part->fd = fd;
-    part->begun = true;
-    return 0;
-failed:
-    tm_parquet_file_free(&part->file);
-    tm_file_close(fd);
+    int err = part->enc->ops->begin(part->enc, part);
+    part->begun = err == 0;
+    if (err < 0) {
+        tm_file_close(fd);
+        part->fd = -1;
+    }
     return err;
 }
 
-int tm_part_file_flush(tm_part_file_t *part, tm_parquet_writer_t *writer, tm_part_log_t *log)
+int tm_part_file_flush(tm_part_file_t *part)
 {
-    if (part->group.row_cnt == 0) return 0;
-    if (!part->begun) TM_TRY(begin(part, writer, log));
-    TM_TRY(tm_parquet_file_append(writer, &part->file, &part->group));
-    tm_row_group_clear(&part->group);
+    if (part->held_sz == 0) return 0;
+    if (part->begun)
+        TM_TRY(open_again(part));
+    else
+        TM_TRY(begin(part));
+    TM_TRY(part->enc->ops->flush(part->enc, part));
+    park(part);
     return 0;
 }
 
-int tm_part_file_complete(tm_part_file_t *part, tm_parquet_writer_t *writer, tm_part_log_t *log,
-                          const tm_parquet_kv_t *kv, uint32_t kv_cnt)
+static int check_lost(const tm_part_file_t *part)
 {
-    if (part->phase == TM_PART_COMPLETE) return 0;
-    if (part->lost)
-        return tm_error_set(-EIO,
-                            "%s: an fsync failed, so its %lld rows cannot be trusted to be on "
-                            "disk: check the disk, then restart from before them",
-                            part->hidden, (long long)part->row_cnt);
-    part->phase = TM_PART_CLOSING;
-    TM_TRY(tm_part_file_flush(part, writer, log));
-    TM_TRY(tm_parquet_file_finish(writer, &part->file, kv, kv_cnt));
+    if (!part->lost) return 0;
+    return tm_error_set(-EIO,
+                        "%s: an fsync failed, so its %lld rows cannot be trusted to be on "
+                        "disk: check the disk, then restart from before them",
+                        part->hidden, (long long)part->row_cnt);
+}
+
+static int sync_file(tm_part_file_t *part)
+{
     int err = tm_file_sync(part->fd, part->hidden);
     part->lost = err < 0;
-    if (err < 0) return err;
-    tm_file_close(part->fd);
-    part->fd = -1;
-    part->phase = TM_PART_COMPLETE;
+    return err;
+}
+
+/* The hidden name itself must survive as well. */
+static int sync_name(tm_part_file_t *part)
+{
+    char folder[TM_PART_PATH_MAX];
+    if (part->named) return 0;
+    tm_part_path_folder(folder, part->log->dir, part->name);
+    TM_TRY(tm_file_sync_dir(folder));
+    part->named = true;
     return 0;
 }
 
-int tm_part_file_drop(tm_part_file_t *part, tm_part_log_t *log)
+int tm_part_file_point(tm_part_file_t *part, tm_part_point_t *at)
 {
-    if (!part->begun) return 0;
+    TM_TRY(check_lost(part));
+    TM_TRY(tm_part_file_flush(part));
+    TM_TRY(open_again(part));
+    TM_TRY(sync_file(part));
+    park(part);
+    *at = (tm_part_point_t){.file_sz = part->off, .row_cnt = part->row_cnt};
+    return sync_name(part);
+}
+
+int tm_part_file_complete(tm_part_file_t *part)
+{
+    TM_TRY(check_lost(part));
+    if (part->phase != TM_PART_COMPLETE) {
+        part->phase = TM_PART_CLOSING;
+        TM_TRY(tm_part_file_flush(part));
+        TM_TRY(open_again(part));
+        TM_TRY(part->enc->ops->finish(part->enc, part));
+        TM_TRY(sync_file(part));
+        tm_file_close(part->fd);
+        part->fd = -1;
+        part->phase = TM_PART_COMPLETE;
+    }
+    return sync_name(part);
+}
+
+int tm_part_file_drop(tm_part_file_t *part)
+{
+    if (tm_part_log_find(part->log, part->name) < 0) return 0;
     TM_TRY(tm_file_unlink(part->hidden));
-    return tm_part_log_forget(log, part->name);
+    return tm_part_log_forget(part->log, part->name);
+}
+
+int tm_part_file_rewind(tm_part_file_t *part)
+{
+    const int idx = tm_part_log_find(part->log, part->name);
+    const tm_part_entry_t *e = idx < 0 ? NULL : &part->log->entries[idx];
+    if (!e || e->point_cnt == 0) return 1;
+    part->enc->ops->clear(part->enc, part);
+    return cut(part, &e->points[e->point_cnt - 1]);
+}
+
+tm_part_info_t tm_part_file_info(const tm_part_file_t *part, const char *bucket)
+{
+    const size_t held_sz = part->enc->by_row ? part->held_sz : 0;
+    return (tm_part_info_t){
+        .bucket = bucket,
+        .file_sz = (uint64_t)part->off + held_sz,
+        .row_cnt = part->row_cnt,
+        .opened_ns = part->opened_ns,
+        .written_ns = part->written_ns,
+    };
 }

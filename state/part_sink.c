@@ -1,49 +1,22 @@
 #include "state/part_sink.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "state/file.h"
-#include "state/part_bucket.h"
-#include "state/part_file.h"
-#include "state/part_recover.h"
+#include "state/part_sink_private.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROLL_AGE_S = 60, ROLL_SZ_DEFAULT = 128 << 20 };
+enum { BUCKETS_BY_TIME = 64, BUCKETS_BY_FIELD = 1024, BUFFER_SZ_DEFAULT = 64 << 10 };
 
-typedef struct bucket {
-    int64_t key; /* of its last row: a folder may be wider than a key, as with months */
-    char name[TM_PART_BUCKET_NAME_MAX];
-    uint64_t used_seq;    /* of the last slice that wrote to it */
-    uint32_t slice_cnt;   /* rows of the slice at hand */
-    tm_part_file_t *part; /* filling; never NULL for a bucket in use */
-} bucket_t;
-
-typedef struct part_sink {
-    tm_sink_t base;
-    tm_part_sink_cfg_t cfg;
-    char dir[TM_PART_PATH_MAX];
-    tm_schema_t schema;
-    tm_row_pool_t pool;
-    tm_parquet_writer_t *writer;
-    tm_part_log_t log;
-    tm_part_bucketer_t bucketer;
-    bucket_t buckets[TM_PART_BUCKET_MAX];
-    uint32_t bucket_cnt;
-    uint64_t slice_seq, next_counter, sync_seen;
-    int64_t now_ns;          /* of the last tick */
-    tm_part_file_t *closing; /* rolled parts that no transaction has yet */
-    uint8_t row_bucket[TM_PART_SLICE_MAX];
-    tm_counter_t *finished, *rows, *bytes, *syncs, *errors;
-} part_sink_t;
-
-static part_sink_t *of(tm_sink_t *sink)
+static tm_part_sink_t *of(tm_sink_t *sink)
 {
-    return (part_sink_t *)sink;
+    return (tm_part_sink_t *)sink;
 }
 
 static void count(tm_counter_t *c, uint64_t n)
@@ -52,181 +25,82 @@ static void count(tm_counter_t *c, uint64_t n)
 }
 
 /* Every entry point ends here: counts, and says whose error it is. */
-static int leave(part_sink_t *s, int err)
+static int leave(tm_part_sink_t *s, int err)
 {
     count(s->syncs, tm_file_sync_cnt() - s->sync_seen);
     s->sync_seen = tm_file_sync_cnt();
-    if (err >= 0) return err;
+    if (err >= 0) return 0;
     count(s->errors, 1);
     return tm_error_context(err, "part files in %s", s->dir);
 }
 
-/* Takes a bucket's part out of service: its rows go out with the next transaction. */
-static void roll(part_sink_t *s, uint32_t idx)
-{
-    bucket_t *b = &s->buckets[idx];
-    if (b->part->row_cnt == 0) { /* its first slice could not be taken */
-        tm_part_file_free(b->part);
-    } else {
-        b->part->phase = TM_PART_CLOSING;
-        b->part->next = s->closing;
-        s->closing = b->part;
-    }
-    *b = s->buckets[--s->bucket_cnt];
-}
-
-static int add_bucket(part_sink_t *s, int64_t key, const char *bucket, uint32_t *idx)
-{
-    char name[TM_PART_NAME_MAX];
-    tm_part_file_t *part;
-    TM_TRY(tm_part_name_make(name, bucket, s->cfg.subtask_idx, s->next_counter));
-    TM_TRY(
-        tm_part_file_new(&part, s->dir, name, &s->pool, tm_parquet_writer_group_rows(s->writer)));
-    s->next_counter++;
-    part->opened_ns = s->now_ns;
-    *idx = s->bucket_cnt++;
-    s->buckets[*idx] = (bucket_t){.key = key, .part = part};
-    snprintf(s->buckets[*idx].name, sizeof s->buckets[*idx].name, "%s", bucket);
-    return 0;
-}
-
-/* The bucket of a key. -EAGAIN where this slice has taken all: it then ends before the row. */
-static int find_bucket(part_sink_t *s, int64_t key, uint32_t *idx)
-{
-    char name[TM_PART_BUCKET_NAME_MAX];
-    uint32_t oldest = 0;
-    for (*idx = 0; *idx < s->bucket_cnt; ++*idx)
-        if (s->buckets[*idx].key == key) return 0;
-    tm_part_bucketer_name(&s->bucketer, key, name);
-    for (*idx = 0; *idx < s->bucket_cnt; ++*idx) {
-        bucket_t *b = &s->buckets[*idx];
-        if (b->used_seq < s->buckets[oldest].used_seq) oldest = *idx;
-        if (strcmp(b->name, name) != 0) continue;
-        b->key = key;
-        return 0;
-    }
-    if (s->bucket_cnt == TM_PART_BUCKET_MAX) {
-        if (s->buckets[oldest].used_seq == s->slice_seq) return -EAGAIN;
-        /* The last bucket moves into the freed place; this slice must not have numbered it. */
-        if (s->buckets[s->bucket_cnt - 1].used_seq == s->slice_seq) return -EAGAIN;
-        roll(s, oldest);
-    }
-    return add_bucket(s, key, name, idx);
-}
-
-/* Numbers the bucket of each row, up to a row that would need one too many. */
-static int sort_slice(part_sink_t *s, const uint8_t *rows, uint32_t cnt, uint32_t *taken)
-{
-    int64_t last_key = 0;
-    uint32_t idx = 0;
-    s->slice_seq++;
-    for (uint32_t i = 0; i < s->bucket_cnt; i++) s->buckets[i].slice_cnt = 0;
-    for (*taken = 0; *taken < cnt; ++*taken) {
-        int64_t key = tm_part_bucketer_key(&s->bucketer, rows + (size_t)*taken * s->schema.row_sz);
-        if (*taken == 0 || key != last_key) {
-            int err = find_bucket(s, key, &idx);
-            if (err == -EAGAIN) return 0;
-            if (err < 0) return err;
-            s->buckets[idx].used_seq = s->slice_seq;
-            last_key = key;
-        }
-        s->row_bucket[*taken] = (uint8_t)idx;
-        s->buckets[idx].slice_cnt++;
-    }
-    return 0;
-}
-
-/* The part that holds most rows in memory, rolled ones included. */
-static tm_part_file_t *fullest(part_sink_t *s)
-{
-    tm_part_file_t *best = NULL;
-    for (uint32_t i = 0; i < s->bucket_cnt; i++)
-        if (!best || s->buckets[i].part->group.row_cnt > best->group.row_cnt)
-            best = s->buckets[i].part;
-    for (tm_part_file_t *p = s->closing; p; p = p->next)
-        if (!best || p->group.row_cnt > best->group.row_cnt) best = p;
-    return best;
-}
-
-/* Makes sure that the whole slice fits, so that taking it cannot fail. */
-static int make_room(part_sink_t *s)
-{
-    uint32_t need_cnt = 0;
-    for (uint32_t i = 0; i < s->bucket_cnt; i++) {
-        const bucket_t *b = &s->buckets[i];
-        if (b->slice_cnt == 0) continue;
-        if (b->slice_cnt > b->part->group.row_max - b->part->group.row_cnt)
-            TM_TRY(tm_part_file_flush(b->part, s->writer, &s->log));
-        need_cnt += b->slice_cnt / TM_ROW_BLOCK_CNT + 1;
-    }
-    while (s->pool.free_cnt < need_cnt) {
-        tm_part_file_t *part = fullest(s);
-        TM_CHECK(part && part->group.row_cnt > 0, "the pool is empty but no part holds rows");
-        TM_TRY(tm_part_file_flush(part, s->writer, &s->log));
-    }
-    return 0;
-}
-
-static void take(part_sink_t *s, const uint8_t *rows, uint32_t cnt)
-{
-    for (uint32_t i = 0; i < cnt;) {
-        uint32_t run = i + 1;
-        while (run < cnt && s->row_bucket[run] == s->row_bucket[i]) run++;
-        tm_part_file_t *part = s->buckets[s->row_bucket[i]].part;
-        uint32_t got = tm_row_group_append(&part->group, rows + (size_t)i * s->schema.row_sz,
-                                           run - i);
-        TM_CHECK(got == run - i, "%u of %u rows taken after room was made", got, run - i);
-        part->row_cnt += got;
-        i = run;
-    }
-}
-
-static void roll_by_size(part_sink_t *s)
-{
-    for (uint32_t i = s->bucket_cnt; i-- > 0;) {
-        const tm_part_file_t *part = s->buckets[i].part;
-        if (part->begun && ((uint64_t)part->file.off >= s->cfg.roll_sz ||
-                            part->file.meta.group_cnt == TM_PARQUET_GROUP_MAX))
-            roll(s, i);
-    }
-}
-
 /* Makes every prepared part of the transaction and of older ones visible. */
-static int finish_ready(part_sink_t *s, uint64_t txn_id)
+static int finish_ready(tm_part_sink_t *s, uint64_t txn_id, const tm_part_patience_t *patience)
 {
     tm_part_done_t done = {0};
-    int err = tm_part_recover_commit(&s->log, txn_id, &done);
+    int err = tm_part_recover_commit(&s->log, txn_id, patience, &done);
     count(s->finished, done.part_cnt);
     count(s->rows, (uint64_t)done.row_cnt);
     count(s->bytes, (uint64_t)done.file_sz);
+    s->state.outdated_cnt += done.point_cnt;
+    if (patience) s->state.finished_cnt += (uint32_t)done.part_cnt;
+    if (txn_id + 1 > s->committed_cnt) s->committed_cnt = txn_id + 1;
     return err;
 }
 
-/* Completes the rolled parts and puts those that are complete into a transaction. An error of one
-   part does not hold up the others where parts are published on their own. */
-static int prepare_closing(part_sink_t *s, uint64_t txn_id)
+/* Adds a part to the transaction at hand, and tells whether an older point of it is outdated. */
+static int add_to_txn(tm_part_sink_t *s, const tm_part_file_t *part, const tm_part_point_t *at)
 {
-    tm_part_entry_t ready[TM_PART_BUCKET_MAX];
-    uint32_t ready_cnt = 0;
+    const bool ready = part->phase == TM_PART_COMPLETE;
+    TM_TRY(tm_part_log_add(&s->log, part->name, ready ? TM_PART_READY : TM_PART_OPEN, at));
+    s->state.prepared.superseded_cnt +=
+        s->log.entries[tm_part_log_find(&s->log, part->name)].point_cnt > 0;
+    if (ready)
+        s->state.prepared.ready_cnt++;
+    else
+        s->state.prepared.point_cnt++;
+    return 0;
+}
+
+/* Completes the rolled parts. An error of one part does not hold up the others where parts are
+   published on their own. */
+static int complete_closing(tm_part_sink_t *s)
+{
     int first = 0;
-    char folder[TM_PART_PATH_MAX];
-    for (tm_part_file_t *p = s->closing; p && ready_cnt < TM_ARRAY_CNT(ready); p = p->next) {
-        int err = tm_part_file_complete(p, s->writer, &s->log, s->cfg.kv, s->cfg.kv_cnt);
-        if (err == 0) { /* the hidden name itself must survive as well */
-            tm_part_path_folder(folder, s->dir, p->name);
-            err = tm_file_sync_dir(folder);
-        }
-        if (err < 0) {
-            if (first == 0) first = err;
-            continue;
-        }
-        tm_part_entry_t *e = &ready[ready_cnt++];
-        *e = (tm_part_entry_t){.file_sz = p->file.off, .row_cnt = p->row_cnt};
-        memcpy(e->name, p->name, sizeof e->name);
+    for (tm_part_file_t *p = s->closing; p; p = p->next) {
+        int err = tm_part_file_complete(p);
+        const tm_part_point_t whole = {.file_sz = p->off, .row_cnt = p->row_cnt};
+        if (err == 0) err = add_to_txn(s, p, &whole);
+        if (err < 0 && first == 0) first = err;
+        if (err < 0 && s->cfg.checkpointed) return err;
     }
+    return first;
+}
+
+static int add_points(tm_part_sink_t *s)
+{
+    for (uint32_t i = 0; i < s->bucket_cnt; i++) {
+        tm_part_point_t at;
+        TM_TRY(tm_part_file_point(s->buckets[i].part, &at));
+        TM_TRY(add_to_txn(s, s->buckets[i].part, &at));
+    }
+    return 0;
+}
+
+static int64_t clock_now(const tm_part_sink_t *s)
+{
+    return s->cfg.clock ? s->cfg.clock(s->cfg.clock_ctx) : tm_clock_real_ns();
+}
+
+/* Everything complete, and what goes on up to where it reaches, becomes one transaction. */
+static int seal(tm_part_sink_t *s, uint64_t txn_id, bool points)
+{
+    memset(&s->state.prepared, 0, sizeof s->state.prepared);
+    int first = complete_closing(s);
+    if (first == 0 && points) first = add_points(s);
     if (first < 0 && s->cfg.checkpointed) return first;
-    if (ready_cnt == 0) return first;
-    TM_TRY(tm_part_log_ready(&s->log, ready, ready_cnt, txn_id));
+    if (s->state.prepared.ready_cnt + s->state.prepared.point_cnt == 0) return first;
+    TM_TRY(tm_part_log_seal(&s->log, txn_id, clock_now(s)));
     tm_part_file_t **at = &s->closing;
     while (*at) {
         tm_part_file_t *p = *at;
@@ -243,87 +117,184 @@ static int prepare_closing(part_sink_t *s, uint64_t txn_id)
 
 /* Parts that are due become visible at once where no checkpoint decides about them. What an earlier
    error held up is tried again. */
-static int publish(part_sink_t *s)
+static int publish(tm_part_sink_t *s)
 {
-    do {
-        int prepared = prepare_closing(s, 0);
-        int finished = finish_ready(s, 0);
-        TM_TRY(prepared);
-        TM_TRY(finished);
-    } while (s->closing);
-    return 0;
+    int prepared = s->closing ? seal(s, 0, false) : 0;
+    int finished = finish_ready(s, 0, NULL);
+    TM_TRY(prepared);
+    return finished;
 }
 
 static int sink_write(tm_sink_t *sink, const void *rows, uint32_t cnt)
 {
-    part_sink_t *s = of(sink);
+    tm_part_sink_t *s = of(sink);
     const uint8_t *at = rows;
-    if (s->cfg.checkpointed && s->log.entry_cnt > 0 && s->slice_seq == 0)
+    if (s->cfg.checkpointed && s->log.entry_cnt > 0 && s->slice_seq == 0 && !s->recovered)
         return leave(s, tm_error_set(TM_E_CONFIG,
                                      "%u part files of an earlier run wait for "
                                      "recover()",
                                      s->log.entry_cnt));
-    const uint32_t group_rows = tm_parquet_writer_group_rows(s->writer);
-    const uint32_t slice_max = group_rows < TM_PART_SLICE_MAX ? group_rows : TM_PART_SLICE_MAX;
     while (cnt > 0) {
-        uint32_t some = cnt < slice_max ? cnt : slice_max, taken = 0;
-        int err = sort_slice(s, at, some, &taken);
-        if (err == 0) err = make_room(s);
-        if (err < 0) return leave(s, err);
-        take(s, at, taken);
+        int taken = tm_part_slice_take(s, at, cnt);
+        if (taken < 0) return leave(s, taken);
         at += (size_t)taken * s->schema.row_sz;
-        cnt -= taken;
-        roll_by_size(s);
+        cnt -= (uint32_t)taken;
     }
+    tm_part_slice_drain(s); /* what fails is tried again, and told, by whoever needs the room */
     return leave(s, s->cfg.checkpointed ? 0 : publish(s));
 }
 
 static int sink_tick(tm_sink_t *sink, int64_t real_ns)
 {
-    part_sink_t *s = of(sink);
-    s->now_ns = real_ns;
-    for (uint32_t i = s->bucket_cnt; i-- > 0;) {
+    tm_part_sink_t *s = of(sink);
+    const tm_part_roll_t *r = &s->cfg.roll;
+    const bool check = s->check_ns == TM_TIME_NONE || real_ns - s->check_ns >= r->check_interval_ns;
+    s->tick_ns = real_ns;
+    if (check) s->check_ns = real_ns;
+    for (uint32_t i = s->bucket_cnt; check && i-- > 0;) {
         tm_part_file_t *part = s->buckets[i].part;
         if (part->opened_ns == TM_TIME_NONE) part->opened_ns = real_ns;
-        if (real_ns - part->opened_ns >= s->cfg.roll_interval_ns) roll(s, i);
+        if (part->written_ns == TM_TIME_NONE) part->written_ns = real_ns;
+        const tm_part_info_t info = tm_part_file_info(part, s->buckets[i].name);
+        if (r->at_time(r, &info, real_ns)) tm_part_slice_roll(s, i);
     }
     return leave(s, s->cfg.checkpointed ? 0 : publish(s));
 }
 
+static bool rolls_at_prepare(const tm_part_sink_t *s, const tm_part_bucket_t *b)
+{
+    const tm_part_info_t info = tm_part_file_info(b->part, b->name);
+    if (s->cfg.roll.at_checkpoint(&s->cfg.roll, &info)) return true;
+    return !s->enc->by_row || s->ended;
+}
+
 static int sink_prepare(tm_sink_t *sink, uint64_t txn_id)
 {
-    part_sink_t *s = of(sink);
-    while (s->bucket_cnt > 0) roll(s, s->bucket_cnt - 1);
-    int err = 0;
-    while (s->closing && err == 0) err = prepare_closing(s, txn_id);
-    return leave(s, err);
+    tm_part_sink_t *s = of(sink);
+    if (s->broken)
+        return leave(s, tm_error_set(-ENOMEM, "rows are missing in part files for want of memory: "
+                                              "restart from before them"));
+    for (uint32_t i = s->bucket_cnt; i-- > 0;)
+        if (rolls_at_prepare(s, &s->buckets[i])) tm_part_slice_roll(s, i);
+    return leave(s, seal(s, txn_id, true));
 }
 
 static int sink_commit(tm_sink_t *sink, uint64_t txn_id)
 {
-    return leave(of(sink), finish_ready(of(sink), txn_id));
+    return leave(of(sink), finish_ready(of(sink), txn_id, NULL));
 }
 
+static int sink_end(tm_sink_t *sink)
+{
+    of(sink)->ended = true;
+    return 0;
+}
+
+/* Parts with a point go on there; the others go. One that cannot be removed stays in the log. */
 static int sink_abort(tm_sink_t *sink)
 {
-    part_sink_t *s = of(sink);
+    tm_part_sink_t *s = of(sink);
     int first = 0;
-    while (s->bucket_cnt > 0) roll(s, s->bucket_cnt - 1);
-    while (s->closing) {
-        tm_part_file_t *part = s->closing;
-        int err = tm_part_file_drop(part, &s->log); /* one that fails stays in the log */
+    while (s->bucket_cnt > 0) tm_part_slice_roll(s, s->bucket_cnt - 1);
+    tm_part_file_t *all = s->closing;
+    s->closing = NULL;
+    s->broken = s->ended = false;
+    while (all) {
+        tm_part_file_t *part = all;
+        all = part->next;
+        int err = tm_part_file_rewind(part);
+        if (err == 0) {
+            tm_part_slice_adopt(s, part);
+            continue;
+        }
+        if (err > 0) err = tm_part_file_drop(part);
         if (err < 0 && first == 0) first = err;
-        s->closing = part->next;
         tm_part_file_free(part);
     }
     return leave(s, first);
 }
 
-static int recover(part_sink_t *s, uint64_t txn_id)
+/* A part of another look or writer cannot go on: what it holds is finished as it stands. */
+static bool goes_on(const tm_part_sink_t *s, const tm_part_entry_t *e)
 {
+    return s->enc->by_row && e->tag == s->enc->tag && !s->cfg.no_resume;
+}
+
+static void free_parts(tm_part_sink_t *s)
+{
+    while (s->bucket_cnt > 0) tm_part_file_free(s->buckets[--s->bucket_cnt].part);
+    while (s->closing) {
+        tm_part_file_t *part = s->closing;
+        s->closing = part->next;
+        tm_part_file_free(part);
+    }
+}
+
+/* The file is cut; its new size must be durable before the log says that it is complete. */
+static int end_at_point(tm_part_sink_t *s, tm_part_file_t *part)
+{
+    tm_part_point_t at;
+    int err = tm_part_file_point(part, &at);
+    if (err == 0) err = tm_part_log_add(&s->log, part->name, TM_PART_READY, &at);
+    tm_part_file_free(part);
+    return err;
+}
+
+/* Cuts every part that is left at its newest committed point, and goes on with it. */
+static int resume(tm_part_sink_t *s, uint64_t txn_id)
+{
+    uint32_t ending_cnt = 0;
+    for (uint32_t i = 0; i < s->log.entry_cnt; i++) {
+        tm_part_entry_t *e = &s->log.entries[i];
+        const int point = tm_part_entry_point(e, txn_id);
+        tm_part_file_t *part = NULL;
+        if (point < 0 || (e->state == TM_PART_READY && e->txn_id <= txn_id)) continue;
+        TM_TRY(tm_part_file_resume(&part, s->enc, &s->log, e, &e->points[point]));
+        tm_part_log_rewind(&s->log, (int)i, (uint32_t)point);
+        if (goes_on(s, e)) {
+            tm_part_slice_adopt(s, part);
+            s->state.resumed_cnt++;
+            continue;
+        }
+        ending_cnt++;
+        TM_TRY(end_at_point(s, part));
+    }
+    if (ending_cnt == 0) return 0;
+    return tm_part_log_seal(&s->log, txn_id, clock_now(s));
+}
+
+/* Numbers of hidden files that nobody will finish are given away again. */
+static void count_live(tm_part_sink_t *s)
+{
+    s->next_counter = s->log.next_counter = 0;
+    for (uint32_t i = 0; i < s->log.entry_cnt; i++) {
+        const char *name = s->log.entries[i].name, *slash = strrchr(name, '/');
+        uint64_t subtask_idx, counter;
+        if (tm_part_name_parse(slash ? slash + 1 : name, s->naming.prefix, &subtask_idx,
+                               &counter) &&
+            counter >= s->next_counter)
+            s->next_counter = counter + 1;
+    }
+}
+
+static int recover(tm_part_sink_t *s, uint64_t txn_id)
+{
+    const tm_part_patience_t patience = {clock_now(s), s->cfg.txn_timeout_ns};
     if (s->slice_seq > 0) return tm_error_set(TM_E_CONFIG, "recover() comes before the first row");
-    TM_TRY(finish_ready(s, txn_id));
-    return tm_part_recover_abort(&s->log);
+    if (s->recovered) return 0;
+    free_parts(s); /* of an attempt that failed */
+    memset(&s->state, 0, sizeof s->state);
+    TM_TRY(finish_ready(s, txn_id, &patience));
+    TM_TRY(tm_part_recover_remove(&s->log, txn_id, s->cfg.keep_orphans));
+    TM_TRY(resume(s, txn_id));
+    TM_TRY(finish_ready(s, txn_id, &patience));
+    s->state.outdated_cnt = 0; /* of this run */
+    if (s->cfg.keep_orphans) count_live(s);
+    TM_TRY(tm_part_counter_scan(s->dir, s->naming.prefix, s->cfg.subtask_idx, &s->next_counter));
+    if (s->log.next_counter < s->next_counter) s->log.next_counter = s->next_counter;
+    TM_TRY(tm_part_log_rewrite(&s->log));
+    s->recovered = true;
+    return 0;
 }
 
 static int sink_recover(tm_sink_t *sink, uint64_t txn_id)
@@ -331,15 +302,18 @@ static int sink_recover(tm_sink_t *sink, uint64_t txn_id)
     return leave(of(sink), recover(of(sink), txn_id));
 }
 
+/* With checkpoints the files stay as they are: recover() of the next start knows which count. */
 static void sink_close(tm_sink_t *sink)
 {
-    part_sink_t *s = of(sink);
+    tm_part_sink_t *s = of(sink);
     if (!s) return;
-    if (s->log.lock_fd >= 0 && sink_abort(sink) < 0)
+    if (s->log.lock_fd >= 0 && !s->cfg.checkpointed && sink_abort(sink) < 0)
         TM_LOG_W("state", "%s (what is left is removed by the next start)", tm_error_text());
+    free_parts(s);
     tm_part_log_close(&s->log);
-    tm_parquet_writer_close(s->writer);
-    tm_row_pool_close(&s->pool);
+    if (s->enc) s->enc->ops->close(s->enc);
+    free(s->buckets);
+    free(s->slots);
     free(s);
 }
 
@@ -351,9 +325,51 @@ static const tm_sink_ops_t ops = {
     .abort = sink_abort,
     .recover = sink_recover,
     .close = sink_close,
+    .end = sink_end,
 };
 
-static void open_counters(part_sink_t *s)
+/* Transactions that are prepared and not committed: numbers that READY parts and points name. */
+static uint32_t pending_txns(const tm_part_sink_t *s)
+{
+    uint64_t seen[64];
+    uint32_t cnt = 0;
+    for (uint32_t i = 0; i < s->log.entry_cnt; i++) {
+        const tm_part_entry_t *e = &s->log.entries[i];
+        for (uint32_t k = 0; k <= e->point_cnt; k++) {
+            const uint64_t id = k < e->point_cnt ? e->points[k].txn_id : e->txn_id;
+            const bool counts = k < e->point_cnt || e->state == TM_PART_READY;
+            uint32_t at = 0;
+            while (at < cnt && seen[at] != id) at++;
+            if (counts && at == cnt && id >= s->committed_cnt && cnt < TM_ARRAY_CNT(seen))
+                seen[cnt++] = id;
+        }
+    }
+    return cnt;
+}
+
+static bool is_in(const char *name, const char *bucket)
+{
+    char of_name[TM_PART_NAME_MAX];
+    tm_part_name_bucket(of_name, name);
+    return !bucket || strcmp(of_name, bucket) == 0;
+}
+
+void tm_part_sink_state(const tm_sink_t *sink, const char *bucket, tm_part_sink_state_t *out)
+{
+    const tm_part_sink_t *s = (const tm_part_sink_t *)sink;
+    *out = s->state;
+    out->txn_cnt = pending_txns(s);
+    for (uint32_t i = 0; i < s->bucket_cnt; i++)
+        out->in_progress_cnt += is_in(s->buckets[i].part->name, bucket);
+    out->bucket_cnt = out->in_progress_cnt;
+    for (const tm_part_file_t *p = s->closing; p; p = p->next)
+        out->pending_cnt += is_in(p->name, bucket);
+    for (uint32_t i = 0; i < s->log.entry_cnt; i++)
+        out->pending_cnt += s->log.entries[i].state == TM_PART_READY &&
+                            is_in(s->log.entries[i].name, bucket);
+}
+
+static void open_counters(tm_part_sink_t *s)
 {
     if (!s->cfg.counters) return;
     s->finished = tm_counter_get(s->cfg.counters, "parts_finished");
@@ -363,43 +379,91 @@ static void open_counters(part_sink_t *s)
     s->errors = tm_counter_get(s->cfg.counters, "part_errors");
 }
 
-static int open_all(part_sink_t *s)
+static int open_names(tm_part_sink_t *s)
+{
+    tm_part_naming_t *n = &s->naming;
+    const char *prefix = s->cfg.prefix ? s->cfg.prefix : "part";
+    const char *suffix = s->cfg.suffix ? s->cfg.suffix : s->enc->suffix;
+    if (!tm_part_name_is_piece(prefix, true) || strlen(prefix) >= sizeof n->prefix)
+        return tm_error_set(TM_E_CONFIG, "prefix '%s' of part files cannot begin a name", prefix);
+    if (!tm_part_name_is_piece(suffix, false) || strlen(suffix) >= sizeof n->suffix)
+        return tm_error_set(TM_E_CONFIG, "suffix '%s' of part files cannot end a name", suffix);
+    snprintf(n->prefix, sizeof n->prefix, "%s", prefix);
+    snprintf(n->suffix, sizeof n->suffix, "%s", suffix);
+    if (s->cfg.names_by_id)
+        snprintf(n->writer, sizeof n->writer, "%016llx", (unsigned long long)tm_part_id_make());
+    else
+        snprintf(n->writer, sizeof n->writer, "%u", s->cfg.subtask_idx);
+    return 0;
+}
+
+static int open_encoder(tm_part_sink_t *s)
 {
     const tm_part_sink_cfg_t *cfg = &s->cfg;
-    TM_TRY(tm_part_bucketer_open(&s->bucketer, &s->schema, cfg->bucket_field, cfg->bucket_format));
-    TM_TRY(tm_parquet_writer_open(&s->writer, &(tm_parquet_writer_cfg_t){
-                                                  .schema = &s->schema,
-                                                  .symbols = cfg->symbols,
-                                                  .cluster_field = cfg->cluster_field,
-                                                  .compression = cfg->compression,
-                                                  .group_rows = cfg->group_rows,
-                                              }));
-    /* One full row group, a block for each open bucket and as many for the slice at hand. */
-    uint32_t block_cnt = tm_parquet_writer_group_rows(s->writer) / TM_ROW_BLOCK_CNT + 1;
-    TM_TRY(tm_row_pool_open(&s->pool, &s->schema, block_cnt + 2 * TM_PART_BUCKET_MAX));
+    if (cfg->format == TM_PART_PARQUET)
+        return tm_part_parquet_open(
+            &s->enc, &(tm_part_parquet_cfg_t){.writer = {.schema = &s->schema,
+                                                         .symbols = cfg->symbols,
+                                                         .cluster_field = cfg->cluster_field,
+                                                         .compression = cfg->compression,
+                                                         .group_rows = cfg->group_rows},
+                                              .kv = cfg->kv,
+                                              .kv_cnt = cfg->kv_cnt,
+                                              .part_max = cfg->bucket_max});
+    return tm_part_text_open(
+        &s->enc,
+        &(tm_part_text_cfg_t){.format = cfg->format == TM_PART_CSV ? TM_ROW_CSV : TM_ROW_JSON,
+                              .schema = &s->schema,
+                              .symbols = cfg->symbols,
+                              .buffer_sz = cfg->buffer_sz,
+                              .headless = cfg->headless});
+}
+
+static int open_buckets(tm_part_sink_t *s)
+{
+    TM_TRY(tm_part_bucketer_open(&s->bucketer, &s->schema, s->cfg.symbols, &s->cfg.bucket));
+    if (s->cfg.bucket_max == 0)
+        s->cfg.bucket_max = s->bucketer.field_cnt > 0 || s->cfg.bucket.folder ? BUCKETS_BY_FIELD
+                                                                              : BUCKETS_BY_TIME;
+    if (s->cfg.bucket_max > TM_PART_BUCKET_MAX)
+        return tm_error_set(TM_E_CONFIG, "%u open buckets are more than %d", s->cfg.bucket_max,
+                            TM_PART_BUCKET_MAX);
+    s->buckets = calloc(s->cfg.bucket_max, sizeof *s->buckets);
+    s->slots = calloc(TM_PART_KEY_CACHE_CNT, sizeof *s->slots);
+    if (s->buckets && s->slots) return 0;
+    return tm_error_set(-ENOMEM, "out of memory for %u buckets", s->cfg.bucket_max);
+}
+
+static int open_all(tm_part_sink_t *s)
+{
+    const tm_part_sink_cfg_t *cfg = &s->cfg;
+    if (!cfg->dir || !*cfg->dir) return tm_error_set(TM_E_CONFIG, "no folder for part files");
+    if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", cfg->dir) >= sizeof s->dir - TM_PART_NAME_MAX)
+        return tm_error_set(TM_E_CONFIG, "the path of the folder for part files is too long");
+    TM_TRY(open_buckets(s));
+    TM_TRY(open_encoder(s));
+    TM_TRY(open_names(s));
     TM_TRY(tm_file_mkdirs(s->dir));
-    TM_TRY(tm_part_log_open(&s->log, s->dir, cfg->subtask_idx));
-    TM_TRY(tm_part_counter_scan(s->dir, &s->next_counter));
+    TM_TRY(tm_part_log_open(&s->log, s->dir, cfg->subtask_idx, cfg->subtask_cnt));
+    s->next_counter = s->log.next_counter;
+    TM_TRY(tm_part_counter_scan(s->dir, s->naming.prefix, cfg->subtask_idx, &s->next_counter));
     if (cfg->checkpointed) return 0;
     return recover(s, UINT64_MAX);
 }
 
 int tm_part_sink_open(tm_sink_t **out, const tm_part_sink_cfg_t *cfg)
 {
-    part_sink_t *s = calloc(1, sizeof *s);
+    tm_part_sink_t *s = calloc(1, sizeof *s);
     if (!s) return tm_error_set(-ENOMEM, "out of memory for a part sink");
-    *s = (part_sink_t){.base = {.ops = &ops}, .cfg = *cfg, .schema = *cfg->schema};
+    *s = (tm_part_sink_t){.base = {.ops = &ops}, .cfg = *cfg, .schema = *cfg->schema};
     s->log.fd = s->log.lock_fd = -1;
-    s->now_ns = TM_TIME_NONE;
+    s->tick_ns = s->check_ns = TM_TIME_NONE;
+    s->era = 1;
     s->sync_seen = tm_file_sync_cnt();
-    if (s->cfg.roll_interval_ns == 0) s->cfg.roll_interval_ns = ROLL_AGE_S * TM_NS_PER_S;
-    if (s->cfg.roll_sz == 0) s->cfg.roll_sz = ROLL_SZ_DEFAULT;
+    if (s->cfg.buffer_sz == 0) s->cfg.buffer_sz = BUFFER_SZ_DEFAULT;
+    tm_part_roll_init(&s->cfg.roll);
     open_counters(s);
-    int err = cfg->dir && *cfg->dir ? 0 : tm_error_set(TM_E_CONFIG, "no folder for part files");
-    if (err == 0 &&
-        (size_t)snprintf(s->dir, sizeof s->dir, "%s", cfg->dir) >= sizeof s->dir - TM_PART_NAME_MAX)
-        err = tm_error_set(TM_E_CONFIG, "the path of the folder for part files is too long");
-    if (err == 0) err = open_all(s);
+    int err = open_all(s);
     if (err < 0) {
         leave(s, err);
         sink_close(&s->base);

@@ -60,11 +60,11 @@ static int layout(tm_row_pool_t *pool)
         col->elem_sz = store_sz(col->store);
         col->off = (uint32_t)off;
         /* Columns a power of two apart would all fight for the same few cache lines. */
-        off = tm_align_up(off + (size_t)col->elem_sz * TM_ROW_BLOCK_CNT, 64) + COL_GAP_SZ;
+        off = tm_align_up(off + (size_t)col->elem_sz * pool->block_rows, 64) + COL_GAP_SZ;
         pool->row_sz += col->elem_sz;
         if (col->absence == TM_ABSENT_BIT) {
             col->valid_off = (uint32_t)off;
-            off += TM_ROW_BLOCK_CNT;
+            off += pool->block_rows;
             pool->row_sz++;
         }
     }
@@ -72,9 +72,11 @@ static int layout(tm_row_pool_t *pool)
     return 0;
 }
 
-int tm_row_pool_open(tm_row_pool_t *pool, const tm_schema_t *schema, uint32_t block_cnt)
+int tm_row_pool_open(tm_row_pool_t *pool, const tm_schema_t *schema, uint32_t block_rows,
+                     uint32_t block_cnt)
 {
-    *pool = (tm_row_pool_t){.schema = schema, .block_cnt = block_cnt, .free_cnt = block_cnt};
+    *pool = (tm_row_pool_t){
+        .schema = schema, .block_rows = block_rows, .block_cnt = block_cnt, .free_cnt = block_cnt};
     TM_TRY(layout(pool));
     pool->map_sz = pool->block_sz * block_cnt;
     void *map = mmap(NULL, pool->map_sz, PROT_READ | PROT_WRITE,
@@ -210,13 +212,14 @@ static uint64_t copy_valid(const tm_store_col_t *col, tm_row_block_t *block, con
 uint32_t tm_row_group_append(tm_row_group_t *group, const void *rows, uint32_t cnt)
 {
     const tm_schema_t *schema = group->pool->schema;
+    const uint32_t block_rows = group->pool->block_rows;
     const uint8_t *from = rows;
     uint32_t done = 0;
     if (cnt > group->row_max - group->row_cnt) cnt = group->row_max - group->row_cnt;
     while (done < cnt) {
-        if ((!group->last || group->last->cnt == TM_ROW_BLOCK_CNT) && !add_block(group)) break;
+        if ((!group->last || group->last->cnt == block_rows) && !add_block(group)) break;
         tm_row_block_t *block = group->last;
-        uint32_t some = TM_ROW_BLOCK_CNT - block->cnt;
+        uint32_t some = block_rows - block->cnt;
         if (some > cnt - done) some = cnt - done;
         if (some > 256) some = 256; /* rows stay in the first-level cache while columns are cut */
         for (uint32_t c = 0; c < schema->field_cnt; c++) {

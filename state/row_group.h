@@ -7,7 +7,7 @@
    Threads  one owner
    Errors   pool open: TM_E_CONFIG, -ENOMEM with a text. append: rows taken, fewer where the pool or
             the group is full
-   Limits   TM_ROW_BLOCK_CNT rows a block
+   Limits   block_rows rows a block
    Tests    tests/state/test_row_group.c */
 #ifndef TM_STATE_ROW_GROUP_H
 #define TM_STATE_ROW_GROUP_H
@@ -49,7 +49,7 @@ typedef struct tm_row_pool {
     tm_store_col_t cols[TM_SCHEMA_FIELD_MAX];
     uint32_t row_sz; /* of a row as columns */
     size_t block_sz, map_sz;
-    uint32_t block_cnt, free_cnt;
+    uint32_t block_rows, block_cnt, free_cnt;
     uint8_t *map;
     tm_row_block_t *free; /* last in, first out: small jobs stay in few pages */
     uint32_t used_cnt;    /* blocks that were ever taken */
@@ -62,8 +62,8 @@ typedef struct tm_row_group {
     uint64_t null_cnt[TM_SCHEMA_FIELD_MAX];
 } tm_row_group_t;
 
-/* The schema outlives the pool. */
-int tm_row_pool_open(tm_row_pool_t *pool, const tm_schema_t *schema,
+/* The schema outlives the pool. block_rows: TM_ROW_BLOCK_CNT, or less for many small groups. */
+int tm_row_pool_open(tm_row_pool_t *pool, const tm_schema_t *schema, uint32_t block_rows,
                      uint32_t block_cnt) TM_MUST_CHECK;
 void tm_row_pool_close(tm_row_pool_t *pool);
 

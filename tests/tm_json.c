@@ -152,7 +152,7 @@ static char *file_read(FILE *f, size_t *sz)
     return NULL;
 }
 
-tm_json_t *tm_json_read(const char *path)
+tm_json_t *tm_json_load(const char *path)
 {
     size_t sz;
     FILE *f = fopen(path, "rb");

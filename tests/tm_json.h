@@ -29,7 +29,7 @@ typedef struct tm_json {
 } tm_json_t;
 
 /* Reads and parses a file. */
-tm_json_t *tm_json_read(const char *path);
+tm_json_t *tm_json_load(const char *path);
 void tm_json_free(tm_json_t *root);
 
 /* A member of an object, NULL where it is absent or `object` is NULL. */

@@ -54,10 +54,10 @@ static void open_ours(side_t *side, const char *dir)
     tm_part_sink_cfg_t cfg = {.dir = dir,
                               .schema = &side->rows->schema,
                               .symbols = side->rows->symbols,
-                              .bucket_format = "parts",
+                              .bucket = {.pattern = "parts"},
                               .cluster_field = side->cluster,
                               .compression = side->compression,
-                              .roll_sz = 1ull << 40};
+                              .roll = {.max_sz = 1ull << 40}};
     TM_CHECK(tm_part_sink_open(&side->sink, &cfg) == 0, "%s", tm_error_text());
 }
 

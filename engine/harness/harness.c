@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "base/schema.h"
 #include "engine/harness/harness_graph.h"
+#include "engine/harness/harness_keep.h"
 #include "engine/operators/watermark.h"
 #include "engine/operators/window.h"
 #include "engine/tidemark.h"
@@ -17,9 +18,11 @@ struct tm_harness {
     tm_harness_graph_t *graph;
     tm_valve_t *valve;
     tm_watermark_bounded_t bounded;
-    tm_page_arena_t pages;
+    tm_harness_pages_t pages;
     tm_counter_set_t *counters;
-    void *op_mem, *page_mem, *valve_mem;
+    void *op_mem, *valve_mem;
+    tm_harness_spec_t spec;
+    tm_windowing_t window; /* the spec's */
 
     /* What came out: events, whose rows lie in `bytes` until they are read. */
     tm_harness_event_t *events;
@@ -90,16 +93,9 @@ const tm_harness_event_t *tm_harness_next(tm_harness_t *harness)
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static int pages_open(tm_harness_t *h, const tm_harness_spec_t *spec)
+static int pages_open(tm_harness_t *h)
 {
-    uint64_t state_sz = spec->state_sz ? spec->state_sz : STATE_SZ;
-    uint32_t page_cnt = (uint32_t)(state_sz / TM_PAGE_SZ);
-    size_t sz = tm_align_up(tm_page_arena_footprint(page_cnt), TM_CACHE_LINE);
-    if (sz == 0) return tm_error_set(-EINVAL, "harness: state_sz of %zu bytes", (size_t)state_sz);
-    h->page_mem = aligned_alloc(TM_CACHE_LINE, sz);
-    if (!h->page_mem) return tm_error_set(-ENOMEM, "harness: out of memory");
-    tm_page_arena_init(&h->pages, h->page_mem, page_cnt);
-    return 0;
+    return tm_harness_pages_open(&h->pages, h->spec.state_sz ? h->spec.state_sz : STATE_SZ);
 }
 
 static int graph_open(tm_harness_t *h, const tm_harness_spec_t *spec)
@@ -109,9 +105,9 @@ static int graph_open(tm_harness_t *h, const tm_harness_spec_t *spec)
                                         .ctx = spec->ctx,
                                         .out = {on_rows, on_watermark, h},
                                         .late = {on_late, NULL, h},
-                                        .pages = &h->pages,
+                                        .pages = &h->pages.arena,
                                         .counters = h->counters};
-    TM_TRY(pages_open(h, spec));
+    TM_TRY(pages_open(h));
     TM_TRY(tm_harness_graph_open(&h->graph, &cfg));
     h->in = *tm_harness_graph_in(h->graph);
     h->out = *tm_harness_graph_out(h->graph);
@@ -119,25 +115,28 @@ static int graph_open(tm_harness_t *h, const tm_harness_spec_t *spec)
     return 0;
 }
 
-static int operator_open(tm_harness_t *h, const tm_harness_spec_t *spec)
+/* Memory and pages are there after the first time. */
+static int operator_open(tm_harness_t *h)
 {
-    tm_window_cfg_t cfg = {.what = *spec->window,
+    const tm_harness_spec_t *spec = &h->spec;
+    tm_window_cfg_t cfg = {.what = h->window,
                            .in = &h->in,
                            .out_name = "results",
                            .out_id = TM_SCHEMA_ID_USER,
                            .unsliced = spec->unsliced,
                            .out = {on_rows, on_watermark, h},
                            .late = {on_late, NULL, h},
-                           .pages = &h->pages,
+                           .pages = &h->pages.arena,
                            .counters = h->counters};
     for (uint32_t i = 0; spec->key && spec->key[i] && i < TM_KEY_FIELD_MAX; i++)
         cfg.key_fields[i] = spec->key[i];
     TM_TRY(tm_window_schema_build(&cfg, &h->out));
-    TM_TRY(pages_open(h, spec));
-    h->op_mem = aligned_alloc(TM_CACHE_LINE, tm_align_up(tm_window_footprint(&cfg), TM_CACHE_LINE));
+    if (!h->pages.mem) TM_TRY(pages_open(h));
+    if (!h->op_mem)
+        h->op_mem = aligned_alloc(TM_CACHE_LINE,
+                                  tm_align_up(tm_window_footprint(&cfg), TM_CACHE_LINE));
     if (!h->op_mem) return tm_error_set(-ENOMEM, "harness: out of memory");
     h->op = tm_window_init(h->op_mem, &cfg);
-    tm_operator_time(h->op, 0);
     return 0;
 }
 
@@ -152,8 +151,13 @@ static int parts_open(tm_harness_t *h, const tm_harness_spec_t *spec)
     h->valve = tm_valve_init(h->valve_mem, input_cnt);
     TM_TRY(tm_watermark_bounded_init(&h->bounded, spec->bound_ns));
     if (spec->rows) h->in = h->out = *spec->rows;
+    h->spec = *spec;
     if (spec->build) return graph_open(h, spec);
-    return spec->window ? operator_open(h, spec) : 0;
+    if (!spec->window) return 0;
+    h->window = *spec->window;
+    TM_TRY(operator_open(h));
+    tm_operator_time(h->op, 0);
+    return 0;
 }
 
 int tm_harness_open(tm_harness_t **harness, const tm_harness_spec_t *spec)
@@ -176,11 +180,51 @@ void tm_harness_close(tm_harness_t *harness)
     tm_operator_fini(harness->op);
     if (harness->counters) tm_counter_set_free(harness->counters);
     free(harness->op_mem);
-    free(harness->page_mem);
+    tm_harness_pages_close(&harness->pages);
     free(harness->valve_mem);
     free(harness->events);
     free(harness->bytes);
     free(harness);
+}
+
+static int operator_restart(tm_harness_t *h)
+{
+    tm_harness_blob_t blob = {0};
+    int err = tm_harness_blob_save(&blob, h->op);
+    if (err == 0) err = tm_harness_pages_keep(&h->pages);
+    tm_operator_fini(h->op);
+    h->op = NULL;
+    if (err == 0) err = tm_harness_pages_move(&h->pages);
+    if (err == 0) err = operator_open(h);
+    if (err == 0) err = tm_harness_blob_restore(&blob, h->op);
+    free(blob.bytes);
+    return err;
+}
+
+static int graph_restart(tm_harness_t *h)
+{
+    TM_TRY(tm_harness_graph_save(h->graph));
+    TM_TRY(tm_harness_pages_keep(&h->pages));
+    tm_harness_graph_end(h->graph);
+    TM_TRY(tm_harness_pages_move(&h->pages));
+    return tm_harness_graph_begin(h->graph, h->counters);
+}
+
+int tm_harness_restart(tm_harness_t *harness)
+{
+    if (!harness->graph && !harness->op) return 0;
+    tm_counter_set_t *old = harness->counters;
+    harness->counters = tm_counter_set_new("harness");
+    if (!harness->counters) {
+        harness->counters = old;
+        return tm_error_set(-ENOMEM, "harness: out of memory");
+    }
+    int err = harness->graph ? graph_restart(harness) : operator_restart(harness);
+    tm_counter_set_free(old);
+    /* What restoring wrote is kept already, so that the next restart sees what was written
+       later. */
+    if (err == 0) err = tm_harness_pages_keep(&harness->pages);
+    return err;
 }
 
 const char *tm_harness_error(void)

@@ -1,6 +1,7 @@
 #include "engine/harness/harness_graph.h"
 
 #include "base/error.h"
+#include "engine/harness/harness_keep.h"
 #include "engine/job/graph.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@ struct tm_harness_graph {
     tm_schema_t out_schema;
     tm_operator_t *ops[TM_JOB_NODE_MAX];
     void *mems[TM_JOB_NODE_MAX];
+    tm_harness_blob_t kept[TM_JOB_NODE_MAX];
     port_t ports[TM_JOB_NODE_MAX][TM_OPERATOR_OUTPUT_MAX];
     wire_t wires[WIRE_MAX];
     uint32_t wire_cnt;
@@ -241,13 +243,40 @@ int tm_harness_graph_open(tm_harness_graph_t **graph, const tm_harness_graph_cfg
     return err;
 }
 
-void tm_harness_graph_close(tm_harness_graph_t *graph)
+void tm_harness_graph_end(tm_harness_graph_t *graph)
 {
-    if (!graph) return;
     for (uint32_t i = 0; i < TM_JOB_NODE_MAX; i++) {
         tm_operator_fini(graph->ops[i]);
         free(graph->mems[i]);
+        graph->ops[i] = NULL;
+        graph->mems[i] = NULL;
     }
+}
+
+int tm_harness_graph_save(tm_harness_graph_t *graph)
+{
+    for (uint32_t i = 0; i < graph->job->node_cnt; i++)
+        if (graph->ops[i]) TM_TRY(tm_harness_blob_save(&graph->kept[i], graph->ops[i]));
+    return 0;
+}
+
+int tm_harness_graph_begin(tm_harness_graph_t *graph, tm_counter_set_t *counters)
+{
+    graph->cfg.counters = counters;
+    for (uint32_t i = 0; i < graph->job->node_cnt; i++) {
+        const struct tm_stream *node = &graph->job->nodes[i];
+        if (node->ops->role != TM_ROLE_OPERATOR) continue;
+        TM_TRY(operator_open(graph, node));
+        TM_TRY(tm_harness_blob_restore(&graph->kept[i], graph->ops[i]));
+    }
+    return 0;
+}
+
+void tm_harness_graph_close(tm_harness_graph_t *graph)
+{
+    if (!graph) return;
+    tm_harness_graph_end(graph);
+    for (uint32_t i = 0; i < TM_JOB_NODE_MAX; i++) free(graph->kept[i].bytes);
     if (graph->job) tm_job_fini(graph->job);
     free(graph->job);
     free(graph);

@@ -29,6 +29,12 @@ int tm_harness_graph_open(tm_harness_graph_t **graph,
                           const tm_harness_graph_cfg_t *cfg) TM_MUST_CHECK;
 void tm_harness_graph_close(tm_harness_graph_t *graph);
 
+/* A restart: operators give what they know outside of their pages; they end; they begin anew, with
+   pages as they were, and take it back. */
+int tm_harness_graph_save(tm_harness_graph_t *graph) TM_MUST_CHECK;
+void tm_harness_graph_end(tm_harness_graph_t *graph);
+int tm_harness_graph_begin(tm_harness_graph_t *graph, tm_counter_set_t *counters) TM_MUST_CHECK;
+
 /* Of what goes in and what comes out. */
 const tm_schema_t *tm_harness_graph_in(const tm_harness_graph_t *graph);
 const tm_schema_t *tm_harness_graph_out(const tm_harness_graph_t *graph);

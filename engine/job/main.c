@@ -23,7 +23,7 @@ static int job_check(tm_job_t *job, tm_build_fn *build)
     if (err < 0 && job->err == 0)
         return tm_error_set(TM_E_CONFIG, "the job's build function returned %d", err);
     TM_TRY(tm_job_validate(job));
-    const struct tm_stream *feed = tm_job_next(job, &tm_feed_node, 0);
+    const struct tm_stream *feed = tm_job_next_feed(job, 0);
     if (feed && job->opts.connect_cnt == 0 && job->opts.replay_cnt == 0 &&
         !((const tm_feed_node_spec_t *)feed->spec)->url[0])
         return tm_error_set(TM_E_CONFIG,

@@ -11,14 +11,18 @@
 enum { TM_FEED_URL_MAX = 512, TM_SOURCE_PARTITION_MAX = 64 };
 
 extern const tm_node_ops_t tm_feed_node;
+extern const tm_node_ops_t tm_json_node;
 extern const tm_node_ops_t tm_generator_node;
 extern const tm_node_ops_t tm_watermark_node;
 extern const tm_node_ops_t tm_parts_node;
 extern const tm_node_ops_t tm_callback_node;
+extern const tm_node_ops_t tm_two_phase_node;
 
+/* Of feeds of both kinds: messages of exchanges, and those a job declares. */
 typedef struct tm_feed_node_spec {
     tm_rows_t rows;
     char url[TM_FEED_URL_MAX];
+    struct tm_json_rows_cfg *json; /* parse/json_rows.h; NULL = messages of an exchange */
 } tm_feed_node_spec_t;
 
 /* Arrays are generators too. */
@@ -29,12 +33,17 @@ typedef struct tm_generator_node_spec {
     tm_array_spec_t array; /* where next is NULL */
 } tm_generator_node_spec_t;
 
+/* Texts of the spec point into `text`, or to the command line. */
 typedef struct tm_parts_node_spec {
+    tm_parts_spec_t parts;
+    tm_compression_t compression;
     char folder[TM_NODE_NAME_MAX];
-    char bucket_field[TM_SCHEMA_NAME_MAX];
-    char bucket_format[64];
-    int64_t roll_interval_ns;
+    char text[5][TM_PART_FOLDER_MAX];
 } tm_parts_node_spec_t;
+
+typedef struct tm_sink_node_spec {
+    tm_sink_spec_t sink;
+} tm_sink_node_spec_t;
 
 typedef struct tm_callback_node_spec {
     tm_callback_spec_t callback; /* rows NULL = print */
@@ -48,6 +57,17 @@ typedef struct tm_watermark_node_spec {
 
 /* Whether watermarks are made on every path from a source to the stream. */
 bool tm_stream_is_timed(const struct tm_stream *s);
+
+static inline bool tm_stream_is_feed(const struct tm_stream *s)
+{
+    return s->ops == &tm_feed_node || s->ops == &tm_json_node;
+}
+
+/* Keeps the address of a feed; breaks the job and returns false where it is too long. */
+bool tm_feed_url_take(const struct tm_stream *node, tm_feed_node_spec_t *feed, const char *url);
+
+/* The first feed from node_idx on, of either kind; NULL where there is none. */
+const struct tm_stream *tm_job_next_feed(const tm_job_t *job, uint32_t node_idx);
 
 /* The first node of a kind, from node_idx on; NULL where there is none. */
 const struct tm_stream *tm_job_next(const tm_job_t *job, const tm_node_ops_t *ops,

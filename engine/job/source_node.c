@@ -21,6 +21,16 @@ static void generator_print(const struct tm_stream *node, FILE *out)
 const tm_node_ops_t tm_generator_node = {
     .kind = "source_generator", .role = TM_ROLE_SOURCE, .print = generator_print};
 
+bool tm_feed_url_take(const struct tm_stream *node, tm_feed_node_spec_t *feed, const char *url)
+{
+    if (url && strlen(url) >= sizeof feed->url)
+        return tm_job_fail(node->job, "%s %s: the url is longer than %zu bytes", node->ops->kind,
+                           node->name, sizeof feed->url - 1),
+               false;
+    if (url) snprintf(feed->url, sizeof feed->url, "%s", url);
+    return true;
+}
+
 tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
 {
     struct tm_stream *node = tm_job_add(job, &tm_feed_node, spec->name ? spec->name : "feed", NULL,
@@ -35,11 +45,7 @@ tm_stream_t *tm_source_feed(tm_job_t *job, const tm_feed_spec_t *spec)
             job, "source_feed %s: rows must be one of TM_ROWS_*, TM_ROWS_TRADE to begin with",
             node->name);
     node->schema = *schema;
-    if (spec->url && strlen(spec->url) >= sizeof feed->url)
-        return tm_job_fail(job, "source_feed %s: the url is longer than %zu bytes", node->name,
-                           sizeof feed->url - 1);
-    if (spec->url) snprintf(feed->url, sizeof feed->url, "%s", spec->url);
-    return node;
+    return tm_feed_url_take(node, feed, spec->url) ? node : &job->broken;
 }
 
 /* What arrays and generators have in common. */
@@ -82,6 +88,13 @@ tm_stream_t *tm_source_generator(tm_job_t *job, const tm_generator_spec_t *spec)
     to->next = spec->next;
     to->ctx = spec->ctx;
     return node;
+}
+
+const struct tm_stream *tm_job_next_feed(const tm_job_t *job, uint32_t node_idx)
+{
+    for (uint32_t i = node_idx; i < job->node_cnt; i++)
+        if (tm_stream_is_feed(&job->nodes[i])) return &job->nodes[i];
+    return NULL;
 }
 
 const struct tm_stream *tm_job_next(const tm_job_t *job, const tm_node_ops_t *ops,

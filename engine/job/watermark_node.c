@@ -9,7 +9,7 @@ static tm_watermark_op_cfg_t cfg_of(const struct tm_stream *node, const tm_opera
 {
     const tm_watermark_node_spec_t *spec = node->spec;
     bool live = node->job->opts.replay_cnt == 0 &&
-                node->job->nodes[node->ins[0]].ops == &tm_feed_node;
+                tm_stream_is_feed(&node->job->nodes[node->ins[0]]);
     return (tm_watermark_op_cfg_t){
         .bound_ns = spec->spec.bound_ns,
         .punctuate = spec->spec.punctuate,

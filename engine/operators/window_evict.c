@@ -135,7 +135,7 @@ static void call_end(tm_window_call_t *call)
 {
     if (!call->begun) return;
     call->begun = false;
-    tm_counter_add(call->g->counters.fired, 1);
+    tm_window_count(&call->g->counters.fired, 1);
     tm_window_out_commit(&call->g->out);
 }
 
@@ -172,12 +172,12 @@ void tm_window_call_double(tm_window_call_t *call, uint32_t field_idx, double va
 static void emit_aggregates(tm_window_general_t *g, const window_record_t *w, const void *acc)
 {
     if (!tm_agg_write(&g->agg, acc, tm_window_out_row(&g->out))) {
-        tm_counter_add(g->counters.overflow, 1);
+        tm_window_count(&g->counters.overflow, 1);
         return;
     }
     tm_window_out_head(&g->out, w->key, (tm_range_t){w->start, w->end}, head_of(g, w));
     tm_window_out_commit(&g->out);
-    tm_counter_add(g->counters.fired, 1);
+    tm_window_count(&g->counters.fired, 1);
 }
 
 static void emit_reduced(tm_window_general_t *g, const window_record_t *w, const void *row)
@@ -188,7 +188,7 @@ static void emit_reduced(tm_window_general_t *g, const window_record_t *w, const
     head->schema_id = g->out.id;
     head->event_ns = tm_window_max(g, w);
     tm_window_out_commit(&g->out);
-    tm_counter_add(g->counters.fired, 1);
+    tm_window_count(&g->counters.fired, 1);
 }
 
 static void emit_user(tm_window_general_t *g, const window_record_t *w, const void *acc)

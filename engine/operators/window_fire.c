@@ -5,7 +5,7 @@
 void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc)
 {
     if (!tm_agg_write(&w->agg, acc, tm_window_out_row(&w->out))) {
-        tm_counter_add(w->counters.overflow, 1);
+        tm_window_count(&w->counters.overflow, 1);
         return;
     }
     tm_window_out_head(&w->out, key, window,
@@ -34,6 +34,21 @@ static bool fire_next(tm_window_t *w)
     return true;
 }
 
+/* The window after the one under way, and the last slice that it does not contain. */
+static void next_find(tm_window_t *w)
+{
+    tm_range_t slice;
+    bool gap;
+    w->leaving = INT64_MIN;
+    if (!tm_window_next(&w->spec, w->firing, &w->next)) {
+        w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+        return;
+    }
+    if (w->next.start > INT64_MIN && tm_window_slice(&w->spec, w->next.start - 1, &slice, &gap) &&
+        !gap)
+        w->leaving = slice.start;
+}
+
 /* Moves slices that the window contains into the panes. */
 static uint32_t fold_some(tm_window_t *w, uint32_t max)
 {
@@ -52,8 +67,7 @@ static uint32_t fold_some(tm_window_t *w, uint32_t max)
         w->source = NULL;
         w->cursor = tm_keyed_scan(&w->panes);
         w->phase = WINDOW_EMIT;
-        if (!tm_window_next(&w->spec, w->firing, &w->next))
-            w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+        next_find(w);
     }
     return 1;
 }
@@ -89,7 +103,7 @@ static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_
         if (tm_window_pane_advance(w, pane, w->next)) tm_keyed_erase(&w->panes, pane);
     }
     w->cursor.left += left;
-    tm_counter_add(w->counters.fired, cnt - left);
+    tm_window_count(&w->counters.fired, cnt - left);
     return cnt - left + w->turned;
 }
 
@@ -107,7 +121,7 @@ static uint32_t emit_some(tm_window_t *w, uint32_t max)
     uint8_t *at = entries;
     for (uint32_t i = 0; i < n; i++, at += w->entry_sz)
         tm_window_emit(w, tm_keyed_key(at), w->firing, at + w->acc_off);
-    tm_counter_add(w->counters.fired, n);
+    tm_window_count(&w->counters.fired, n);
     return n;
 }
 
@@ -182,7 +196,7 @@ void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const v
                 sum = alone;
             }
             tm_window_emit(w, key, window, sum);
-            tm_counter_add(w->counters.refired, 1);
+            tm_window_count(&w->counters.refired, 1);
         }
         more = window.end != slice->last.end && tm_window_next(&w->spec, window, &window);
     }

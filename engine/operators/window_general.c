@@ -107,7 +107,7 @@ static void take(tm_window_general_t *g, tm_ref_t ref, const void *row, int32_t 
     int64_t max = tm_window_max(g, w), cleanup = tm_window_cleanup(g, max);
     if (result != TM_TRIGGER_CONTINUE) {
         bool again = tm_window_domain(g) == TM_EVENT_TIME && max <= g->clock[TM_EVENT_TIME];
-        if ((result & TM_TRIGGER_FIRE) != 0 && again) tm_counter_add(g->counters.refired, 1);
+        if ((result & TM_TRIGGER_FIRE) != 0 && again) tm_window_count(&g->counters.refired, 1);
         obey(g, ref, result);
     }
     if (!w->cleanup && cleanup != INT64_MAX) {
@@ -118,7 +118,7 @@ static void take(tm_window_general_t *g, tm_ref_t ref, const void *row, int32_t 
 
 static void late_row(tm_window_general_t *g, const void *row)
 {
-    tm_counter_add(g->counters.late, 1);
+    tm_window_count(&g->counters.late, 1);
     tm_emit_rows(&g->late, row, 1, g->row_sz);
 }
 
@@ -128,7 +128,7 @@ static void skipped_row(tm_window_general_t *g, const void *row, int64_t t)
     if (tm_window_is_late(g, t))
         late_row(g, row);
     else
-        tm_counter_add(g->counters.gap, 1);
+        tm_window_count(&g->counters.gap, 1);
 }
 
 static window_key_t *entry_get(tm_window_general_t *g, window_key_t *entry, uint64_t key,
@@ -138,7 +138,7 @@ static window_key_t *entry_get(tm_window_general_t *g, window_key_t *entry, uint
     if (entry) return entry;
     entry = tm_keyed_get(&g->keys, key, tag, &added);
     if (!entry)
-        tm_counter_add(g->counters.full, 1);
+        tm_window_count(&g->counters.full, 1);
     else if (added)
         entry->windows = 0;
     return entry;
@@ -170,11 +170,11 @@ static void row_session(tm_window_general_t *g, window_key_t *entry, uint64_t ke
     bool late;
     if (g->gap_off) memcpy(&gap, (const uint8_t *)row + g->gap_off, sizeof gap);
     if (gap < 0) {
-        tm_counter_add(g->counters.bad_gap, 1);
+        tm_window_count(&g->counters.bad_gap, 1);
         return;
     }
     if (__builtin_add_overflow(t, gap, &range.end)) {
-        tm_counter_add(g->counters.time_range, 1);
+        tm_window_count(&g->counters.time_range, 1);
         return;
     }
     tm_ref_t ref = tm_window_session(g, &entry, key, range, &late);
@@ -203,7 +203,7 @@ static void row_grid(tm_window_general_t *g, window_key_t *entry, uint64_t key, 
     bool gap, kept = false;
     if (!tm_window_slice(spec, t, &slice, &gap) ||
         (!gap && !tm_window_span(spec, slice, &first, &last))) {
-        tm_counter_add(g->counters.time_range, 1);
+        tm_window_count(&g->counters.time_range, 1);
         return;
     }
     if (gap) {
@@ -252,7 +252,7 @@ static void row_in(tm_window_general_t *g, window_key_t *entry, uint64_t key, co
     if (g->what.window.kind == TM_WINDOW_GLOBAL) {
         row_global(g, entry, key, row, idx);
     } else if (t == TM_TIME_NONE) {
-        tm_counter_add(g->counters.no_time, 1);
+        tm_window_count(&g->counters.no_time, 1);
     } else if (g->what.window.kind == TM_WINDOW_SESSION) {
         row_session(g, entry, key, t, row, idx);
     } else {
@@ -292,7 +292,7 @@ static void batch(tm_window_general_t *g, const uint8_t *rows, uint32_t cnt, uin
     for (uint32_t i = 0; i < cnt; i++, at += stride) {
         g->recv_ns = ((const tm_row_t *)(const void *)at)->recv_ns;
         if (!fits[i]) {
-            tm_counter_add(g->counters.full, 1);
+            tm_window_count(&g->counters.full, 1);
             g->batch_accs[i] = g->trash;
         } else {
             /* The index moves as keys come and go, so the guess of before is only a guess. */
@@ -312,7 +312,7 @@ static void on_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_
     (void)input; /* there is one */
     tm_window_general_t *g = (tm_window_general_t *)op;
     if (cnt == 0) return;
-    tm_counter_add(g->counters.rows, cnt);
+    tm_window_count(&g->counters.rows, cnt);
     if (g->clock[TM_PROCESSING_TIME] == TM_TIME_NONE)
         g->clock[TM_PROCESSING_TIME] = ((const tm_row_t *)rows)->recv_ns;
     if (!g->staggered) stagger(g);
@@ -392,20 +392,6 @@ size_t tm_window_general_footprint(const tm_window_plan_t *plan)
            2 * tm_align_up(acc_sz_of(plan, TM_ROW_SZ_MAX), TM_CACHE_LINE);
 }
 
-static void counters_open(general_counters_t *c, tm_counter_set_t *set)
-{
-    c->rows = tm_counter_get(set, "window_rows");
-    c->late = tm_counter_get(set, "window_late");
-    c->no_time = tm_counter_get(set, "window_no_time");
-    c->time_range = tm_counter_get(set, "window_time_range");
-    c->gap = tm_counter_get(set, "window_gap");
-    c->bad_gap = tm_counter_get(set, "window_bad_gap");
-    c->full = tm_counter_get(set, "window_full");
-    c->fired = tm_counter_get(set, "window_fired");
-    c->refired = tm_counter_get(set, "window_refired");
-    c->overflow = tm_counter_get(set, "agg_overflow");
-}
-
 /* State in pages: a record is its head, the trigger's state, and the accumulator where there is
    one. */
 static void state_open(tm_window_general_t *g, uint32_t acc_sz)
@@ -450,7 +436,8 @@ tm_operator_t *tm_window_general_init(void *mem, const tm_window_cfg_t *cfg,
     tm_window_trigger_open(g, cfg->in);
     uint32_t acc_sz = acc_sz_of(plan, g->row_sz);
     state_open(g, acc_sz);
-    counters_open(&g->counters, cfg->counters);
+    tm_window_counters_open(&g->counters, cfg->counters);
+    tm_window_mark(&g->mark, plan, cfg->in->row_sz);
     for (size_t i = 0; i < plan->what.field_cnt; i++)
         g->fields[i] = plan->out.fields[plan->field_at + i];
 

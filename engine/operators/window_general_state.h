@@ -1,7 +1,8 @@
 /* engine/operators/window_general_state.h - the inside of windows that are kept one by one, shared
    by its parts: window_general.c (rows in, time, life), window_record.c (windows of a key: state
    and contents), window_merge.c (sessions), window_trigger.c (when to fire), window_evict.c
-   (results of kept rows). Nobody else includes it.
+   (results of kept rows), window_general_roots.c (what a checkpoint keeps). Nobody else includes
+   it.
    State    a table key -> list of windows, latest start first; a record a window; rows kept as a
             list. All of it lies in arena pages: whoever writes asks tm_window_edit for the place
    Time     a record has at most one live item in the queue of each domain, at or before its
@@ -13,9 +14,10 @@
 #define TM_ENGINE_WINDOW_GENERAL_STATE_H
 
 #include "engine/operators/window_out.h"
+#include "engine/operators/window_roots.h"
 #include "state/radix_heap.h"
 
-enum { GENERAL_BUDGET = 2048 };
+enum { GENERAL_BUDGET = 512 };
 
 /* An entry of the table of keys. */
 typedef struct window_key {
@@ -51,11 +53,6 @@ typedef struct window_row {
     tm_ref_t next;
     uint32_t unused[3];
 } window_row_t;
-
-typedef struct general_counters {
-    tm_counter_t *rows, *late, *no_time, *time_range, *gap, *bad_gap, *full, *fired, *refired,
-        *overflow;
-} general_counters_t;
 
 /* A distance between rows: the user's function, or the difference of a field. */
 typedef struct window_delta {
@@ -99,7 +96,8 @@ typedef struct tm_window_general {
 
     tm_window_out_t out;
     tm_emitter_t late;
-    general_counters_t counters;
+    window_counters_t counters;
+    tm_window_mark_t mark;
     uint8_t *trash, *scratch; /* accumulators */
     tm_field_t fields[TM_SCHEMA_FIELD_MAX];
     tm_key_t key;
@@ -207,6 +205,11 @@ void tm_window_drop(tm_window_general_t *g, tm_ref_t ref);
 /* Puts the window into the queue of a domain, if it is not there early enough. */
 void tm_window_enqueue(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t domain, int64_t at);
 
+/* ---- window_general_roots.c: what operator.h says of save and restore */
+
+size_t tm_window_general_save(const tm_operator_t *op, void *bytes, size_t max);
+int tm_window_general_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
+
 /* ---- window_trigger.c */
 
 /* The functions of a trigger and the size of its state. */
@@ -229,10 +232,5 @@ tm_ref_t tm_window_session(tm_window_general_t *g, window_key_t **entry, uint64_
 
 /* Puts out the results of a window that fires. */
 void tm_window_fire(tm_window_general_t *g, tm_ref_t ref);
-
-/* ---- window_general_roots.c: what lies outside of the pages, for the operator's save and
-   restore. */
-size_t tm_window_general_save(const tm_operator_t *op, void *bytes, size_t max);
-int tm_window_general_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
 
 #endif

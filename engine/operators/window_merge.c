@@ -56,7 +56,7 @@ tm_ref_t tm_window_session(tm_window_general_t *g, window_key_t **entry, uint64_
         bool added;
         *entry = tm_keyed_get(&g->keys, key, tm_keyed_tag(key), &added);
         if (!*entry) {
-            tm_counter_add(g->counters.full, 1);
+            tm_window_count(&g->counters.full, 1);
             return 0;
         }
         (*entry)->windows = 0;

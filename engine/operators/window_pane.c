@@ -10,6 +10,10 @@
    invertible, so min, max, first and last work as sums do. The stacks are chains through the
    slices' own entries.
 
+   The slices of a key lie far apart, so whoever walks down the back stack would wait for memory at
+   each. Every entry therefore knows one that lies a few steps further down, and it is asked for
+   while those between are worked on.
+
    A row for a slice that lies in the back is added to its sum; one in the front marks the pane, and
    the sums in front are made again when the next window needs them. */
 #include "engine/operators/window_state.h"
@@ -47,15 +51,17 @@ static bool is_sliding(const tm_window_t *w)
 
 void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key, bool *added)
 {
+    tm_ptr_touch(w->pages, slice); /* the table is part of it */
     uint8_t *entry = tm_keyed_get(&slice->table, key, tm_keyed_tag(key), added);
     if (!entry) {
-        tm_counter_add(w->counters.full, 1);
+        tm_window_count(&w->counters.full, 1);
         return NULL;
     }
     if (*added) {
         if (is_sliding(w)) {
             ((window_entry_t *)(void *)entry)->start = slice->range.start;
             ((window_entry_t *)(void *)entry)->next = 0;
+            ((window_entry_t *)(void *)entry)->older = 0;
         }
         tm_agg_init(&w->agg, own_acc(w, entry));
     }
@@ -68,7 +74,7 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
     bool added;
     window_pane_t *pane = tm_keyed_get(&w->panes, key, tag, &added);
     if (!pane) {
-        tm_counter_add(w->counters.full, 1);
+        tm_window_count(&w->counters.full, 1);
         return NULL;
     }
     tm_ptr_touch(w->pages, pane);
@@ -77,6 +83,22 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
         tm_agg_init(&w->agg, pane_acc(w, pane));
     }
     return pane;
+}
+
+static void back_push(tm_window_t *w, window_pane_t *pane, window_entry_t *entry)
+{
+    entry->next = pane->back;
+    entry->older = pane->newest[WINDOW_AHEAD - 1];
+    pane->back = tm_ptr_ref(w->pages, entry);
+    memmove(pane->newest + 1, pane->newest, (WINDOW_AHEAD - 1) * sizeof pane->newest[0]);
+    pane->newest[0] = pane->back;
+}
+
+static void entry_fetch(const tm_window_t *w, tm_ref_t ref)
+{
+    const uint8_t *at = tm_ref_ptr(w->pages, ref);
+    for (uint32_t off = 0; ref && off < w->entry_sz; off += TM_CACHE_LINE)
+        __builtin_prefetch(at + off, 1);
 }
 
 void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt)
@@ -100,8 +122,7 @@ void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt)
             tm_agg_merge(&w->agg, pane_acc(w, pane), own_acc(w, at));
             if (!is_sliding(w)) continue;
             tm_ptr_touch(w->pages, at);
-            ((window_entry_t *)(void *)at)->next = pane->back;
-            pane->back = tm_ptr_ref(w->pages, at);
+            back_push(w, pane, (void *)at);
         }
     }
 }
@@ -110,10 +131,13 @@ void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt)
 static void pane_turn(tm_window_t *w, window_pane_t *pane)
 {
     tm_ref_t newer = 0;
+    for (uint32_t i = 0; i < WINDOW_AHEAD; i++) entry_fetch(w, pane->newest[i]);
+    memset(pane->newest, 0, sizeof pane->newest);
     if (pane->back) pane->split = entry_at(w, pane->back)->start;
     for (tm_ref_t at = pane->back; at;) {
         window_entry_t *e = entry_at(w, at);
         tm_ref_t older = e->next;
+        entry_fetch(w, e->older);
         memcpy(suffix_acc(w, e), own_acc(w, e), w->agg.acc_sz);
         if (newer) tm_agg_merge(&w->agg, suffix_acc(w, e), suffix_acc(w, entry_at(w, newer)));
         e->next = newer;
@@ -167,8 +191,12 @@ bool tm_window_pane_advance(tm_window_t *w, void *of, tm_range_t next)
     window_pane_t *pane = of;
     if (!is_sliding(w)) return false;
     for (;;) {
-        while (pane->front && entry_at(w, pane->front)->start < next.start)
-            pane->front = entry_at(w, pane->front)->next;
+        while (pane->front) {
+            const window_entry_t *oldest = entry_at(w, pane->front);
+            if (oldest->start >= next.start) break;
+            pane->front = oldest->next;
+            if (oldest->start == w->leaving) break; /* spares a look at the one behind it */
+        }
         if (pane->front) return false;
         if (!pane->back) return true;
         pane_turn(w, pane);
@@ -192,6 +220,7 @@ void tm_window_pane_late(tm_window_t *w, void *of, bool added, const void *row, 
     if (!pane) return;
     if (first && !tm_window_after(&w->spec, w->wm, &w->next))
         w->next = (tm_range_t){INT64_MAX, INT64_MAX};
+    if (first) w->leaving = INT64_MIN;
 
     void *acc = pane_acc(w, pane);
     if (is_sliding(w)) {

@@ -44,7 +44,7 @@ tm_ref_t tm_window_make(tm_window_general_t *g, tm_ref_t *link, uint64_t key, tm
     bool room = tm_radix_heap_reserve(&g->queues[0], 2) && tm_radix_heap_reserve(&g->queues[1], 2);
     tm_ref_t ref = room ? tm_pool_get(&g->records) : 0;
     if (!ref) {
-        tm_counter_add(g->counters.full, 1);
+        tm_window_count(&g->counters.full, 1);
         return 0;
     }
     window_record_t *w = tm_window_edit(g, ref);
@@ -66,7 +66,7 @@ static bool row_keep(tm_window_general_t *g, window_record_t *w, const void *row
 {
     tm_ref_t ref = tm_pool_get(&g->rows);
     if (!ref) {
-        tm_counter_add(g->counters.full, 1);
+        tm_window_count(&g->counters.full, 1);
         return false;
     }
     window_row_t *kept = tm_window_edit(g, ref);
@@ -176,5 +176,5 @@ void tm_window_enqueue(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t do
     if (tm_radix_heap_push(&g->queues[domain], at, ref))
         w->queued[domain] = at;
     else
-        tm_counter_add(g->counters.full, 1);
+        tm_window_count(&g->counters.full, 1);
 }

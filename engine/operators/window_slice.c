@@ -26,12 +26,13 @@ static tm_slice_t *slice_take(tm_window_t *w)
         if (page == TM_PAGE_NONE) return NULL;
         tm_slice_t *fresh = tm_page_ptr(w->pages, page);
         for (size_t i = 0; i < TM_PAGE_SZ / sizeof *fresh; i++) {
-            fresh[i].unused = w->unused;
-            w->unused = &fresh[i];
+            fresh[i].younger = w->unused;
+            w->unused = tm_ptr_ref(w->pages, &fresh[i]);
         }
     }
-    tm_slice_t *slice = w->unused;
-    w->unused = slice->unused;
+    tm_slice_t *slice = tm_ref_ptr(w->pages, w->unused);
+    tm_ptr_touch(w->pages, slice);
+    w->unused = slice->younger;
     return slice;
 }
 
@@ -45,6 +46,11 @@ static tm_slice_t *slice_insert(tm_window_t *w, tm_range_t range, tm_range_t fir
     uint32_t at = tm_window_slice_lower(w, range.start);
     memmove(&w->slices[at + 1], &w->slices[at], (w->slice_cnt - at) * sizeof w->slices[0]);
     w->slices[at] = slice;
+    if (at < w->slice_cnt) slice->younger = tm_ptr_ref(w->pages, w->slices[at + 1]);
+    if (at > 0) {
+        tm_ptr_touch(w->pages, w->slices[at - 1]);
+        w->slices[at - 1]->younger = tm_ptr_ref(w->pages, slice);
+    }
     w->slice_cnt++;
     if (tm_window_is_due(w, first.end)) w->closed++;
     return slice;
@@ -52,7 +58,7 @@ static tm_slice_t *slice_insert(tm_window_t *w, tm_range_t range, tm_range_t fir
 
 static void late_row(tm_window_t *w, const tm_row_t *row, uint32_t stride)
 {
-    tm_counter_add(w->counters.late, 1);
+    tm_window_count(&w->counters.late, 1);
     tm_emit_rows(&w->late, row, 1, stride);
 }
 
@@ -63,7 +69,7 @@ static tm_slice_t *slice_new(tm_window_t *w, const tm_row_t *row, uint32_t strid
     bool gap;
     int64_t t = row->event_ns;
     if (!tm_window_slice(&w->spec, t, &range, &gap)) {
-        tm_counter_add(w->counters.time_range, 1);
+        tm_window_count(&w->counters.time_range, 1);
         return NULL;
     }
     if (gap) {
@@ -71,11 +77,11 @@ static tm_slice_t *slice_new(tm_window_t *w, const tm_row_t *row, uint32_t strid
         if (tm_window_is_over(w, t + 1))
             late_row(w, row, stride);
         else
-            tm_counter_add(w->counters.gap, 1);
+            tm_window_count(&w->counters.gap, 1);
         return NULL;
     }
     if (!tm_window_span(&w->spec, range, &first, &last)) {
-        tm_counter_add(w->counters.time_range, 1);
+        tm_window_count(&w->counters.time_range, 1);
         return NULL;
     }
     if (tm_window_is_over(w, last.end)) {
@@ -84,7 +90,7 @@ static tm_slice_t *slice_new(tm_window_t *w, const tm_row_t *row, uint32_t strid
     }
     if (tm_window_is_due(w, first.end)) tm_window_drain(w); /* keeps `closed` a prefix */
     tm_slice_t *slice = slice_insert(w, range, first, last);
-    if (!slice) tm_counter_add(w->counters.full, 1);
+    if (!slice) tm_window_count(&w->counters.full, 1);
     return slice;
 }
 
@@ -93,7 +99,7 @@ tm_slice_t *tm_window_slice_of(tm_window_t *w, const tm_row_t *row, uint32_t str
     int64_t t = row->event_ns;
     *closed = false;
     if (t == TM_TIME_NONE) {
-        tm_counter_add(w->counters.no_time, 1);
+        tm_window_count(&w->counters.no_time, 1);
         return NULL;
     }
     tm_slice_t *slice = NULL;
@@ -127,9 +133,10 @@ void tm_window_slice_expire(tm_window_t *w)
     uint32_t n = 0;
     while (n < w->slice_cnt && tm_window_is_over(w, w->slices[n]->last.end)) {
         tm_slice_t *slice = w->slices[n++];
+        tm_ptr_touch(w->pages, slice);
         tm_keyed_clear(&slice->table);
-        slice->unused = w->unused;
-        w->unused = slice;
+        slice->younger = w->unused;
+        w->unused = tm_ptr_ref(w->pages, slice);
     }
     if (n == 0) return;
     w->slice_cnt -= n;

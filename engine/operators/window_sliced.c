@@ -30,24 +30,11 @@ static void layout(tm_window_t *w)
     w->pane_acc_off = sizeof(window_pane_t);
 }
 
-static void counters_open(window_counters_t *c, tm_counter_set_t *set)
-{
-    c->rows = tm_counter_get(set, "window_rows");
-    c->late = tm_counter_get(set, "window_late");
-    c->no_time = tm_counter_get(set, "window_no_time");
-    c->time_range = tm_counter_get(set, "window_time_range");
-    c->gap = tm_counter_get(set, "window_gap");
-    c->full = tm_counter_get(set, "window_full");
-    c->fired = tm_counter_get(set, "window_fired");
-    c->refired = tm_counter_get(set, "window_refired");
-    c->overflow = tm_counter_get(set, "agg_overflow");
-}
-
 /* False where a new key finds no room. */
 static bool key_load(tm_window_t *w, const void *row, uint64_t *key)
 {
     if (TM_LIKELY(tm_key_load(&w->key, row, key))) return true;
-    tm_counter_add(w->counters.full, 1);
+    tm_window_count(&w->counters.full, 1);
     return false;
 }
 
@@ -116,7 +103,7 @@ static void on_rows(tm_operator_t *op, uint32_t input, const void *rows, uint32_
     tm_window_t *w = (tm_window_t *)op;
     const uint8_t *at = rows;
     if (cnt == 0) return;
-    tm_counter_add(w->counters.rows, cnt);
+    tm_window_count(&w->counters.rows, cnt);
     w->recv_ns = ((const tm_row_t *)(const void *)(at + (size_t)(cnt - 1) * stride))->recv_ns;
     for (uint32_t done = 0; done < cnt;) {
         uint32_t n = cnt - done < TM_AGG_BATCH_MAX ? cnt - done : TM_AGG_BATCH_MAX;
@@ -183,7 +170,8 @@ tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
                        .late = cfg->late};
     layout(w);
     tm_key_attach(&w->key, w->pages);
-    counters_open(&w->counters, cfg->counters);
+    tm_window_counters_open(&w->counters, cfg->counters);
+    tm_window_mark(&w->mark, plan, cfg->in->row_sz);
     tm_keyed_init(&w->panes, w->pages, entry_sz_of(w->pane_acc_off + w->agg.acc_sz));
 
     uint8_t *at = (uint8_t *)mem + tm_align_up(sizeof *w, TM_CACHE_LINE);

@@ -1,133 +1,92 @@
-/* What windows made of slices know outside of their pages. The slices themselves lie in pages, but
-   are written to with every new key: they are kept here, one by one, and go back to where they
-   were. A window that is being fired goes on where it was. */
-#include "engine/operators/window_state.h"
-
+/* What windows made of slices know outside of their pages. Slices lie in pages, each with a
+   reference to the next younger one, so the oldest is all that need be known of them. */
 #include "base/error.h"
+#include "engine/operators/window_state.h"
 
 #include <string.h>
 
-#define NO_SLICE UINT32_MAX
-
-enum { ROOTS_VERSION = 1 };
-
-/* Addresses within are meaningless and set anew by restore. */
+/* Pointers within tables are meaningless and set anew by restore. */
 typedef struct sliced_roots {
-    uint32_t version, roots_sz;
-    uint32_t entry_sz, acc_sz, key_sz;
-    uint32_t slice_cnt, closed;
-    uint32_t source; /* its place in the list */
-    uint32_t phase, turned;
-    tm_page_list_t slice_pages;
-    int64_t wm, wm_out, recv_ns;
-    tm_range_t firing, next;
-    tm_keyed_cursor_t cursor;
+    tm_window_mark_t mark;
     tm_keyed_table_t panes, wide_keys;
+    tm_page_list_t slice_pages;
+    tm_ref_t oldest, unused, source;
+    uint32_t slice_cnt, closed;
+    int64_t wm, wm_out, recv_ns;
+    window_phase_t phase;
+    tm_range_t firing, next;
+    int64_t leaving;
+    tm_keyed_cursor_t cursor;
+    uint64_t tallies[TM_WINDOW_TALLY_CNT];
 } sliced_roots_t;
-
-typedef struct slice_root {
-    tm_ref_t ref;
-    uint32_t unused;
-    tm_slice_t slice;
-} slice_root_t;
 
 size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
 {
     const tm_window_t *w = (const tm_window_t *)op;
-    size_t sz = sizeof(sliced_roots_t) + w->slice_cnt * sizeof(slice_root_t);
-    if (sz > max) return sz;
-    sliced_roots_t roots;
-    memset(&roots, 0, sizeof roots);
-    roots.version = ROOTS_VERSION, roots.roots_sz = sizeof roots;
-    roots.entry_sz = w->entry_sz, roots.acc_sz = w->agg.acc_sz, roots.key_sz = w->key.sz;
-    roots.slice_cnt = w->slice_cnt, roots.closed = w->closed;
-    roots.phase = w->phase, roots.turned = w->turned;
-    roots.slice_pages = w->slice_pages;
-    roots.wm = w->wm, roots.wm_out = w->wm_out, roots.recv_ns = w->recv_ns;
-    roots.firing = w->firing, roots.next = w->next;
-    roots.cursor = w->cursor;
-    roots.panes = w->panes, roots.wide_keys = w->key.wide;
-    roots.source = NO_SLICE;
-    uint8_t *at = (uint8_t *)bytes + sizeof roots;
-    for (uint32_t i = 0; i < w->slice_cnt; i++, at += sizeof(slice_root_t)) {
-        slice_root_t slice = {.ref = tm_ptr_ref(w->pages, w->slices[i]), .slice = *w->slices[i]};
-        if (w->slices[i] == w->source) roots.source = i;
-        memcpy(at, &slice, sizeof slice);
-    }
-    memcpy(bytes, &roots, sizeof roots);
-    return sz;
+    if (max < sizeof(sliced_roots_t)) return sizeof(sliced_roots_t);
+    sliced_roots_t *roots = bytes;
+    memset(roots, 0, sizeof *roots);
+    roots->mark = w->mark;
+    roots->panes = w->panes;
+    roots->wide_keys = w->key.wide;
+    roots->slice_pages = w->slice_pages;
+    roots->oldest = w->slice_cnt ? tm_ptr_ref(w->pages, w->slices[0]) : 0;
+    roots->unused = w->unused;
+    roots->source = w->source ? tm_ptr_ref(w->pages, w->source) : 0;
+    roots->slice_cnt = w->slice_cnt, roots->closed = w->closed;
+    roots->wm = w->wm, roots->wm_out = w->wm_out, roots->recv_ns = w->recv_ns;
+    roots->phase = w->phase;
+    roots->firing = w->firing, roots->next = w->next;
+    roots->leaving = w->leaving;
+    roots->cursor = w->cursor;
+    tm_window_counters_save(&w->counters, roots->tallies);
+    return sizeof *roots;
 }
 
-static int roots_check(const tm_window_t *w, const sliced_roots_t *was, size_t sz)
+/* The list of slices, from the oldest on. */
+static int slices_take(tm_window_t *w, const sliced_roots_t *roots)
 {
-    if (was->version != ROOTS_VERSION || was->roots_sz != sizeof *was)
-        return tm_error_set(TM_E_UNSUPPORTED, "window: its state was written by another version");
-    if (was->entry_sz != w->entry_sz || was->acc_sz != w->agg.acc_sz)
-        return tm_error_set(TM_E_CONFIG,
-                            "window: accumulators had %u bytes and now have %u: other aggregates",
-                            was->acc_sz, w->agg.acc_sz);
-    if (was->key_sz != w->key.sz)
-        return tm_error_set(TM_E_CONFIG, "window: its key had %u bytes and now has %u", was->key_sz,
-                            w->key.sz);
-    if (was->slice_cnt > TM_WINDOW_SLICE_MAX ||
-        sz != sizeof *was + was->slice_cnt * sizeof(slice_root_t))
-        return tm_error_set(TM_E_CORRUPT, "window: roots of %zu bytes with %u slices", sz,
-                            was->slice_cnt);
+    tm_ref_t at = roots->oldest;
+    uint32_t page_cnt = tm_page_arena_total(w->pages);
+    if (roots->slice_cnt > TM_WINDOW_SLICE_MAX)
+        return tm_error_set(TM_E_CORRUPT, "window: %u slices", roots->slice_cnt);
+    for (uint32_t i = 0; i < roots->slice_cnt; i++) {
+        if (!at || tm_ref_page(at) >= page_cnt)
+            return tm_error_set(TM_E_CORRUPT, "window: slice %u of %u is missing", i,
+                                roots->slice_cnt);
+        tm_slice_t *slice = tm_ref_ptr(w->pages, at);
+        tm_ref_touch(w->pages, at);
+        slice->table.arena = w->pages;
+        w->slices[i] = slice;
+        at = slice->younger;
+    }
+    w->slice_cnt = roots->slice_cnt;
+    w->closed = roots->closed;
     return 0;
-}
-
-static void table_take(tm_keyed_table_t *to, const tm_keyed_table_t *from, tm_page_arena_t *arena)
-{
-    *to = *from;
-    to->arena = arena;
-}
-
-/* All places for slices that no slice has. */
-static void unused_find(tm_window_t *w)
-{
-    const uint32_t cnt = TM_PAGE_SZ / sizeof(tm_slice_t);
-    w->unused = NULL;
-    for (uint32_t page = w->slice_pages.head, i = 0; i < w->slice_pages.cnt; i++) {
-        tm_slice_t *slices = tm_page_ptr(w->pages, page);
-        for (uint32_t k = 0; k < cnt; k++) slices[k].unused = &slices[k]; /* nobody's so far */
-        page = tm_page_below(w->pages, page);
-    }
-    for (uint32_t i = 0; i < w->slice_cnt; i++) w->slices[i]->unused = NULL;
-    for (uint32_t page = w->slice_pages.head, i = 0; i < w->slice_pages.cnt; i++) {
-        tm_slice_t *slices = tm_page_ptr(w->pages, page);
-        for (uint32_t k = 0; k < cnt; k++) {
-            if (slices[k].unused != &slices[k]) continue;
-            slices[k].unused = w->unused;
-            w->unused = &slices[k];
-        }
-        page = tm_page_below(w->pages, page);
-    }
 }
 
 int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
 {
     tm_window_t *w = (tm_window_t *)op;
-    sliced_roots_t roots = {0};
-    if (sz >= sizeof roots) memcpy(&roots, bytes, sizeof roots);
-    TM_TRY(roots_check(w, &roots, sz));
-    w->slice_cnt = roots.slice_cnt, w->closed = roots.closed;
-    w->phase = (window_phase_t)roots.phase, w->turned = roots.turned;
+    sliced_roots_t roots;
+    if (sz < sizeof roots.mark) return tm_error_set(TM_E_CORRUPT, "window: roots of %zu bytes", sz);
+    memcpy(&roots.mark, bytes, sizeof roots.mark);
+    TM_TRY(tm_window_mark_check(&roots.mark, &w->mark));
+    if (sz != sizeof roots)
+        return tm_error_set(TM_E_CORRUPT, "window: roots of %zu bytes instead of %zu", sz,
+                            sizeof roots);
+    memcpy(&roots, bytes, sizeof roots);
+    TM_TRY(slices_take(w, &roots));
+    tm_window_table_take(&w->panes, &roots.panes);
+    tm_window_table_take(&w->key.wide, &roots.wide_keys);
     w->slice_pages = roots.slice_pages;
+    w->unused = roots.unused;
+    w->source = roots.source ? tm_ref_ptr(w->pages, roots.source) : NULL;
     w->wm = roots.wm, w->wm_out = roots.wm_out, w->recv_ns = roots.recv_ns;
+    w->phase = roots.phase;
     w->firing = roots.firing, w->next = roots.next;
+    w->leaving = roots.leaving;
     w->cursor = roots.cursor;
-    table_take(&w->panes, &roots.panes, w->pages);
-    if (w->key.form == TM_KEY_WIDE) table_take(&w->key.wide, &roots.wide_keys, w->pages);
-    const uint8_t *at = (const uint8_t *)bytes + sizeof roots;
-    for (uint32_t i = 0; i < w->slice_cnt; i++, at += sizeof(slice_root_t)) {
-        slice_root_t slice;
-        memcpy(&slice, at, sizeof slice);
-        w->slices[i] = tm_ref_ptr(w->pages, slice.ref);
-        *w->slices[i] = slice.slice;
-        w->slices[i]->table.arena = w->pages;
-    }
-    unused_find(w);
-    w->source = roots.source == NO_SLICE ? NULL : w->slices[roots.source];
-    w->hot_len[0] = w->hot_len[1] = 0;
+    tm_window_counters_restore(&w->counters, roots.tallies);
     return 0;
 }

@@ -1,37 +1,42 @@
 /* engine/operators/window_state.h - the inside of windows made of slices, shared by its parts:
-   window_sliced.c (rows in, life), window_slice.c (which slices there are), window_pane.c (slices
-   to sliding and cumulative windows), window_fire.c (results out). Nobody else includes it.
+   window_sliced.c (rows in, life), window_sliced_roots.c (what a checkpoint keeps), window_slice.c
+   (which slices there are), window_pane.c (slices to sliding and cumulative windows), window_fire.c
+   (results out). Nobody else includes it.
    States   a slice is open until the watermark reaches the end - 1 of the first window that
             contains it. Rows of open slices take the fast path. Rows of closed slices take the slow
             one: first all that is due is fired, then the row is added, and windows that have fired
             fire again
-   Memory   slices and their tables lie in arena pages; the operator holds the list of slices */
+   Memory   slices and their tables lie in arena pages; the operator holds the list of slices.
+            Whoever changes a slice says so to the arena */
 #ifndef TM_ENGINE_WINDOW_STATE_H
 #define TM_ENGINE_WINDOW_STATE_H
 
 #include "engine/operators/window_out.h"
+#include "engine/operators/window_roots.h"
 #include "state/keyed_table.h"
 
 enum {
     WINDOW_OUT_ROWS = 64, /* entries looked at at once */
-    WINDOW_BUDGET = 2048, /* entries a call of work() handles, by default */
+    WINDOW_BUDGET = 512,  /* entries a call of work() handles, by default */
+    WINDOW_AHEAD = 4,     /* slices of a key that are fetched while one is turned over */
 };
 
 /* One piece of event time and its keys. Lies in a page; listed by start. */
 typedef struct tm_slice {
-    tm_range_t range;
-    tm_range_t first, last;  /* windows that contain it */
-    tm_keyed_table_t table;  /* entries: window_entry_t + accumulators */
-    struct tm_slice *unused; /* next on the free list */
+    alignas(16) tm_range_t range;
+    tm_range_t first, last; /* windows that contain it */
+    tm_keyed_table_t table; /* entries: window_entry_t + accumulators */
+    tm_ref_t younger;       /* the next one in the list, or on the free list */
 } tm_slice_t;
+static_assert(sizeof(tm_slice_t) % 16 == 0, "slices have references");
 
 /* The head of a (key, slice) entry. Tumbling windows use the key only: accumulators start at
    `acc_off`, right behind it. */
 typedef struct window_entry {
     uint64_t key;
-    int64_t start; /* of the slice: an entry can be met without it */
-    tm_ref_t next; /* the key's chain of panes */
-    uint32_t unused;
+    int64_t start;  /* of the slice: an entry can be met without it */
+    tm_ref_t next;  /* the key's chain of panes */
+    tm_ref_t older; /* a hint: WINDOW_AHEAD steps down the back stack, 0 = not known */
 } window_entry_t;
 
 /* What the windows that are still to fire know of a key; accumulators follow. */
@@ -40,15 +45,12 @@ typedef struct window_pane {
     int64_t split;  /* slices up to here are in front */
     tm_ref_t front; /* oldest first; their `suffix` sums up all newer ones in front */
     tm_ref_t back;  /* newest first; summed up in the pane's accumulator */
-    bool stale;     /* suffixes in front are to be made again */
+    tm_ref_t newest[WINDOW_AHEAD]; /* hints: the last that came to the back, newest first */
+    bool stale;                    /* suffixes in front are to be made again */
 } window_pane_t;
 
 /* What is under way. */
 typedef enum window_phase { WINDOW_IDLE, WINDOW_FOLD, WINDOW_EMIT } window_phase_t;
-
-typedef struct window_counters {
-    tm_counter_t *rows, *late, *no_time, *time_range, *gap, *full, *fired, *refired, *overflow;
-} window_counters_t;
 
 typedef struct tm_window {
     tm_operator_t op;
@@ -71,7 +73,7 @@ typedef struct tm_window {
     /* Slices in order of time. The first `closed` of them are closed and folded. */
     tm_slice_t **slices;
     uint32_t slice_cnt, closed;
-    tm_slice_t *unused;
+    tm_ref_t unused;
     tm_page_list_t slice_pages;
 
     int64_t wm, wm_out; /* seen, handed on */
@@ -80,6 +82,7 @@ typedef struct tm_window {
     window_phase_t phase;
     tm_range_t firing;  /* the window under way */
     tm_range_t next;    /* the next window of the panes there are */
+    int64_t leaving;    /* start of the slice that ends where `next` starts; INT64_MIN = unknown */
     tm_slice_t *source; /* slice being folded, or emitted (tumbling) */
     tm_keyed_cursor_t cursor;
     uint32_t turned; /* slices that panes turned over: work that counts as entries do */
@@ -90,6 +93,7 @@ typedef struct tm_window {
     tm_window_out_t out;
     tm_emitter_t late;
     window_counters_t counters;
+    tm_window_mark_t mark;
     uint8_t *trash;   /* accumulator of rows that count nowhere */
     uint8_t *scratch; /* accumulator of one result */
     tm_agg_t agg;
@@ -119,6 +123,10 @@ static inline bool tm_window_is_over(const tm_window_t *w, int64_t end)
     if (__builtin_add_overflow(end - 1, w->spec.lateness_ns, &clean)) clean = INT64_MAX;
     return clean <= w->wm;
 }
+
+/* window_sliced_roots.c: what operator.h says of save and restore */
+size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max);
+int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
 
 /* window_fire.c */
 
@@ -151,9 +159,5 @@ const void *tm_window_pane_sum(tm_window_t *w, void *pane);
 
 /* Forgets what no window after w->firing contains. True where nothing is left of the key. */
 bool tm_window_pane_advance(tm_window_t *w, void *pane, tm_range_t next);
-
-/* window_sliced_roots.c: what lies outside of the pages, for the operator's save and restore. */
-size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max);
-int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
 
 #endif

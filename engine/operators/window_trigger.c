@@ -29,7 +29,7 @@ void tm_trigger_timer_set(tm_trigger_call_t *call, tm_time_domain_t time, int64_
     } else {
         tm_ref_t ref = tm_pool_get(&g->timers);
         if (!ref) {
-            tm_counter_add(g->counters.full, 1);
+            tm_window_count(&g->counters.full, 1);
             return;
         }
         window_timer_t *t = tm_window_edit(g, ref);

@@ -21,9 +21,9 @@
    Threads  one ingest thread
    Counters copies_dropped: rows that another connection, or this one, had brought before;
             stale_ids, left out as well; gaps and gap_messages told; gap_filled: messages that came
-            after their gap was told; held_back: messages left out because what lies before them
-            may come yet; id_restarts; id_repeats: rows of a lone connection that look like copies,
-            and ids_unsure: rows of which nobody knows any more whether they had come; both went on;
+            after their gap was told; held_back: messages left out because what lies before them may
+            come yet; id_restarts; id_repeats: rows of a lone connection that look like copies, and
+            ids_unsure: rows of which nobody knows any more whether they had come; both went on;
             arbiter_full
    Limits   TM_ARBITER_TRACK_MAX symbols and kinds (rows of further ones all pass, counted),
             TM_ARBITER_LANE_MAX connections of a feed, holes as in id_set.h

@@ -1,11 +1,11 @@
-/* engine/runtime/barrier.h - which inputs wait at a checkpoint: aligned barriers at one gate, without
-   rings or threads.
+/* engine/runtime/barrier.h - which inputs wait at a checkpoint: aligned barriers at one gate,
+   without rings or threads.
    Flow     barriers, ends and cancellations of channels -> [gate] -> which channels are not to be
             read, and when the checkpoint may be taken
    Rules    Flink's. A channel that has delivered barrier n is not read until all others have, so
             that nothing from behind the barrier counts before the checkpoint. A channel that has
-            ended counts as aligned. A barrier of a newer checkpoint gives the pending one up, a late
-            one of a checkpoint that is complete or given up is passed over
+            ended counts as aligned. A barrier of a newer checkpoint gives the pending one up, a
+            late one of a checkpoint that is complete or given up is passed over
    Use      what a call changed is returned. Once all are aligned, the channels stay blocked until
             tm_gate_release: the owner takes the checkpoint in between
    Units    id: of a checkpoint, from 1 on, rising

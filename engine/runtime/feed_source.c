@@ -1,7 +1,7 @@
-/* Frames of live connections and replays as sources of market rows. A frame is parsed once,
-   whichever and however many feeds of the graph want its rows; rows go on in batches, a new one
-   where the partition or the time of receipt changes. Of a live feed the first copy of each row
-   goes on; all connections of one address are one partition. */
+/* Frames of live connections and replays as sources of rows. A frame is parsed once for all feeds
+   that want its market rows, and by each source of declared JSON. Rows go on in batches, a new one
+   where the partition or the time of receipt changes. Of a live feed the first copy of each market
+   row goes on; all connections of one address are one partition. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,6 +15,7 @@
 #include "net/feed.h"
 #include "net/feed_venue.h"
 #include "net/url.h"
+#include "parse/json_rows.h"
 #include "parse/parser.h"
 #include "parse/venues/venues.h"
 
@@ -25,22 +26,25 @@
 enum {
     FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
     BATCH_ROWS = 256,
-    TARGET_MAX = 8,       /* feeds of a graph */
+    TARGET_MAX = 8, /* feeds of a graph */
+    BOOK_SCHEMAS = 1 << TM_SCHEMA_ID_DEPTH | 1 << TM_SCHEMA_ID_LEVEL,
     FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
 };
 
 /* Rows for one feed of the graph. */
 typedef struct target {
     const struct tm_stream *node;
-    uint32_t cnt;
-    uint32_t row_sz;
-    uint8_t *rows; /* BATCH_ROWS */
+    uint32_t cnt, row_sz;
+    uint8_t *rows;        /* BATCH_ROWS */
+    tm_json_rows_t *json; /* NULL = rows of the exchange's messages */
 } target_t;
 
 struct tm_frame_reader {
     tm_frame_reader_cfg_t cfg;
-    tm_parser_t *parser;
-    tm_recorder_t *recorder; /* NULL = frames are not recorded */
+    tm_parser_t *parser;          /* NULL = no feed wants messages of an exchange */
+    tm_recorder_t *recorder;      /* NULL = frames are not recorded */
+    tm_journal_writer_t *journal; /* where to; not owned */
+    char *journal_dir;
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
@@ -60,6 +64,7 @@ typedef struct feed_source {
     tm_transport_t transport;   /* of live connections */
     uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
+    uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
     uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
@@ -68,6 +73,11 @@ typedef struct feed_source {
 
     uint32_t conn_idx; /* of the batches under way: the address, or 0 */
     int64_t ingress_ns;
+
+    uint64_t from_pos; /* of a source that is restored; 0 = from the start */
+    bool backlog;      /* of a live feed: what the journal has behind the checkpoint comes first */
+    uint64_t backlog_cnt;
+    int64_t backlog_ns; /* when the last of it was received */
 } feed_source_t;
 
 /* ---- frames to batches ----------------------------------------------------------------------- */
@@ -84,6 +94,39 @@ static void flush(feed_source_t *f)
     }
 }
 
+static void row_put(feed_source_t *f, target_t *target, const void *row)
+{
+    if (target->cnt == BATCH_ROWS) flush(f);
+    memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
+}
+
+/* Rows of another connection or time of receipt follow. */
+static void batch_begin(feed_source_t *f, uint32_t conn_idx, int64_t ingress_ns)
+{
+    if (f->conn_idx == conn_idx && f->ingress_ns == ingress_ns) return;
+    flush(f);
+    f->conn_idx = conn_idx;
+    f->ingress_ns = ingress_ns;
+    tm_task_ingress(f->src.task, ingress_ns);
+}
+
+/* Rows of messages that the job declares: each of its sources reads them by its own paths. */
+static void json_take(feed_source_t *f, const tm_frame_t *frame, uint32_t conn_idx)
+{
+    tm_frame_reader_t *r = f->reader;
+    for (uint32_t t = 0; t < r->target_cnt; t++) {
+        target_t *target = &r->targets[t];
+        if (!target->json || !(f->wants[t] >> conn_idx & 1)) continue;
+        const void *rows;
+        int32_t cnt = tm_json_rows_frame(target->json, frame, &rows);
+        if (cnt < 0) return;
+        if (cnt > 0) batch_begin(f, conn_idx, frame->ingress_ns);
+        for (int32_t i = 0; i < cnt; i++)
+            row_put(f, target, (const uint8_t *)rows + (size_t)i * target->row_sz);
+        tm_counter_add(r->rows_in, (uint64_t)cnt);
+    }
+}
+
 static void row_take(feed_source_t *f, const tm_market_row_t *row)
 {
     tm_frame_reader_t *r = f->reader;
@@ -92,8 +135,7 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
         target_t *target = &r->targets[t];
         if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
             continue;
-        if (target->cnt == BATCH_ROWS) flush(f);
-        memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
+        row_put(f, target, row);
         taken = true;
     }
     tm_counter_add(taken ? r->rows_in : r->rows_other, 1);
@@ -117,21 +159,18 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
-    uint32_t parsed = tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX);
-    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
-    if (r->recorder) { /* before its rows count */
-        uint8_t flags = lines == 0 && parsed > 0 ? TM_JOURNAL_LEFT_OUT : 0;
+    uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
+    bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
+    uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
+    uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
+    if (r->recorder && !f->backlog) { /* before its rows count */
+        uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
         TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
     }
-    uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
-    if (lines > 0 && (f->conn_idx != conn_idx || f->ingress_ns != frame->ingress_ns)) {
-        flush(f);
-        f->conn_idx = conn_idx;
-        f->ingress_ns = frame->ingress_ns;
-        tm_task_ingress(f->src.task, frame->ingress_ns);
-    }
+    if (lines > 0) batch_begin(f, conn_idx, frame->ingress_ns);
     for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
         row_take(f, &r->rows[i]);
+    if (json) json_take(f, frame, conn_idx);
     return 0;
 }
 
@@ -155,6 +194,9 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
              tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
              (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
+        tm_source_resync(f->source, gap->conn_idx,
+                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -170,11 +212,35 @@ static void feed_rows_send(feed_source_t *f, bool ends)
     if (ends) f->feed_row_cnt = 0;
 }
 
+static int live_open(feed_source_t *f);
+
+/* The journal has nothing more: from here on the wire. What came in between is missing. */
+static int backlog_end(feed_source_t *f)
+{
+    tm_source_close(f->source);
+    f->source = NULL;
+    f->backlog = false;
+    TM_TRY(live_open(f));
+    double gap_s = f->backlog_cnt ? (double)(tm_clock_real_ns() - f->backlog_ns) / 1e9 : 0;
+    tm_counter_put(tm_counter_get(f->reader->cfg.counters, "restart_gap_ms"),
+                   gap_s > 0 ? (uint64_t)(gap_s * 1e3) : 0);
+    TM_LOG_W("engine",
+             "%llu frames from the journal; the live feed goes on %.3f s behind the last of them, "
+             "and what was sent meanwhile is missing",
+             (unsigned long long)f->backlog_cnt, gap_s);
+    return 0;
+}
+
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
     int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
+    if (TM_UNLIKELY(f->backlog)) {
+        if (n == TM_E_CLOSED) return backlog_end(f);
+        if (n > 0) f->backlog_ns = r->frames[n - 1].recv_ns;
+        f->backlog_cnt += n > 0 ? (uint64_t)n : 0;
+    }
     f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
     if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
     if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
@@ -220,11 +286,17 @@ static int source_open(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
-    if (!f->path) return live_open(f);
     const tm_options_t *o = &c->topo->job->opts;
+    if (!f->path && f->backlog) {
+        const tm_recording_cfg_t backlog = {
+            .path = f->reader->journal_dir, .from_pos = f->from_pos, .counters = c->counters};
+        return tm_recording_open(&f->source, &backlog);
+    }
+    if (!f->path) return live_open(f);
     const tm_recording_cfg_t cfg = {.path = f->path,
                                     .speed = o->speed,
                                     .conn_idx = f->replay_idx,
+                                    .from_pos = f->from_pos,
                                     .from_ns = o->replay_from_ns,
                                     .to_ns = o->replay_to_ns,
                                     .streams = o->streams,
@@ -236,8 +308,48 @@ static int source_open(tm_row_source_t *src)
 static void source_close(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
+    if (f->source && f->path) f->from_pos = tm_source_position(f->source);
     tm_source_close(f->source);
     f->source = NULL;
+}
+
+/* Where a source is, as kept in checkpoints. */
+typedef struct feed_mark {
+    uint64_t pos; /* of a recording, or of the journal that a live feed is recorded in */
+    uint8_t live, recorded;
+    uint8_t unused[6];
+    uint8_t entries[TM_ARBITER_CONN_MAX];
+} feed_mark_t;
+
+static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
+{
+    const feed_source_t *f = (const feed_source_t *)src;
+    feed_mark_t mark = {
+        .pos = f->from_pos, .live = !f->path, .recorded = f->reader->journal != NULL};
+    memcpy(mark.entries, f->entries, sizeof mark.entries);
+    if (!f->path && f->reader->journal && !f->backlog)
+        mark.pos = tm_journal_next_seq(f->reader->journal);
+    else if (f->source)
+        mark.pos = tm_source_position(f->source);
+    return tm_buffer_append(blob, &mark, sizeof mark);
+}
+
+static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
+{
+    feed_source_t *f = (feed_source_t *)src;
+    feed_mark_t mark;
+    if (sz != sizeof mark) return tm_error_set(TM_E_CORRUPT, "feed: a position of %zu bytes", sz);
+    memcpy(&mark, bytes, sizeof mark);
+    if (mark.live != !f->path)
+        return tm_error_set(TM_E_CONFIG, "the checkpoint was taken of a %s, and this is a %s",
+                            mark.live ? "live feed" : "replay", f->path ? "replay" : "live feed");
+    f->from_pos = mark.pos;
+    memcpy(f->entries, mark.entries, sizeof f->entries);
+    f->backlog = mark.live && mark.recorded && f->reader->journal;
+    if (mark.live && !f->backlog)
+        TM_LOG_W("engine", "without a journal of the live feed, messages since the checkpoint are "
+                           "missing: give --journal");
+    return 0;
 }
 
 static void source_free(tm_row_source_t *src)
@@ -250,6 +362,8 @@ static const tm_row_source_ops_t feed_ops = {.open = source_open,
                                              .poll = source_poll,
                                              .close = source_close,
                                              .free = source_free,
+                                             .save = source_save,
+                                             .restore = source_restore,
                                              .sleeps = true};
 
 /* ---- making ---------------------------------------------------------------------------------- */
@@ -267,6 +381,13 @@ static const char *name_strip(const tm_frame_reader_t *r, const char *text, int 
     return text;
 }
 
+static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
+{
+    const uint64_t bit = UINT64_C(1) << conn_idx;
+    f->wants[target_idx] |= bit;
+    *(f->reader->targets[target_idx].json ? &f->json : &f->market) |= bit;
+}
+
 static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
 {
     int only;
@@ -276,7 +397,7 @@ static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
     else
         f->urls[f->url_cnt++] = where;
     for (uint32_t t = 0; t < f->reader->target_cnt; t++)
-        if (only < 0 || only == (int)t) f->wants[t] |= UINT64_C(1) << conn_idx;
+        if (only < 0 || only == (int)t) want(f, t, conn_idx);
 }
 
 /* Numbers the partitions of a source: one a feed of the graph and connection. */
@@ -335,7 +456,7 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
     for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0; t++) {
         const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
         if (!spec->url[0]) continue;
-        f->wants[t] |= UINT64_C(1) << f->url_cnt;
+        want(f, t, f->url_cnt);
         f->urls[f->url_cnt++] = spec->url;
     }
     TM_TRY(partitions_take(f, partition_cnt, partitions));
@@ -375,6 +496,45 @@ static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
     return tm_venue_find(tm_feed_venue_of_host(url.host)->name);
 }
 
+/* Where rows of one feed of the graph are gathered. */
+static int target_add(tm_frame_reader_t *r, const struct tm_stream *node)
+{
+    const tm_feed_node_spec_t *spec = node->spec;
+    if (r->target_cnt == TARGET_MAX)
+        return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
+    target_t *target = &r->targets[r->target_cnt++];
+    target->node = node;
+    target->row_sz = node->schema.row_sz;
+    target->rows = aligned_alloc(TM_CACHE_LINE,
+                                 tm_align_up((size_t)BATCH_ROWS * target->row_sz, TM_CACHE_LINE));
+    if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    if (!spec->json) return 0;
+    tm_json_rows_cfg_t json = *spec->json;
+    json.symbols = r->cfg.symbols;
+    json.counters = r->cfg.counters;
+    json.on_dead_letter = on_dead_letter;
+    json.on_dead_letter_ctx = r;
+    return tm_json_rows_open(&target->json, &json);
+}
+
+/* The parser of an exchange's messages, where some feed takes rows of it. */
+static int parser_open(tm_frame_reader_t *r)
+{
+    uint64_t wanted = 0; /* a bit a schema of an exchange's rows */
+    for (uint32_t t = 0; t < r->target_cnt; t++)
+        if (!r->targets[t].json) wanted |= UINT64_C(1) << r->targets[t].node->schema.id;
+    if (wanted == 0) return 0;
+    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
+    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
+                                    .counters = r->cfg.counters,
+                                    .venue = venue_of(r),
+                                    .no_books = !(wanted & BOOK_SCHEMAS),
+                                    .on_dead_letter = on_dead_letter,
+                                    .on_dead_letter_ctx = r};
+    return tm_parser_open(&r->parser, &parser);
+}
+
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
 {
     tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
@@ -383,44 +543,35 @@ int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *c
     *out = r;
     r->cfg = *cfg;
     const tm_job_t *job = cfg->topo->job;
-    bool books = false;
-    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
-    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-    for (const struct tm_stream *n = tm_job_next(job, &tm_feed_node, 0); n;
-         n = tm_job_next(job, &tm_feed_node, n->node_idx + 1)) {
-        if (r->target_cnt == TARGET_MAX)
-            return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
-        target_t *target = &r->targets[r->target_cnt++];
-        target->node = n;
-        target->row_sz = n->schema.row_sz;
-        target->rows = aligned_alloc(TM_CACHE_LINE, (size_t)BATCH_ROWS * target->row_sz);
-        if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-        books |= n->schema.id == TM_SCHEMA_ID_DEPTH || n->schema.id == TM_SCHEMA_ID_LEVEL;
-    }
     r->rows_in = tm_counter_get(cfg->counters, "rows_in");
     r->rows_other = tm_counter_get(cfg->counters, "rows_other");
     r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
-    const tm_parser_cfg_t parser = {.symbols = cfg->symbols,
-                                    .counters = cfg->counters,
-                                    .venue = venue_of(r),
-                                    .no_books = !books,
-                                    .on_dead_letter = on_dead_letter,
-                                    .on_dead_letter_ctx = r};
-    return tm_parser_open(&r->parser, &parser);
+    for (const struct tm_stream *n = tm_job_next_feed(job, 0); n;
+         n = tm_job_next_feed(job, n->node_idx + 1))
+        TM_TRY(target_add(r, n));
+    return parser_open(r);
 }
 
 void tm_frame_reader_close(tm_frame_reader_t *reader)
 {
     if (!reader) return;
-    for (uint32_t t = 0; t < reader->target_cnt; t++) free(reader->targets[t].rows);
+    for (uint32_t t = 0; t < reader->target_cnt; t++) {
+        free(reader->targets[t].rows);
+        tm_json_rows_close(reader->targets[t].json);
+    }
     if (reader->parser) tm_parser_close(reader->parser);
     tm_recorder_close(reader->recorder);
+    free(reader->journal_dir);
     free(reader->rows);
     free(reader);
 }
 
-int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal)
+int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal,
+                           const char *dir)
 {
+    reader->journal = journal;
+    reader->journal_dir = strdup(dir);
+    if (!reader->journal_dir) return tm_error_set(-ENOMEM, "feed: out of memory");
     const tm_recorder_cfg_t cfg = {.journal = journal,
                                    .idle = reader->cfg.idle,
                                    .live = reader->cfg.topo->job->opts.replay_cnt == 0,
@@ -430,5 +581,8 @@ int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *
 
 int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out)
 {
-    return tm_parser_dead_letters_write(reader->parser, out);
+    if (reader->parser) TM_TRY(tm_parser_dead_letters_write(reader->parser, out));
+    for (uint32_t t = 0; t < reader->target_cnt; t++)
+        TM_TRY(tm_json_rows_dead_letters_write(reader->targets[t].json, out));
+    return 0;
 }

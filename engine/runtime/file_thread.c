@@ -4,6 +4,7 @@
 #include "engine/job/nodes.h"
 #include "engine/runtime/callback_sink.h"
 #include "engine/runtime/idle.h"
+#include "engine/runtime/user_sink.h"
 #include "state/part_sink.h"
 
 #include <errno.h>
@@ -23,6 +24,17 @@ static void watermark_take(tm_file_thread_t *f, const tm_sink_port_t *port, int6
     spec->callback.watermark(spec->callback.ctx, tm_valve_now(valve));
 }
 
+static int control_take(tm_file_thread_t *f, tm_sink_port_t *port, const tm_row_t *control)
+{
+    if (control->kind == TM_ROW_BARRIER) {
+        port->barrier_id = (uint64_t)control->event_ns;
+        return port->sink->ops->prepare(port->sink, port->barrier_id);
+    }
+    port->ended |= control->kind == TM_ROW_END;
+    watermark_take(f, port, control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
+    return 0;
+}
+
 /* Moves one run of rows from a ring into its sink. Returns rows taken, or a negative code. */
 static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
 {
@@ -40,9 +52,7 @@ static int64_t port_drain(tm_file_thread_t *f, tm_sink_port_t *port)
         }
         if (end < cnt) {
             const tm_row_t *control = (const tm_row_t *)(base + (size_t)end++ * stride);
-            port->ended |= control->kind == TM_ROW_END;
-            watermark_take(f, port,
-                           control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
+            TM_TRY(control_take(f, port, control));
         }
         done = end;
     }
@@ -94,6 +104,58 @@ static int finish_all(tm_file_thread_t *f)
     return 0;
 }
 
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+static int commit_all(tm_file_thread_t *f, uint64_t id)
+{
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, id));
+    f->committed_id = id;
+    tm_coordinator_committed(f->coordinator, id);
+    return 0;
+}
+
+/* Tells when every sink is prepared for a checkpoint: those whose input has ended belong to it with
+   all that they have. Commits what is in force. Returns work done, or an error. */
+static int64_t checkpoint_work(tm_file_thread_t *f)
+{
+    uint64_t id = 0, commit_id = tm_coordinator_commit(f->coordinator);
+    if (commit_id > f->committed_id) {
+        TM_TRY(commit_all(f, commit_id));
+        return 1;
+    }
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].barrier_id > id) id = f->ports[i].barrier_id;
+    if (id <= f->prepared_id) return 0;
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (!f->ports[i].ended && f->ports[i].barrier_id != id) return 0;
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].barrier_id != id)
+            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+    f->prepared_id = id;
+    tm_coordinator_prepared(f->coordinator, id);
+    return 1;
+}
+
+/* All inputs have ended. 1 = the last checkpoint is committed, 0 = not yet. */
+static int finish_work(tm_file_thread_t *f)
+{
+    uint64_t id = tm_coordinator_final(f->coordinator);
+    if (id == 0) return 0;
+    if (f->prepared_id != id) {
+        TM_TRY(journals_close(f));
+        for (uint32_t i = 0; i < f->port_cnt; i++)
+            if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
+        for (uint32_t i = 0; i < f->port_cnt; i++)
+            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+        f->prepared_id = id;
+        tm_coordinator_prepared(f->coordinator, id);
+    }
+    return f->committed_id == id;
+}
+
+/* ---- the thread ------------------------------------------------------------------------------ */
+
 static int file_body(void *arg)
 {
     tm_file_thread_t *f = arg;
@@ -111,7 +173,16 @@ static int file_body(void *arg)
             }
             ended += f->ports[i].ended;
         }
-        if (ended == f->port_cnt) return finish_all(f);
+        if (f->coordinator) {
+            int64_t n = checkpoint_work(f);
+            if (n < 0) return (int)n;
+            work += (uint64_t)n;
+            if (tm_coordinator_halted(f->coordinator)) return journals_close(f);
+            int over = ended == f->port_cnt ? finish_work(f) : 0;
+            if (over != 0) return over < 0 ? over : 0;
+        } else if (ended == f->port_cnt) {
+            return finish_all(f);
+        }
         int64_t recorded = journals_flush(f);
         if (recorded < 0) return (int)recorded;
         work += (uint64_t)recorded;
@@ -131,20 +202,32 @@ static int file_body(void *arg)
 static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm_stream *node,
                       const tm_symbols_t *symbols)
 {
-    const tm_parts_node_spec_t *parts = node->spec;
+    const tm_parts_node_spec_t *spec = node->spec;
+    const tm_parts_spec_t *parts = &spec->parts;
     char dir[4096];
-    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, parts->folder[0] ? "/" : "",
-             parts->folder);
+    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, spec->folder[0] ? "/" : "",
+             spec->folder);
     const tm_part_sink_cfg_t cfg = {
         .dir = dir,
         .subtask_idx = port->worker_idx,
+        .subtask_cnt = f->topo->worker_cnt,
         .schema = &port->schema,
         .symbols = symbols,
-        .bucket_field = parts->bucket_field[0] ? parts->bucket_field : NULL,
-        .bucket_format = parts->bucket_format,
-        .compression = TM_COMPRESS_ZSTD,
-        .roll_interval_ns = parts->roll_interval_ns,
+        .format = parts->format,
+        .prefix = parts->prefix,
+        .suffix = parts->suffix,
+        .names_by_id = parts->names_by_id,
+        .bucket = {.field = parts->bucket_field,
+                   .pattern = parts->bucket_format,
+                   .zone = parts->bucket_zone,
+                   .by_clock = parts->bucket_by_clock,
+                   .folder = parts->folder,
+                   .ctx = parts->folder_ctx},
+        .bucket_max = parts->bucket_max,
+        .roll = parts->roll,
+        .compression = spec->compression,
         .counters = f->thread.counters,
+        .checkpointed = f->coordinator != NULL,
     };
     return tm_part_sink_open(&port->sink, &cfg);
 }
@@ -160,6 +243,10 @@ static int port_open(tm_file_thread_t *f, uint32_t sink_idx, uint32_t worker_idx
     port->schema.row_sz = (uint16_t)f->topo->sink_strides[sink_idx];
     if (node->ops == &tm_parts_node)
         TM_TRY(parts_open(f, port, node, symbols));
+    else if (node->ops == &tm_two_phase_node)
+        TM_TRY(tm_user_sink_open(
+            &port->sink, node,
+            &(tm_user_sink_at_t){worker_idx, f->topo->worker_cnt, &port->schema, symbols}));
     else
         TM_TRY(tm_callback_sink_open(&port->sink, node, worker_idx, &port->schema, symbols));
     f->port_cnt++;
@@ -179,19 +266,23 @@ static int valve_open(tm_file_thread_t *f, uint32_t sink_idx)
     return 0;
 }
 
-int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
-                        const tm_symbols_t *symbols, const _Atomic bool *abort)
+int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg)
 {
+    const tm_topology_t *topo = cfg->topo;
     memset(f, 0, sizeof *f);
     f->topo = topo;
-    f->abort = abort;
+    f->abort = cfg->abort;
+    f->coordinator = cfg->coordinator;
+    f->committed_id = cfg->restored_id;
     f->idle.kind = topo->file.idle;
     TM_TRY(tm_thread_init(&f->thread, &topo->file, file_body, f));
     f->rows_out = tm_counter_get(f->thread.counters, "rows_out");
     for (uint32_t s = 0; s < topo->sink_cnt; s++) TM_TRY(valve_open(f, s));
     for (uint32_t s = 0; s < topo->sink_cnt; s++)
         for (uint32_t w = 0; w < topo->worker_cnt; w++)
-            TM_TRY(port_open(f, s, w, rings[s * topo->worker_cnt + w], symbols));
+            TM_TRY(port_open(f, s, w, cfg->rings[s * topo->worker_cnt + w], cfg->symbols));
+    for (uint32_t i = 0; i < f->port_cnt && f->coordinator; i++)
+        TM_TRY(f->ports[i].sink->ops->recover(f->ports[i].sink, cfg->restored_id));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/symbol.h"
 #include "engine/operators/watermark.h"
+#include "engine/runtime/coordinator.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
@@ -23,6 +24,7 @@ typedef struct tm_sink_port {
     tm_sink_t *sink;    /* owned */
     tm_schema_t schema; /* of the rows as they lie in the ring */
     uint32_t sink_idx, worker_idx;
+    uint64_t barrier_id; /* the last checkpoint that it was prepared for */
     bool ended;
 } tm_sink_port_t;
 
@@ -35,13 +37,24 @@ typedef struct tm_file_thread {
     tm_valve_t *valves[TM_TOPOLOGY_SINK_MAX]; /* of sinks that want watermarks, over the workers */
     tm_journal_writer_t *journals[2 * TM_TOPOLOGY_INGEST_MAX]; /* owned */
     uint32_t journal_cnt;
+    tm_coordinator_t *coordinator; /* of checkpoints; NULL = none are taken */
+    uint64_t prepared_id, committed_id;
     tm_counter_t *rows_out;
     tm_idle_t idle;
 } tm_file_thread_t;
 
-/* Opens the sinks of every (sink, worker) pair. rings[sink_idx * worker_cnt + worker_idx]. */
-int tm_file_thread_init(tm_file_thread_t *f, const tm_topology_t *topo, tm_ring_t *const *rings,
-                        const tm_symbols_t *symbols, const _Atomic bool *abort) TM_MUST_CHECK;
+typedef struct tm_file_thread_cfg {
+    const tm_topology_t *topo;
+    tm_ring_t *const *rings; /* [sink_idx * worker_cnt + worker_idx] */
+    const tm_symbols_t *symbols;
+    const _Atomic bool *abort;
+    tm_coordinator_t *coordinator; /* NULL = no checkpoints */
+    uint64_t restored_id;          /* the checkpoint that sinks go on from; 0 = none */
+} tm_file_thread_cfg_t;
+
+/* Opens the sinks of every (sink, worker) pair; with checkpoints, they finish or take back what the
+   last run left. */
+int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg) TM_MUST_CHECK;
 
 /* Before the thread starts: it becomes the journal's file thread and its owner. */
 void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal);

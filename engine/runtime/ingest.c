@@ -3,11 +3,13 @@
 #include "base/clock.h"
 #include "engine/job/nodes.h"
 #include "engine/runtime/idle.h"
+#include "engine/runtime/restore.h"
 #include "engine/runtime/row_source.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     SOURCE_MAX = TM_ROW_SOURCE_PARTITION_MAX + 1,
@@ -22,6 +24,9 @@ struct tm_ingest {
     tm_frame_reader_t *reader; /* NULL: the graph has no feed */
     tm_row_source_t *sources[SOURCE_MAX];
     uint32_t source_cnt;
+    tm_journal_writer_t *journal; /* NULL = frames are not recorded; not owned */
+    tm_checkpoint_slot_t *slot;   /* NULL = no checkpoints */
+    uint64_t barrier_id;          /* the last that was seen */
     tm_idle_t idle;
 };
 
@@ -30,9 +35,10 @@ tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest)
     return &ingest->thread;
 }
 
-int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal)
+int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal, const char *dir)
 {
-    return ingest->reader ? tm_frame_reader_record(ingest->reader, journal) : 0;
+    ingest->journal = journal;
+    return ingest->reader ? tm_frame_reader_record(ingest->reader, journal, dir) : 0;
 }
 
 void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal)
@@ -61,6 +67,87 @@ static void source_end(tm_ingest_t *in, tm_row_source_t *src)
     for (uint32_t p = 0; p < TM_ROW_SOURCE_PARTITION_MAX; p++)
         if (src->partitions >> p & 1) tm_task_partition_end(in->task, p);
     nodes_end(in);
+}
+
+/* ---- checkpoints ----------------------------------------------------------------------------- */
+
+/* A source within the slot's blob; its position follows. */
+typedef struct source_mark {
+    uint64_t sz;
+    uint64_t nodes;
+} source_mark_t;
+
+/* Operators, then one position a source. */
+static int state_save(tm_ingest_t *in, tm_checkpoint_state_t *state)
+{
+    tm_buffer_t *blob = &state->blob;
+    tm_buffer_clear(blob);
+    state->journal_seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    TM_TRY(tm_task_save(in->task, blob));
+    for (uint32_t s = 0; s < in->source_cnt; s++) {
+        const tm_row_source_t *src = in->sources[s];
+        size_t at = blob->sz;
+        source_mark_t mark = {.nodes = src->nodes};
+        TM_TRY(tm_buffer_append(blob, &mark, sizeof mark));
+        TM_TRY(src->ops->save(src, blob));
+        mark.sz = blob->sz - at - sizeof mark;
+        memcpy(blob->data + at, &mark, sizeof mark);
+    }
+    return 0;
+}
+
+/* Sends a barrier that is due, behind all that was read. *last: nothing is to be read any more. */
+static int barrier_look(tm_ingest_t *in, bool *last)
+{
+    *last = false;
+    if (!in->slot) return 0;
+    uint64_t id = tm_coordinator_triggered(in->cfg.coordinator, last);
+    if (id == in->barrier_id) return 0;
+    in->barrier_id = id;
+    if (tm_coordinator_gave_up(in->cfg.coordinator, id)) return 0;
+    TM_TRY(state_save(in, &in->slot->at_barrier));
+    tm_checkpoint_ack(in->slot, id);
+    tm_task_barrier(in->task, id);
+    return 0;
+}
+
+/* Behind the checkpoint that ends the job: until it is complete, or is to be taken again. */
+static int halt_await(tm_ingest_t *in)
+{
+    const struct timespec nap = {0, TM_NS_PER_MS};
+    bool last;
+    while (!tm_coordinator_halted(in->cfg.coordinator)) {
+        if (atomic_load_explicit(in->cfg.abort, memory_order_acquire)) break; /* A1 */
+        TM_TRY(barrier_look(in, &last));
+        nanosleep(&nap, NULL);
+    }
+    return 0;
+}
+
+static int source_restore(tm_row_source_t *src, const uint8_t *at, size_t sz, size_t *used)
+{
+    source_mark_t mark;
+    if (sz < sizeof mark) return tm_error_set(TM_E_CORRUPT, "positions of sources are missing");
+    memcpy(&mark, at, sizeof mark);
+    if (mark.sz > sz - sizeof mark || mark.nodes != src->nodes)
+        return tm_error_set(TM_E_CONFIG, "the inputs of the job are others than they were");
+    *used = sizeof mark + mark.sz;
+    return src->ops->restore(src, at + sizeof mark, mark.sz);
+}
+
+int tm_ingest_restore(tm_ingest_t *ingest, tm_restore_t *restore)
+{
+    const void *bytes;
+    size_t sz, used = 0;
+    TM_TRY(tm_restore_blob(restore, TM_BLOB_INGEST, ingest->cfg.ingest_idx, &bytes, &sz));
+    int64_t done = tm_task_restore(ingest->task, bytes, sz);
+    if (done < 0) return (int)done;
+    for (uint32_t s = 0; s < ingest->source_cnt; s++, done += (int64_t)used)
+        TM_TRY(source_restore(ingest->sources[s], (const uint8_t *)bytes + done, sz - (size_t)done,
+                              &used));
+    if ((size_t)done != sz)
+        return tm_error_set(TM_E_CONFIG, "the checkpoint has more inputs than the job now");
+    return 0;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */
@@ -117,6 +204,15 @@ static void sources_close(tm_ingest_t *in)
             in->sources[s]->ops->close(in->sources[s]);
 }
 
+/* All that was read has been sent: what stands now stands for good. */
+static int end_tell(tm_ingest_t *in)
+{
+    if (!in->slot) return 0;
+    TM_TRY(state_save(in, &in->slot->at_end));
+    tm_checkpoint_end(in->slot);
+    return 0;
+}
+
 static int ingest_body(void *arg)
 {
     tm_ingest_t *in = arg;
@@ -128,18 +224,24 @@ static int ingest_body(void *arg)
         tm_thread_is_running(&in->thread);
     bool sleeps = in->source_cnt == 1 && in->sources[0]->ops->sleeps;
     uint32_t open_cnt = in->source_cnt;
+    bool last = false;
     while (err == 0 && open_cnt > 0 &&
            !atomic_load_explicit(in->cfg.stop, memory_order_acquire)) { /* R1 */
         uint64_t work_cnt;
+        err = barrier_look(in, &last);
+        if (err < 0 || last) break;
         err = round_run(in, &open_cnt, &work_cnt);
         tm_thread_cycle(&in->thread, tm_clock_mono_ns(), work_cnt == 0);
         if (!sleeps || in->idle.kind == TM_IDLE_SPIN) tm_idle_round(&in->idle, work_cnt);
     }
+    if (err == 0 && last) err = halt_await(in);
     /* Closing may log and replace the trail; the text that explains err must survive it. */
     char text[TM_ERROR_TEXT_MAX];
     snprintf(text, sizeof text, "%s", tm_error_text());
     sources_close(in);
-    tm_task_end(in->task);
+    bool ends = !in->slot || (err == 0 && open_cnt == 0);
+    if (ends) tm_task_end(in->task); /* else the next run goes on from the last checkpoint */
+    if (ends && err == 0) err = end_tell(in);
     return err < 0 ? tm_error_set(err, "%s", text) : 0;
 }
 
@@ -151,7 +253,7 @@ static int memory_sources_make(tm_ingest_t *in, uint32_t *partition_cnt, uint64_
     const tm_topology_t *t = in->cfg.topo;
     const tm_options_t *o = &t->job->opts;
     uint32_t input = 0; /* number among the inputs of the job */
-    if (tm_job_next(t->job, &tm_feed_node, 0))
+    if (tm_job_next_feed(t->job, 0))
         input = o->connect_cnt + o->replay_cnt ? o->connect_cnt + o->replay_cnt : 1;
     for (const struct tm_stream *n = tm_job_next(t->job, &tm_generator_node, 0); n;
          n = tm_job_next(t->job, &tm_generator_node, n->node_idx + 1)) {
@@ -199,9 +301,9 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
 
     uint64_t partitions[TM_JOB_NODE_MAX] = {0};
     uint32_t partition_cnt = 0;
-    if (tm_job_next(cfg->topo->job, &tm_feed_node, 0))
-        TM_TRY(feeds_make(in, &partition_cnt, partitions));
+    if (tm_job_next_feed(cfg->topo->job, 0)) TM_TRY(feeds_make(in, &partition_cnt, partitions));
     TM_TRY(memory_sources_make(in, &partition_cnt, partitions));
+    if (cfg->coordinator) in->slot = tm_coordinator_ingest(cfg->coordinator, cfg->ingest_idx);
     const tm_task_cfg_t task = {.topo = cfg->topo,
                                 .place = TM_AT_SOURCE,
                                 .subtask_idx = cfg->ingest_idx,
@@ -210,6 +312,8 @@ int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg)
                                 .idle = in->idle.kind,
                                 .counters = in->thread.counters,
                                 .alignment = cfg->alignment,
+                                .coordinator = cfg->coordinator,
+                                .slot = in->slot,
                                 .partition_cnt = partition_cnt,
                                 .partitions = partitions};
     TM_TRY(tm_task_open(&in->task, &task));

@@ -27,7 +27,10 @@ typedef struct tm_ingest_cfg {
     const _Atomic bool *stop;
     const _Atomic bool *abort;
     tm_alignment_t *alignment;
+    tm_coordinator_t *coordinator; /* NULL = no checkpoints */
 } tm_ingest_cfg_t;
+
+struct tm_restore;
 
 int tm_ingest_open(tm_ingest_t **out, const tm_ingest_cfg_t *cfg) TM_MUST_CHECK;
 void tm_ingest_close(tm_ingest_t *ingest);
@@ -36,8 +39,12 @@ tm_thread_t *tm_ingest_thread(tm_ingest_t *ingest);
 
 /* Before the thread starts: every frame goes into the journal before its rows are sent
    (engine/runtime/recorder.h). The ingest thread becomes the journal's receive thread; the caller
-   owns the journal. */
-int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal) TM_MUST_CHECK;
+   owns the journal, whose folder is `dir`. */
+int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal,
+                     const char *dir) TM_MUST_CHECK;
+
+/* Before the thread starts: operators and sources go on from a checkpoint. */
+int tm_ingest_restore(tm_ingest_t *ingest, struct tm_restore *restore) TM_MUST_CHECK;
 
 /* Before the thread starts: puts dead letters into a journal of their own, likewise. */
 void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal);

@@ -25,6 +25,7 @@ typedef struct journal_source {
     tm_source_t source;
     tm_journal_reader_t *reader;
     tm_stream_filter_t filter;
+    uint64_t from_seq;
     double ns_per_ns;      /* real time per recorded time: 1 / speed; 0 = as fast as taken */
     int64_t first_recv_ns; /* of the first frame */
     int64_t start_ns;      /* mono, when it was given; 0 = not yet */
@@ -130,20 +131,32 @@ static void source_close(tm_source_t *source)
     free(s);
 }
 
-static const tm_source_ops_t ops = {.poll = source_poll, .close = source_close};
+static uint64_t source_position(const tm_source_t *source)
+{
+    const journal_source_t *s = (const journal_source_t *)source;
+    if (s->view_idx < s->view_cnt) return s->views[s->view_idx].seq;
+    uint64_t next = tm_journal_reader_next_seq(s->reader);
+    return next > s->from_seq ? next : s->from_seq;
+}
+
+static const tm_source_ops_t ops = {
+    .poll = source_poll, .position = source_position, .close = source_close};
 
 int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {
     journal_source_t *s = calloc(1, sizeof *s);
     if (!s) return tm_error_set(-ENOMEM, "journal %s: out of memory", cfg->path);
     s->source.ops = &ops;
+    s->from_seq = cfg->from_pos;
     s->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
     s->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &s->unread[0];
     s->frame_bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &s->unread[1];
     s->damage = cfg->counters ? tm_counter_get(cfg->counters, "journal_damage") : &s->unread[2];
     tm_stream_filter_init(&s->filter, cfg->streams, cfg->stream_cnt);
     const tm_journal_reader_cfg_t reader = {.path = cfg->path,
-                                            .from_ns = cfg->from_ns,
+                                            .from_seq = cfg->from_pos,
+                                            /* A range that was begun has no lower end any more. */
+                                            .from_ns = cfg->from_pos ? 0 : cfg->from_ns,
                                             .to_ns = cfg->to_ns,
                                             .messages = true,
                                             .on_damage = on_damage,

@@ -16,7 +16,9 @@ typedef struct memory_source {
     const tm_generator_node_spec_t *spec;
     uint32_t partition; /* of the node */
     uint32_t partition_idx;
-    size_t next; /* array: the row to give next */
+    size_t next;    /* array: the row to give next */
+    uint64_t given; /* rows so far */
+    uint64_t skip;  /* of a generator that is asked again after a restart */
     tm_counter_t *rows_in;
     alignas(TM_CACHE_LINE) uint8_t rows[]; /* BURST_ROWS */
 } memory_source_t;
@@ -44,6 +46,22 @@ static int32_t generator_next(memory_source_t *m)
     return m->spec->next(m->spec->ctx, m->partition, m->rows, BURST_ROWS);
 }
 
+/* Rows that were given before the restart are passed over; what is behind them is put in front and
+   given with the next poll's. */
+static int source_skip(memory_source_t *m, uint32_t cnt)
+{
+    uint32_t row_sz = m->node->schema.row_sz, over = m->skip < cnt ? (uint32_t)m->skip : cnt;
+    m->skip -= over;
+    m->given += cnt;
+    cnt -= over;
+    if (cnt == 0) return (int)over;
+    tm_counter_add(m->rows_in, cnt);
+    tm_task_ingress(m->src.task, tm_clock_mono_ns());
+    tm_task_rows(m->src.task, m->node->node_idx, m->partition_idx, m->rows + (size_t)over * row_sz,
+                 cnt, row_sz);
+    return (int)cnt;
+}
+
 static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     (void)wait_ns; /* memory is never waited for */
@@ -62,11 +80,35 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
         row->phase = 0;
         row->schema_id = m->node->schema.id;
     }
+    if (m->skip > 0) return source_skip(m, (uint32_t)n);
+    m->given += (uint64_t)n;
     if (n == 0) return 0;
     tm_counter_add(m->rows_in, (uint64_t)n);
     tm_task_ingress(src->task, tm_clock_mono_ns());
     tm_task_rows(src->task, m->node->node_idx, m->partition_idx, m->rows, (uint32_t)n, row_sz);
     return n;
+}
+
+static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
+{
+    const memory_source_t *m = (const memory_source_t *)src;
+    const uint64_t given = m->given + m->skip;
+    return tm_buffer_append(blob, &given, sizeof given);
+}
+
+/* Generators are asked again for what they gave, and have to give the same. */
+static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
+{
+    memory_source_t *m = (memory_source_t *)src;
+    uint64_t given;
+    if (sz != sizeof given)
+        return tm_error_set(TM_E_CORRUPT, "source %s: a position of %zu bytes", m->node->name, sz);
+    memcpy(&given, bytes, sizeof given);
+    if (m->spec->next)
+        m->skip = given;
+    else
+        m->given = given, m->next = m->partition + given * m->spec->partitions;
+    return 0;
 }
 
 static void source_close(tm_row_source_t *src)
@@ -79,8 +121,12 @@ static void source_free(tm_row_source_t *src)
     free(src);
 }
 
-static const tm_row_source_ops_t memory_ops = {
-    .open = source_open, .poll = source_poll, .close = source_close, .free = source_free};
+static const tm_row_source_ops_t memory_ops = {.open = source_open,
+                                               .poll = source_poll,
+                                               .close = source_close,
+                                               .free = source_free,
+                                               .save = source_save,
+                                               .restore = source_restore};
 
 int tm_memory_source_make(tm_row_source_t **out, const struct tm_stream *node, uint32_t partition,
                           uint32_t partition_idx, tm_counter_set_t *counters)

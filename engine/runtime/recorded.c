@@ -11,6 +11,7 @@ int tm_recording_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
                                      .conn_idx = cfg->conn_idx,
                                      .from_ns = cfg->from_ns,
                                      .to_ns = cfg->to_ns,
+                                     .from_pos = cfg->from_pos,
                                      .streams = cfg->streams,
                                      .stream_cnt = cfg->stream_cnt,
                                      .counters = cfg->counters};

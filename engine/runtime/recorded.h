@@ -22,6 +22,7 @@ typedef struct tm_recording_cfg {
     double speed;
     uint32_t conn_idx;      /* of a capture's frames; those of a journal keep their own */
     int64_t from_ns, to_ns; /* 0 = from the start, to the end */
+    uint64_t from_pos;      /* of tm_source_position, when it was open before; 0 = the start */
     const char *const *streams;
     uint32_t stream_cnt;        /* 0 = all */
     tm_counter_set_t *counters; /* of the ingest thread, not owned; NULL = not counted */

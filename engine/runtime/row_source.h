@@ -10,6 +10,7 @@
 #define TM_ENGINE_ROW_SOURCE_H
 
 #include "engine/runtime/task.h"
+#include "state/buffer.h"
 
 enum { TM_ROW_SOURCE_PARTITION_MAX = 64 };
 
@@ -21,6 +22,10 @@ typedef struct tm_row_source_ops {
     int (*poll)(tm_row_source_t *src, int64_t wait_ns);
     void (*close)(tm_row_source_t *src);
     void (*free)(tm_row_source_t *src);
+    /* Between polls: appends where it is, for a restart. */
+    int (*save)(const tm_row_source_t *src, tm_buffer_t *blob);
+    /* Before open: what save has written; the source goes on from there. */
+    int (*restore)(tm_row_source_t *src, const void *bytes, size_t sz);
     bool sleeps; /* poll waits by itself: its thread need not */
 } tm_row_source_ops_t;
 
@@ -51,9 +56,10 @@ typedef struct tm_frame_reader_cfg {
 int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg) TM_MUST_CHECK;
 void tm_frame_reader_close(tm_frame_reader_t *reader);
 
-/* Before the thread starts: every frame goes into the journal before its rows count. */
-int tm_frame_reader_record(tm_frame_reader_t *reader,
-                           struct tm_journal_writer *journal) TM_MUST_CHECK;
+/* Before the thread starts: every frame goes into the journal, in folder `dir`, before its rows
+   count. A live feed that is restored reads the journal first, from the position it had. */
+int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal,
+                           const char *dir) TM_MUST_CHECK;
 /* Likewise: dead letters go into a journal of their own. */
 void tm_frame_reader_bury(tm_frame_reader_t *reader, struct tm_journal_writer *journal);
 int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out) TM_MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/restore.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -94,20 +95,27 @@ static int rings_open(tm_runtime_t *rt)
     return 0;
 }
 
-static int threads_open(tm_runtime_t *rt)
+static int threads_open(tm_runtime_t *rt, uint64_t restored_id)
 {
     const tm_topology_t *t = &rt->topo;
     tm_ring_t *const *const *x_rings = (tm_ring_t *const *const *)rt->x_rings;
     rt->file = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *rt->file, TM_FALSE_SHARE));
     if (!rt->file) return tm_error_set(-ENOMEM, "file thread: out of memory");
-    TM_TRY(tm_file_thread_init(rt->file, t, rt->out_rings, rt->symbols, &rt->abort));
+    const tm_file_thread_cfg_t file = {.topo = t,
+                                       .rings = rt->out_rings,
+                                       .symbols = rt->symbols,
+                                       .abort = &rt->abort,
+                                       .coordinator = rt->coordinator,
+                                       .restored_id = restored_id};
+    TM_TRY(tm_file_thread_init(rt->file, &file));
     for (uint32_t w = 0; w < t->worker_cnt; w++) {
         const tm_worker_cfg_t cfg = {.topo = t,
                                      .worker_idx = w,
                                      .x_rings = x_rings,
                                      .out_rings = rt->out_rings,
                                      .abort = &rt->abort,
-                                     .alignment = rt->alignment};
+                                     .alignment = rt->alignment,
+                                     .coordinator = rt->coordinator};
         TM_TRY(tm_worker_open(&rt->workers[w], &cfg));
     }
     for (uint32_t i = 0; i < t->ingest_cnt; i++) {
@@ -117,7 +125,8 @@ static int threads_open(tm_runtime_t *rt)
                                      .symbols = rt->symbols,
                                      .stop = &rt->stop,
                                      .abort = &rt->abort,
-                                     .alignment = rt->alignment};
+                                     .alignment = rt->alignment,
+                                     .coordinator = rt->coordinator};
         TM_TRY(tm_ingest_open(&rt->ingests[i], &cfg));
     }
     return 0;
@@ -141,7 +150,7 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
 static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
 {
     const tm_options_t *o = &rt->job->opts;
-    const struct tm_stream *feed = tm_job_next(rt->job, &tm_feed_node, 0);
+    const struct tm_stream *feed = tm_job_next_feed(rt->job, 0);
     if (!feed && (o->journal_dir || o->dead_letter_dir))
         return tm_error_set(TM_E_CONFIG, "--journal records frames, and the job has no feed");
     tm_ingest_t *ingest = rt->ingests[ingest_idx];
@@ -157,11 +166,13 @@ static int journals_open_of(tm_runtime_t *rt, uint32_t ingest_idx)
     if (o->journal_dir) {
         cfg.retain_sz = o->journal_keep_sz;
         cfg.retain_age_ns = o->journal_keep_ns;
+        cfg.keep_for_checkpoints = rt->coordinator != NULL;
         TM_TRY(journal_path(rt, ingest_idx, "--journal", o->journal_dir, path));
         int err = tm_journal_writer_open(&journal, &cfg, &recovery);
         if (err < 0) return tm_error_context(err, "--journal");
         tm_file_thread_record(rt->file, journal);
-        TM_TRY(tm_ingest_record(ingest, journal));
+        TM_TRY(tm_ingest_record(ingest, journal, path));
+        if (rt->coordinator) tm_coordinator_record(rt->coordinator, ingest_idx, journal);
     }
     if (o->dead_letter_dir) {
         cfg.receive_counters = cfg.file_counters = NULL; /* those tell of the frames' journal */
@@ -180,16 +191,57 @@ static int journals_open(tm_runtime_t *rt)
     return 0;
 }
 
+static int coordinator_open(tm_runtime_t *rt, tm_restore_t *restore)
+{
+    if (!restore->store) return 0;
+    const tm_options_t *o = &rt->job->opts;
+    if (o->journal_dir && o->replay_cnt > 0)
+        return tm_error_set(TM_E_CONFIG, "--checkpoints of a --replay: it can be read again, so "
+                                         "leave --journal out");
+    const tm_coordinator_cfg_t cfg = {.topo = &rt->topo,
+                                      .symbols = rt->symbols,
+                                      .abort = &rt->abort,
+                                      .store = restore->store,
+                                      .last_id = restore->last_id};
+    return tm_coordinator_open(&rt->coordinator, &cfg);
+}
+
+/* Everything goes back to where it was at the checkpoint, if there is one. */
+static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
+{
+    if (!rt->coordinator) return 0;
+    rt->finished = restore->finished;
+    if (restore->finished) return 0;
+    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+        TM_TRY(tm_worker_restore(rt->workers[w], restore));
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt && restore->manifest; i++)
+        TM_TRY(tm_ingest_restore(rt->ingests[i], restore));
+    return 0;
+}
+
+static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
+{
+    TM_TRY(tm_restore_open(restore, &rt->topo));
+    TM_TRY(tm_restore_begin(restore, &rt->topo, rt->symbols));
+    TM_TRY(coordinator_open(rt, restore));
+    TM_TRY(rings_open(rt));
+    TM_TRY(threads_open(rt, restore->id));
+    TM_TRY(journals_open(rt));
+    int err = state_restore(rt, restore);
+    return err < 0 ? tm_error_context(err, "--restore") : 0;
+}
+
 int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
 {
+    tm_restore_t restore = {0};
     memset(rt, 0, sizeof *rt);
     rt->job = job;
     tm_clock_init();
     TM_TRY(tm_topology_plan(&rt->topo, job));
     TM_TRY(tm_symbols_open(&rt->symbols));
-    TM_TRY(rings_open(rt));
-    TM_TRY(threads_open(rt));
-    return journals_open(rt);
+    int err = parts_open(rt, &restore);
+    tm_restore_close(&restore, rt->coordinator != NULL);
+    return err;
 }
 
 void tm_runtime_close(tm_runtime_t *rt)
@@ -198,6 +250,7 @@ void tm_runtime_close(tm_runtime_t *rt)
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++) tm_worker_close(rt->workers[w]);
     if (rt->file) tm_file_thread_fini(rt->file);
     free(rt->file);
+    tm_coordinator_close(rt->coordinator);
     tm_arena_close(&rt->ring_arena);
     free(rt->rings);
     free(rt->alignment);
@@ -208,6 +261,7 @@ void tm_runtime_close(tm_runtime_t *rt)
 
 static int threads_start(tm_runtime_t *rt)
 {
+    if (rt->coordinator) TM_TRY(tm_thread_start(tm_coordinator_thread(rt->coordinator)));
     TM_TRY(tm_thread_start(&rt->file->thread));
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         TM_TRY(tm_thread_start(tm_worker_thread(rt->workers[w])));
@@ -226,10 +280,14 @@ static bool is_over(const tm_thread_t *t)
 static void failures_check(tm_runtime_t *rt)
 {
     bool failed = tm_thread_state(&rt->file->thread) == TM_THREAD_FAILED;
+    if (rt->coordinator)
+        failed |= tm_thread_state(tm_coordinator_thread(rt->coordinator)) == TM_THREAD_FAILED;
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         failed |= tm_thread_state(tm_worker_thread(rt->workers[w])) == TM_THREAD_FAILED;
     for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) {
         const tm_thread_t *t = tm_ingest_thread(rt->ingests[i]);
+        /* Nothing may be drained that a restart computes again. */
+        if (rt->coordinator) failed |= tm_thread_state(t) == TM_THREAD_FAILED;
         /* A source that never opened is a mistake to hear of now, not when the others have ended,
            which a live feed does never. */
         if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran)
@@ -243,6 +301,7 @@ static void failures_check(tm_runtime_t *rt)
 static bool all_over(const tm_runtime_t *rt)
 {
     bool over = is_over(&rt->file->thread);
+    if (rt->coordinator) over &= is_over(tm_coordinator_thread(rt->coordinator));
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         over &= is_over(tm_worker_thread(rt->workers[w]));
     for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++)
@@ -252,13 +311,18 @@ static bool all_over(const tm_runtime_t *rt)
 
 static void stop_check(tm_runtime_t *rt, int64_t now_ns)
 {
-    if (atomic_load_explicit(&rt->stop, memory_order_relaxed)) return;  /* own value */
+    if (rt->told_to_stop || atomic_load_explicit(&rt->stop, memory_order_relaxed)) /* own value */
+        return;
     int sig = atomic_load_explicit(&signal_seen, memory_order_relaxed); /* the only shared word */
     int64_t duration_ns = rt->job->opts.duration_ns;
     if (sig)
-        TM_LOG_I("engine", "%s: stopping, draining what came in (again to end at once)",
-                 strsignal(sig));
-    if (sig || (duration_ns > 0 && now_ns - rt->start_ns >= duration_ns))
+        TM_LOG_I("engine", "%s: stopping, %s (again to end at once)", strsignal(sig),
+                 rt->coordinator ? "with a checkpoint" : "draining what came in");
+    if (!sig && (duration_ns <= 0 || now_ns - rt->start_ns < duration_ns)) return;
+    rt->told_to_stop = true;
+    if (rt->coordinator)
+        tm_coordinator_stop(rt->coordinator);
+    else
         atomic_store_explicit(&rt->stop, true, memory_order_release); /* R1 */
 }
 
@@ -266,8 +330,9 @@ static void stop_check(tm_runtime_t *rt, int64_t now_ns)
    ends it forced on others. */
 static int first_error(const tm_runtime_t *rt)
 {
-    const tm_thread_t *order[1 + TM_TOPOLOGY_WORKER_MAX + TM_TOPOLOGY_INGEST_MAX];
+    const tm_thread_t *order[2 + TM_TOPOLOGY_WORKER_MAX + TM_TOPOLOGY_INGEST_MAX];
     uint32_t cnt = 0;
+    if (rt->coordinator) order[cnt++] = tm_coordinator_thread(rt->coordinator);
     order[cnt++] = &rt->file->thread;
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         order[cnt++] = tm_worker_thread(rt->workers[w]);
@@ -308,10 +373,12 @@ static void threads_join(tm_runtime_t *rt)
     for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
         tm_thread_join(tm_worker_thread(rt->workers[w]));
     tm_thread_join(&rt->file->thread);
+    if (rt->coordinator) tm_thread_join(tm_coordinator_thread(rt->coordinator));
 }
 
 int tm_runtime_run(tm_runtime_t *rt)
 {
+    if (rt->finished) return 0; /* the sinks have made the rest visible when they were opened */
     signals_install();
     rt->start_ns = tm_clock_mono_ns();
     signals_block(SIG_BLOCK);

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/symbol.h"
+#include "engine/runtime/coordinator.h"
 #include "engine/runtime/file_thread.h"
 #include "engine/runtime/ingest.h"
 #include "engine/runtime/worker.h"
@@ -30,6 +31,9 @@ typedef struct tm_runtime {
     tm_ingest_t *ingests[TM_TOPOLOGY_INGEST_MAX];
     tm_worker_t *workers[TM_TOPOLOGY_WORKER_MAX];
     tm_file_thread_t *file;
+    tm_coordinator_t *coordinator; /* of checkpoints; NULL = none are taken */
+    bool told_to_stop;
+    bool finished;                             /* by a run before this one */
     alignas(TM_FALSE_SHARE) _Atomic bool stop; /* written by the control thread */
     _Atomic bool abort;
     int64_t start_ns; /* mono */

@@ -206,7 +206,7 @@ bool tm_task_is_held(tm_task_t *task, uint32_t partition_idx)
 
 /* ---- rings ----------------------------------------------------------------------------------- */
 
-static void control_take(task_channel_t *ch, const tm_row_t *row)
+static void control_take(tm_task_t *task, task_channel_t *ch, const tm_row_t *row)
 {
     switch ((tm_row_kind_t)row->kind) {
     case TM_ROW_MARK:
@@ -219,7 +219,8 @@ static void control_take(task_channel_t *ch, const tm_row_t *row)
             reader_control(&ch->readers[i], ch->producer, (tm_row_kind_t)row->kind, row->event_ns);
         break;
     case TM_ROW_END:
-        ch->ended = true;
+        ch->ended = ch->closed = true;
+        if (task->gate) tm_task_take_end(task, ch);
         for (uint32_t i = 0; i < ch->reader_cnt; i++) reader_end(&ch->readers[i], ch->producer);
         break;
     case TM_ROW_GAP:
@@ -229,6 +230,8 @@ static void control_take(task_channel_t *ch, const tm_row_t *row)
                 tm_operator_control(ch->readers[i].to->op, row);
         break;
     case TM_ROW_BARRIER:
+        tm_task_take_barrier(task, ch, (uint64_t)row->event_ns);
+        break;
     case TM_ROW_INSERT:
     case TM_ROW_UPDATE_BEFORE:
     case TM_ROW_UPDATE_AFTER:
@@ -253,13 +256,14 @@ static uint32_t channel_drain(tm_task_t *task, task_channel_t *ch)
     const void *rows;
     uint32_t cnt = tm_ring_peek(ch->ring, &rows, BURST_MAX);
     const uint8_t *base = rows;
-    for (uint32_t i = 0; i < cnt;) {
+    for (uint32_t i = 0; i < cnt && !ch->closed;) {
         uint32_t end = i;
         while (end < cnt && !tm_row_is_control((const tm_row_t *)(base + (size_t)end * stride)))
             end++;
         if (end > i) data_take(task, ch, base + (size_t)i * stride, end - i);
-        if (end < cnt) control_take(ch, (const tm_row_t *)(base + (size_t)end++ * stride));
+        if (end < cnt) control_take(task, ch, (const tm_row_t *)(base + (size_t)end++ * stride));
         i = end;
+        if (ch->closed) cnt = i; /* what follows a barrier waits in the ring */
     }
     if (cnt > 0) tm_ring_release(ch->ring, cnt);
     return cnt;
@@ -269,7 +273,7 @@ uint64_t tm_task_drain(tm_task_t *task, uint32_t stage_min)
 {
     uint64_t cnt = 0;
     for (uint32_t i = 0; i < task->channel_cnt && task->channels[i].stage >= stage_min; i++)
-        if (!task->channels[i].ended) cnt += channel_drain(task, &task->channels[i]);
+        if (!task->channels[i].closed) cnt += channel_drain(task, &task->channels[i]);
     return cnt;
 }
 
@@ -294,6 +298,7 @@ static void clock_look(tm_task_t *task, int64_t mono_ns)
 uint64_t tm_task_work(tm_task_t *task, int64_t mono_ns)
 {
     uint64_t done = 0;
+    if (task->sent_stage > 0) return 0; /* what they put out now would overtake the barrier */
     for (uint32_t i = 0; i < task->cfg.topo->plan.job->node_cnt; i++) {
         task_instance_t *inst = &task->instances[i];
         if (!inst->op || inst->ended) continue;

@@ -21,6 +21,7 @@
 
 #include "base/histogram.h"
 #include "engine/operators/alignment.h"
+#include "engine/runtime/coordinator.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/topology.h"
 
@@ -36,6 +37,8 @@ typedef struct tm_task_cfg {
     tm_idle_kind_t idle;
     tm_counter_set_t *counters; /* of the thread; not owned */
     tm_alignment_t *alignment;
+    tm_coordinator_t *coordinator; /* of checkpoints; NULL = none are taken */
+    tm_checkpoint_slot_t *slot;    /* of this thread */
 
     /* Ingest threads: their partitions, and for each node the partitions that it is the source
        of. */
@@ -76,6 +79,27 @@ bool tm_task_is_over(const tm_task_t *task);
 
 /* Ends whatever has not: of an aborted run. */
 void tm_task_end(tm_task_t *task);
+
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
+
+/* Appends the state of its operators, but for pages. */
+int tm_task_save(tm_task_t *task, tm_buffer_t *blob) TM_MUST_CHECK;
+
+/* An ingest thread: puts the barrier behind all that was sent so far. */
+void tm_task_barrier(tm_task_t *task, uint64_t id);
+
+/* A worker, between polls: takes the checkpoint where all its rings have delivered the barrier.
+   Operators stand still from the first barrier sent on to the last one received. */
+int tm_task_checkpoint(tm_task_t *task) TM_MUST_CHECK;
+
+/* Before the thread starts: what tm_task_save, or a worker's checkpoint, kept. Pages are there
+   already. Returns the bytes that belong to it. */
+int64_t tm_task_restore(tm_task_t *task, const void *bytes, size_t sz) TM_MUST_CHECK;
+
+/* A worker's pages, for a restore; behind it, tm_task_track: from here on changes are tracked.
+   all: the first checkpoint writes every page in use. */
+tm_page_arena_t *tm_task_pages(tm_task_t *task);
+int tm_task_track(tm_task_t *task, bool all) TM_MUST_CHECK;
 
 /* From receive (frame ingress) to what the first exchange feeds, one record a row. */
 const tm_histogram_t *tm_task_latency(const tm_task_t *task);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static bool is_here(const tm_task_t *task, uint32_t node_idx)
 {
@@ -118,6 +119,17 @@ static int later_first(const void *a, const void *b)
     return (x->stage < y->stage) - (x->stage > y->stage);
 }
 
+/* Channels keep their places from here on. */
+static int gate_open(tm_task_t *task)
+{
+    if (!task->cfg.coordinator || task->cfg.place != TM_AT_WORKER) return 0;
+    size_t sz = tm_gate_footprint(task->channel_cnt);
+    void *mem = sz ? aligned_alloc(TM_CACHE_LINE, sz) : NULL;
+    if (!mem) return tm_error_set(-ENOMEM, "a gate over %u rings", task->channel_cnt);
+    task->gate = tm_gate_init(mem, task->channel_cnt);
+    return 0;
+}
+
 static int wires_open(tm_task_t *task)
 {
     const tm_topology_t *t = task->cfg.topo;
@@ -147,7 +159,7 @@ static int wires_open(tm_task_t *task)
         const tm_callback_node_spec_t *spec = t->sinks[s]->spec;
         task->sink_timed[s] = spec->callback.watermark != NULL;
     }
-    return 0;
+    return gate_open(task);
 }
 
 /* ---- operators ------------------------------------------------------------------------------- */
@@ -256,6 +268,7 @@ int tm_task_open(tm_task_t **out, const tm_task_cfg_t *cfg)
     task->ring_full = tm_counter_get(cfg->counters, "ring_full");
     task->sink_ring_full = tm_counter_get(cfg->counters, "sink_ring_full");
     task->holder = tm_counter_get(cfg->counters, "watermark_input");
+    task->deferred = tm_counter_get(cfg->counters, "checkpoint_waits");
     task->instances = calloc(node_cnt, sizeof *task->instances);
     if (!task->instances) return tm_error_set(-ENOMEM, "operators: out of memory");
     TM_TRY(wires_open(task));
@@ -269,6 +282,8 @@ void tm_task_close(tm_task_t *task)
     for (uint32_t i = 0; task->instances && i < task->cfg.topo->plan.job->node_cnt; i++)
         tm_operator_fini(task->instances[i].op);
     tm_arena_close(&task->arena);
+    if (task->track_mem) munmap(task->track_mem, task->track_sz);
+    free(task->gate);
     free(task->instances);
     free(task->channels);
     free(task->ports);

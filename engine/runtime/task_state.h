@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "engine/operators/watermark.h"
+#include "engine/runtime/barrier.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/task.h"
 
@@ -49,6 +50,7 @@ typedef struct task_channel {
     uint32_t producer;
     uint32_t stage;
     int64_t ingress_ns; /* of the rows that follow the last MARK; 0 = unknown */
+    bool closed;        /* ended, or waiting behind a barrier */
     bool ended;
 } task_channel_t;
 
@@ -74,6 +76,15 @@ struct tm_task {
     tm_ring_t *sink_rings[TM_TOPOLOGY_SINK_MAX];
     bool sink_timed[TM_TOPOLOGY_SINK_MAX]; /* it wants watermarks */
 
+    tm_gate_t *gate; /* over the channels; NULL = no checkpoints, or an ingest thread */
+    void *track_mem; /* of the page track */
+    size_t track_sz;
+    uint32_t sent_stage;  /* stages whose operators have sent the pending barrier on */
+    uint64_t aligning_id; /* the barrier that `aligning_ns` is the time of */
+    int64_t aligning_ns;
+    uint64_t deferred_id; /* the last one that found pages still under way */
+    tm_counter_t *deferred;
+
     uint32_t partition_idx; /* of the rows under way */
     int64_t ingress_ns;
     int64_t blocked_ns;
@@ -93,6 +104,10 @@ void tm_task_port_feed_row(task_port_t *port, const tm_row_t *row);
 void tm_task_sink_rows(tm_task_t *task, uint32_t sink_idx, const void *rows, uint32_t cnt,
                        uint32_t stride);
 void tm_task_sink_control(tm_task_t *task, uint32_t sink_idx, tm_row_kind_t kind, int64_t event_ns);
+
+/* task_barrier.c: what a channel says of checkpoints; only where there is a gate. */
+void tm_task_take_barrier(tm_task_t *task, task_channel_t *ch, uint64_t id);
+void tm_task_take_end(tm_task_t *task, const task_channel_t *ch);
 
 /* task.c */
 uint64_t tm_task_drain(tm_task_t *task, uint32_t stage_min);

@@ -11,7 +11,7 @@
 uint32_t tm_topology_inputs(const tm_job_t *job)
 {
     uint32_t cnt = 0;
-    if (tm_job_next(job, &tm_feed_node, 0)) {
+    if (tm_job_next_feed(job, 0)) {
         cnt = job->opts.connect_cnt + job->opts.replay_cnt;
         if (cnt == 0) cnt = 1; /* the job's own address */
     }
@@ -94,6 +94,8 @@ int tm_topology_plan(tm_topology_t *topo, const tm_job_t *job)
     for (uint32_t i = 0; i < topo->worker_cnt; i++)
         topo->workers[i].idle = idle_resolve(topo, &topo->workers[i]);
     topo->file = (tm_thread_plan_t){.name = "file", .cpu_idx = TM_CPU_ANY, .idle = TM_IDLE_PARK};
+    topo->snapshot = topo->file;
+    snprintf(topo->snapshot.name, sizeof topo->snapshot.name, "snapshot");
     return 0;
 }
 
@@ -114,6 +116,7 @@ void tm_topology_print(const tm_topology_t *t, FILE *out)
     for (uint32_t i = 0; i < t->ingest_cnt; i++) thread_print(&t->ingests[i], out);
     for (uint32_t i = 0; i < t->worker_cnt; i++) thread_print(&t->workers[i], out);
     thread_print(&t->file, out);
+    if (t->job->opts.checkpoint.dir) thread_print(&t->snapshot, out);
     fprintf(out, "\nrings of %u rows\n", t->ring_depth);
     for (uint32_t i = 0; i < t->plan.exchange_cnt; i++) {
         const tm_exchange_t *x = &t->plan.exchanges[i];

@@ -27,6 +27,7 @@ typedef struct tm_topology {
     tm_thread_plan_t ingests[TM_TOPOLOGY_INGEST_MAX];
     tm_thread_plan_t workers[TM_TOPOLOGY_WORKER_MAX];
     tm_thread_plan_t file;
+    tm_thread_plan_t snapshot; /* where checkpoints are taken */
     uint32_t ingest_cnt, worker_cnt;
     uint32_t ring_depth; /* rows, of every ring */
     tm_plan_t plan;

@@ -11,6 +11,7 @@
 #include "engine/runtime/thread.h"
 
 typedef struct tm_worker tm_worker_t;
+struct tm_restore;
 
 typedef struct tm_worker_cfg {
     const tm_topology_t *topo;
@@ -19,6 +20,7 @@ typedef struct tm_worker_cfg {
     tm_ring_t *const *out_rings;      /* [sink * workers + worker] */
     const _Atomic bool *abort;
     tm_alignment_t *alignment;
+    tm_coordinator_t *coordinator; /* NULL = no checkpoints */
 } tm_worker_cfg_t;
 
 int tm_worker_open(tm_worker_t **out, const tm_worker_cfg_t *cfg) TM_MUST_CHECK;
@@ -26,5 +28,9 @@ void tm_worker_close(tm_worker_t *worker);
 
 tm_thread_t *tm_worker_thread(tm_worker_t *worker);
 const tm_task_t *tm_worker_task(const tm_worker_t *worker);
+
+/* Before the thread starts: takes the state of a checkpoint back, if there is one, and tracks
+   changes from here on. */
+int tm_worker_restore(tm_worker_t *worker, struct tm_restore *restore) TM_MUST_CHECK;
 
 #endif

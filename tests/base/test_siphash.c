@@ -8,11 +8,8 @@ Test(siphash, results_equal_those_that_its_authors_publish)
         size_t sz;
         uint64_t hash;
     } known[] = {
-        {0, 0x726fdb47dd0e0e31ull},
-        {1, 0x74f839c593dc67fdull},
-        {7, 0xab0200f58b01d137ull},
-        {8, 0x93f5f5799a932462ull},
-        {15, 0xa129ca6149be45e5ull},
+        {0, 0x726fdb47dd0e0e31ull}, {1, 0x74f839c593dc67fdull},  {7, 0xab0200f58b01d137ull},
+        {8, 0x93f5f5799a932462ull}, {15, 0xa129ca6149be45e5ull},
     };
     const tm_siphash_key_t key = {{0x0706050403020100ull, 0x0f0e0d0c0b0a0908ull}};
     uint8_t text[16];

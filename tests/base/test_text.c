@@ -65,3 +65,22 @@ Test(schema, fields_are_aligned_and_names_unique)
     tm_assert_eq(s.row_sz, 48);
     tm_assert(tm_schema_add(&s, &(tm_field_t){.name = "a", .type = TM_TYPE_I64}) < 0);
 }
+
+Test(error, what_a_peer_sent_cannot_speak_to_the_terminal)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {{"a\nb\r\tc", "a?b??c"},
+                 {"\033]0;title\007 \177", "?]0;title? ?"},
+                 {"Gr\xc3\xbc\xc3\x9f \xe2\x82\xac", "Gr\xc3\xbc\xc3\x9f \xe2\x82\xac"},
+                 {"\xc2\x9b"
+                  "31m \xc2\xa0",
+                  "??31m \xc2\xa0"},
+                 {"cut \xc2", "cut \xc2"}};
+    for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
+        tm_assert_eq(tm_error_set(TM_E_CLOSED, "%s", cases[i].text), (int)TM_E_CLOSED);
+        tm_assert_str(tm_error_text(), cases[i].shown);
+    }
+    tm_assert_eq(tm_error_context(-1, "of %s", "\033c"), -1);
+    tm_assert_str(tm_error_text(), "of ?c: cut \xc2");
+}

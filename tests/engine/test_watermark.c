@@ -34,7 +34,7 @@ Test(valve, does_what_the_vectors_say)
 {
     const char *path = tm_json_shared("vectors/05_watermarks.json");
     if (!path) tm_skip("shared vectors are not here");
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     tm_assert(doc != NULL);
     uint32_t cases = 0;
     for (const tm_json_t *c = tm_json_at(tm_json_get(doc, "valve"), 0); c; c = c->next, cases++) {
@@ -66,7 +66,7 @@ Test(watermark, bounded_disorder_does_what_the_vectors_say)
 {
     const char *path = tm_json_shared("vectors/05_watermarks.json");
     if (!path) tm_skip("shared vectors are not here");
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     tm_assert(doc != NULL);
     uint32_t cases = 0;
     const tm_json_t *c = tm_json_at(tm_json_get(doc, "bounded_out_of_orderness"), 0);

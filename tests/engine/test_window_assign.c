@@ -56,7 +56,7 @@ Test(window_assign, puts_times_into_the_windows_of_the_vectors)
 {
     const char *path = tm_json_shared("vectors/01_window_assigners.json");
     if (!path) tm_skip("shared vectors are not here");
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     tm_assert(doc != NULL);
     uint32_t cnt = 0;
     tm_window_spec_t spec;
@@ -88,7 +88,7 @@ Test(window_assign, refuses_the_parameters_that_the_vectors_call_invalid)
 {
     const char *path = tm_json_shared("vectors/01_window_assigners.json");
     if (!path) tm_skip("shared vectors are not here");
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     tm_assert(doc != NULL);
     uint32_t cnt = 0;
     const tm_json_t *v = tm_json_at(tm_json_get(doc, "invalid_parameters"), 0);
@@ -108,7 +108,7 @@ Test(window_assign, cuts_cumulative_windows_into_the_panes_of_the_vectors)
 {
     const char *path = tm_json_shared("vectors/01_window_assigners.json");
     if (!path) tm_skip("shared vectors are not here");
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     tm_assert(doc != NULL);
     const tm_json_t *panes = tm_json_get(doc, "cumulative_panes");
     tm_window_spec_t spec;

@@ -4,5 +4,6 @@
 set -eu
 found=$(mktemp -d)
 trap 'rm -rf "$found"' EXIT
-"$1" -max_total_time="${TM_FUZZ_SECONDS:-20}" -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
+# A status of 77, libFuzzer's own for a failure, would read as "skipped".
+"$1" -error_exitcode=1 -max_total_time="${TM_FUZZ_SECONDS:-20}" -max_len=65536 -timeout=10 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$1-" "$found" "$2"

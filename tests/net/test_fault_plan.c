@@ -175,17 +175,21 @@ Test(fault_plan, a_clock_jumps_in_times_and_nowhere_else)
 
 Test(fault_plan, spoilt_messages_stay_utf8_and_within_their_room)
 {
-    static const char good[] =
-        "{\"e\":\"trade\",\"E\":1700000000000,\"s\":\"\xe5\xb8\x81\xe5\xae\x89"
-        "USDT\",\"p\":\"1\"}";
+    static const char *const goods[] = {
+        "{\"e\":\"trade\",\"s\":\"\xe5\xb8\x81\xe5\xae\x89XUSDT\",\"p\":\"1\"}",
+        "{\"a\":1\xe5\xb8\x81,\"b\":22}", /* a character right behind a digit */
+        "\xe5\xb8\x81", "\xc3\xbc", "[]"};
     uint64_t random = 42;
-    for (int round = 0; round < 2000; round++) {
-        char text[sizeof good + TM_VENUE_FAULT_TEXT_EXTRA];
-        memcpy(text, good, sizeof good);
-        tm_fault_json_t how = (tm_fault_json_t)(round % TM_FAULT_JSON_CNT);
-        size_t sz = tm_venue_fault_text_spoil(text, sizeof good - 1, how, &random);
-        tm_assert(sz <= sizeof text);
-        tm_assert(tm_utf8_is_valid((const uint8_t *)text, sz));
-        tm_assert(sz != sizeof good - 1 || memcmp(text, good, sz) != 0);
+    for (size_t i = 0; i < TM_ARRAY_CNT(goods); i++) {
+        size_t good_sz = strlen(goods[i]);
+        for (int round = 0; round < 2000; round++) {
+            char text[100 + TM_VENUE_FAULT_TEXT_EXTRA];
+            memcpy(text, goods[i], good_sz + 1);
+            tm_fault_json_t how = (tm_fault_json_t)(round % TM_FAULT_JSON_CNT);
+            size_t sz = tm_venue_fault_text_spoil(text, good_sz, how, &random);
+            tm_assert(sz <= good_sz + TM_VENUE_FAULT_TEXT_EXTRA);
+            tm_assert(tm_utf8_is_valid((const uint8_t *)text, sz));
+            tm_assert(sz != good_sz || memcmp(text, goods[i], sz) != 0);
+        }
     }
 }

@@ -37,17 +37,18 @@ static void rig_init(rig_t *r, const char *script, bool tls)
     r->counters = tm_counter_set_new("rig");
     r->urls[0] = venue_fixture_url(r->venue, tls, "/ws/btcusdt@trade", r->url);
     r->source = NULL;
-    r->cfg = (tm_feed_cfg_t){.urls = r->urls,
-                             .url_cnt = 1,
-                             .ca_file = venue_fixture_ca(r->venue),
-                             .counters = r->counters,
-                             .frame_sz_max = 60000,
-                             /* Short where it is waited for; else a busy machine has time. */
-                             .deadline_ms = strstr(script, "silent") ? 400 : 5000,
-                             .idle_ns = TM_NS_PER_S,
-                             .retry_first_ns = 20 * TM_NS_PER_MS,
-                             .retry_cap_ns = 50 * TM_NS_PER_MS,
-                             .seed = 1};
+    r->cfg = (tm_feed_cfg_t){
+        .urls = r->urls,
+        .url_cnt = 1,
+        .ca_file = venue_fixture_ca(r->venue),
+        .counters = r->counters,
+        .frame_sz_max = 60000,
+        /* Short where it is waited for; else a busy machine has time. */
+        .deadline_ms = strstr(script, "silent") || strstr(script, "drip 9") ? 400 : 5000,
+        .idle_ns = TM_NS_PER_S,
+        .retry_first_ns = 20 * TM_NS_PER_MS,
+        .retry_cap_ns = 50 * TM_NS_PER_MS,
+        .seed = 1};
 }
 
 static void rig_fini(rig_t *r)
@@ -108,6 +109,8 @@ Test(feed_fault, connections_that_cannot_begin_end_with_their_reason)
         {"any accept silent", true, TM_E_TIMEOUT, "TLS handshake: no answer within 0.4 s"},
         {"any accept garbage", false, TM_E_PROTOCOL, "upgrade"},
         {"any accept garbage", true, TM_E_TLS, "TLS handshake"},
+        {"any byte 1 drip 9", false, TM_E_TIMEOUT, "upgrade: no answer within 0.4 s"},
+        {"any byte 1 drip 90", true, TM_E_TIMEOUT, "TLS handshake: no answer within 0.4 s"},
         {"any upgrade silent", true, TM_E_TIMEOUT, "upgrade: no answer within 0.4 s"},
         {"any upgrade garbage", true, TM_E_PROTOCOL, "upgrade"},
         {"any upgrade status 429 retry-after 7", true, TM_E_HTTP, "Retry-After: 7"},
@@ -143,6 +146,7 @@ Test(feed_fault, streams_that_break_end_with_their_reason)
         {"any byte 9000 cut", -ECONNRESET, -ECONNRESET, "cut without a close frame"},
         {"any byte 9000 rst", -ECONNRESET, -ECONNRESET, "connection"},
         {"any byte 9000 half-open", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
+        {"any message 50 drip 20", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
         {"any message 50 stall 20s", TM_E_TIMEOUT, TM_E_TIMEOUT, "silent for 1.0 s"},
         {"any message 50 close 1001", TM_E_CLOSED, TM_E_CLOSED, "1001 going away"},
         {"any message 50 close 1000", TM_E_CLOSED, TM_E_CLOSED, "1000 normal closure"},
@@ -161,7 +165,7 @@ Test(feed_fault, every_bad_frame_ends_the_stream_and_is_answered)
 {
     for (uint32_t kind = 0; kind < tm_fault_frame_cnt(); kind++) {
         char script[64];
-        bool big = tm_fault_frame_code(kind) == 1009;
+        bool big = tm_fault_frame_code(kind, false) == 1009;
         snprintf(script, sizeof script, "any message 20 frame %s", tm_fault_frame_name(kind));
         expect_end(script, kind % 2, big ? TM_E_LIMIT : TM_E_PROTOCOL, "WebSocket peer sent");
     }

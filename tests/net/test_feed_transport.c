@@ -1,6 +1,7 @@
 /* Feeds through proxies, with compression, with sockets told otherwise. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "net/conn.h"
 #include "net/feed.h"
 #include "net/transport.h"
 #include "tests/net/connect_proxy.h"
@@ -176,6 +177,44 @@ Test(feed_transport, a_bomb_is_refused_at_the_limit_of_what_it_inflates_to)
     tm_assert_eq(r.code, TM_E_LIMIT);
     tm_assert(strstr(tm_error_text(), "when it is inflated; the limit is 1048576") != NULL);
     tm_assert_eq(r.cnt, 99u);
+    tm_assert_eq(venue_fixture_close(venue), 0);
+    free(plan);
+}
+
+Test(feed_transport, what_one_poll_inflates_is_bounded_however_little_it_was_on_the_wire)
+{
+    enum { EACH = 1 << 20, CNT = 100 };
+    static const char script[] = "any every 1 bomb 1048576";
+    static const tm_deflate_cfg_t offer = {0};
+    static tm_frame_t frames[BURST];
+    const tm_transport_t transport = {.deflate = &offer};
+    char url[512];
+    tm_fault_plan_t *plan;
+    tm_assert_eq(tm_fault_plan_parse(&plan, script, strlen(script), "script", 1), 0);
+    venue_fixture_t *venue = venue_open(plan);
+    const char *const urls[] = {venue_fixture_url(venue, true, target, url)};
+    const tm_feed_cfg_t cfg = {.urls = urls,
+                               .url_cnt = 1,
+                               .ca_file = venue_fixture_ca(venue),
+                               .frame_sz_max = EACH,
+                               .transport = &transport};
+    tm_source_t *source;
+    tm_assert_eq(tm_feed_open(&source, &cfg), 0);
+    uint32_t cnt = 0, most = 0;
+    for (int64_t end_ns = tm_clock_mono_ns() + 20 * TM_NS_PER_S; cnt < CNT;) {
+        usleep(50000); /* for some of them to wait */
+        int n = tm_source_poll(source, frames, BURST, 20 * TM_NS_PER_MS);
+        uint64_t bytes = 0;
+        tm_assert(n >= 0 && tm_clock_mono_ns() < end_ns);
+        for (int i = 0; i < n; i++) {
+            bytes += frames[i].sz;
+            cnt += frames[i].sz == EACH;
+        }
+        if ((uint32_t)n > most) most = (uint32_t)n;
+        tm_assert(bytes < TM_CONN_READ_SZ_MAX + EACH);
+    }
+    tm_assert(most >= TM_CONN_READ_SZ_MAX / EACH); /* there was more to be had */
+    tm_source_close(source);
     tm_assert_eq(venue_fixture_close(venue), 0);
     free(plan);
 }

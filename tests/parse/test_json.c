@@ -296,6 +296,37 @@ Test(json, nesting_ends_at_its_limit_wherever_the_path_leads)
     readers_close(&readers);
 }
 
+Test(json, a_field_that_paths_lead_through_is_absent_where_it_holds_what_they_lead_into)
+{
+    static const tm_json_field_t fields[] = {{.path = "/a", .type = TM_JSON_I64},
+                                             {.path = "/a/b", .type = TM_JSON_I64},
+                                             {.path = "/a/1", .type = TM_JSON_I64}};
+    static const struct {
+        const char *text;
+        uint8_t present;
+        int64_t value;
+    } cases[] = {
+        {"{\"a\":5}", 1, 5},          {"{\"a\":{\"b\":6}}", 2, 6}, {"{\"a\":{}}", 0, 0},
+        {"{\"a\":[0,7]}", 4, 7},      {"{\"a\":[]}", 0, 0},        {"{\"a\":{\"1\":8}}", 4, 8},
+        {"{\"a\":4,\"a\":{}}", 0, 0},
+    };
+    for (uint32_t lazy = 0; lazy < 2; lazy++) {
+        readers_open(&readers,
+                     &(tm_json_spec_t){.fields = fields, .field_cnt = 3, .lazy = lazy != 0});
+        /* The last one has a key twice, of which lazy mode takes the first. */
+        for (uint32_t i = 0; i < TM_ARRAY_CNT(cases) - lazy; i++) {
+            const tm_json_value_t *v = read_text(&readers, cases[i].text);
+            tm_assert(v != NULL);
+            for (uint32_t f = 0; f < 3; f++) {
+                bool present = cases[i].present >> f & 1;
+                tm_assert_eq(v[f].state == TM_JSON_PRESENT, present);
+                if (present) tm_assert_eq(v[f].i64, cases[i].value);
+            }
+        }
+        readers_close(&readers);
+    }
+}
+
 Test(json, the_whole_message_can_be_a_field)
 {
     const tm_json_field_t field = {.path = "", .type = TM_JSON_I64, .required = true};
@@ -443,13 +474,13 @@ Test(json, specs_that_make_no_sense_are_refused_with_a_reason)
         {{{.path = "/a~2", .type = TM_JSON_I64}}, 1, "~0"},
         {{{.path = "/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0", .type = TM_JSON_I64}}, 1, "16 keys"},
         {{{.path = "/a", .type = TM_JSON_I64}, {.path = "/a", .type = TM_JSON_I64}}, 2, "another"},
-        {{{.path = "/a", .type = TM_JSON_I64}, {.path = "/a/b", .type = TM_JSON_I64}},
+        {{{.path = "/a/-", .type = TM_JSON_I64}}, 1, "a function for each"},
+        {{{.path = "/-", .type = TM_JSON_I64}, {.path = "/1", .type = TM_JSON_I64}},
          2,
-         "another"},
-        {{{.path = "/a/b", .type = TM_JSON_I64}, {.path = "/a", .type = TM_JSON_I64}},
+         "has a key"},
+        {{{.path = "/1", .type = TM_JSON_I64}, {.path = "/-", .type = TM_JSON_I64}},
          2,
-         "another"},
-        {{{.path = "", .type = TM_JSON_I64}, {.path = "/a", .type = TM_JSON_I64}}, 2, "another"},
+         "has a key"},
     };
     for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
         const tm_json_spec_t spec = {.fields = cases[i].fields, .field_cnt = cases[i].cnt};

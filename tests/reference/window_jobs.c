@@ -6,7 +6,9 @@
 
        job WORKERS INPUTS KIND SIZE SLIDE OFFSET GAP LATENESS PROC TRIGGER COUNT INTERVAL PURGE
            EVICTOR AFTER KEEP RESULT UNSLICED
-       e KEY VALUE TIME GAP | w INPUT TIME | i INPUT | a INPUT | p NOW | end
+       e KEY VALUE TIME GAP | w INPUT TIME | i INPUT | a INPUT | p NOW | r | end
+
+   r takes a checkpoint of every worker and goes on from it in memory elsewhere.
 
    Numbers of KIND, TRIGGER and EVICTOR are those of the enums; RESULT is that of an aggregate, or
    100 reduce, 101 user aggregate, 102 window function. A line of output: STEP r KEY VALUE TIME
@@ -179,6 +181,15 @@ static void control(const job_t *job, char op, uint32_t input, int64_t time)
     }
 }
 
+static void restart(const job_t *job)
+{
+    for (uint32_t i = 0; i < job->workers; i++)
+        if (tm_harness_restart(job->h[i]) < 0) {
+            fprintf(stderr, "%s\n", tm_harness_error());
+            exit(1);
+        }
+}
+
 static void step_run(const job_t *job, const char *line)
 {
     element_t e = {0};
@@ -187,6 +198,8 @@ static void step_run(const job_t *job, const char *line)
     if (sscanf(line, "e %" SCNu64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &e.key, &e.value,
                &e.row.event_ns, &e.gap) == 4)
         tm_harness_row(job->h[e.key * 2654435761u % 65536 % job->workers], &e);
+    else if (line[0] == 'r')
+        restart(job);
     else if (line[0] == 'p' && sscanf(line, "p %" SCNd64, &time) == 1)
         control(job, 'p', 0, time);
     else if (sscanf(line + 1, " %" SCNu32 " %" SCNd64, &input, &time) >= 1)

@@ -259,6 +259,8 @@ class Model:
             self.row(*step[1:])
         elif op == "p":
             self.advance(True, step[1])
+        elif op == "r":
+            pass  # a job that starts again from a checkpoint goes on as if nothing had been
         else:
             i = self.inputs[step[1]]
             if op == "w" and i["active"] and step[2] > i["wm"]:
@@ -318,6 +320,7 @@ def steps_make(rng, job):
     newest = [MIN] * inputs
     idle = [False] * inputs
     keys = rng.choice([1, 2, 5, 20])
+    restarts = rng.random() < 0.3
     steps = []
     for _ in range(rng.randint(1, 120)):
         i = rng.randrange(inputs)
@@ -329,6 +332,8 @@ def steps_make(rng, job):
             steps.append(("e", rng.randrange(keys), rng.randint(-9, 9), t, rng.randint(0, 12)))
         elif what < 0.90 and newest[i] != MIN:
             steps.append(("w", i, newest[i] - bound - 1))
+        elif what < 0.92 and restarts:
+            steps.append(("r",))
         elif what < 0.95 and inputs > 1:
             idle[i] = not idle[i]
             steps.append(("i" if idle[i] else "a", i))

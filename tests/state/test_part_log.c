@@ -8,9 +8,22 @@
 
 static void log_open(tm_part_log_t *log, const char *dir)
 {
-    int err = tm_part_log_open(log, dir, 0);
+    int err = tm_part_log_open(log, dir, 0, 0);
     if (err != 0) fprintf(stderr, "%s\n", tm_error_text());
     tm_assert_eq(err, 0);
+}
+
+static void begin(tm_part_log_t *log, const char *name)
+{
+    tm_part_entry_t part = {.id = 5};
+    snprintf(part.name, sizeof part.name, "%s", name);
+    tm_assert_eq(tm_part_log_begin(log, &part), 0);
+}
+
+static void ready(tm_part_log_t *log, const char *name, int64_t file_sz, int64_t row_cnt)
+{
+    const tm_part_point_t at = {.file_sz = file_sz, .row_cnt = row_cnt};
+    tm_assert_eq(tm_part_log_add(log, name, TM_PART_READY, &at), 0);
 }
 
 Test(part_log, entries_survive_and_forgotten_ones_do_not)
@@ -19,11 +32,11 @@ Test(part_log, entries_survive_and_forgotten_ones_do_not)
     tm_part_log_t log;
     tm_fixture_dir(dir);
     log_open(&log, dir);
-    tm_assert_eq(tm_part_log_begin(&log, "b/part-0-0.parquet"), 0);
-    tm_assert_eq(tm_part_log_begin(&log, "b/part-0-1.parquet"), 0);
-    tm_assert_eq(tm_part_log_begin(&log, "b/part-0-2.parquet"), 0);
-    tm_part_entry_t ready = {.file_sz = 77, .row_cnt = 5, .name = "b/part-0-1.parquet"};
-    tm_assert_eq(tm_part_log_ready(&log, &ready, 1, 9), 0);
+    begin(&log, "b/part-0-0.parquet");
+    begin(&log, "b/part-0-1.parquet");
+    begin(&log, "b/part-0-2.parquet");
+    ready(&log, "b/part-0-1.parquet", 77, 5);
+    tm_assert_eq(tm_part_log_seal(&log, 9, 1), 0);
     tm_assert_eq(tm_part_log_forget(&log, "b/part-0-0.parquet"), 0);
     for (int round = 0; round < 2; round++) { /* the second time from the rewritten log */
         tm_part_log_close(&log);
@@ -50,18 +63,37 @@ Test(part_log, a_recorded_log_means_what_the_document_says)
     tm_fixture_dir(dir);
     snprintf(path, sizeof path, "%s/.parts-0.log", dir);
     FILE *f = fopen(path, "w");
-    fputs("tidemark parts 1\n"
-          "fd198c75 open b/part-0-0.parquet\n"
-          "ea629836 open b/part-0-1.parquet\n"
+    fputs("tidemark parts 2\n"
+          "05c93aff next 3\n"
+          "da4a7cdb open 17 0 b/part-0-0.parquet\n"
+          "c2bdcd48 open 18446744073709551615 4294967295 b/part-0-1.csv\n"
+          "f0110242 open 19 7 b/part-0-2.csv\n"
+          "0a8c9c30 point 3 500 10 b/part-0-1.csv\n"
+          "de33ca57 sealed 3 1 1769860800000000000\n"
           "ca3f8c1e ready 4 1000 20 b/part-0-0.parquet\n"
-          "cbd69d3c sealed 4 1\n"
-          "85cda0c1 done b/part-0-1.parquet\n",
+          "4cc04964 point 4 700 14 b/part-0-1.csv\n"
+          "3c56bb24 sealed 4 2 1769860801000000000\n"
+          "bed155b9 done b/part-0-2.csv\n",
           f);
     fclose(f);
     log_open(&log, dir);
-    tm_assert_eq(log.entry_cnt, 1u);
+    tm_assert_eq(log.entry_cnt, 2u);
+    tm_assert_eq(log.next_counter, 3u);
+    tm_assert(log.entries[0].state == TM_PART_READY);
     tm_assert_eq(log.entries[0].txn_id, 4u);
+    tm_assert_eq(log.entries[0].id, 17u);
     tm_assert_eq(log.entries[0].file_sz, 1000);
+    tm_assert_eq(log.entries[0].sealed_ns, 1769860801000000000);
+    const tm_part_entry_t *going = &log.entries[1];
+    tm_assert(going->state == TM_PART_OPEN);
+    tm_assert_eq(going->id, UINT64_MAX);
+    tm_assert_eq(going->tag, UINT32_MAX);
+    tm_assert_eq(going->point_cnt, 2u);
+    tm_assert_eq(tm_part_entry_point(going, 2), -1);
+    tm_assert_eq(tm_part_entry_point(going, 3), 0);
+    tm_assert_eq(tm_part_entry_point(going, 9), 1);
+    tm_assert_eq(going->points[0].file_sz, 500);
+    tm_assert_eq(going->points[1].row_cnt, 14);
     tm_part_log_close(&log);
     tm_fixture_remove(dir);
 }
@@ -74,11 +106,11 @@ Test(part_log, a_torn_tail_never_shows_half_a_transaction)
     tm_fixture_dir(dir);
     snprintf(path, sizeof path, "%s/.parts-0.log", dir);
     log_open(&log, dir);
-    tm_assert_eq(tm_part_log_begin(&log, "b/part-0-0.parquet"), 0);
-    tm_assert_eq(tm_part_log_begin(&log, "b/part-0-1.parquet"), 0);
-    tm_part_entry_t ready[2] = {{.file_sz = 1, .name = "b/part-0-0.parquet"},
-                                {.file_sz = 2, .name = "b/part-0-1.parquet"}};
-    tm_assert_eq(tm_part_log_ready(&log, ready, 2, 1), 0);
+    begin(&log, "b/part-0-0.parquet");
+    begin(&log, "b/part-0-1.parquet");
+    ready(&log, "b/part-0-0.parquet", 1, 1);
+    ready(&log, "b/part-0-1.parquet", 2, 1);
+    tm_assert_eq(tm_part_log_seal(&log, 1, 1), 0);
     tm_part_log_close(&log);
     FILE *f = fopen(path, "r");
     size_t sz = fread(bytes, 1, sizeof bytes, f);
@@ -106,7 +138,7 @@ Test(part_log, a_strange_file_in_its_place_is_refused_not_overwritten)
     FILE *f = fopen(path, "w");
     fputs("something else entirely", f);
     fclose(f);
-    tm_assert_eq(tm_part_log_open(&log, dir, 0), TM_E_CORRUPT);
+    tm_assert_eq(tm_part_log_open(&log, dir, 0, 0), TM_E_CORRUPT);
     f = fopen(path, "r");
     tm_assert(fgets(text, sizeof text, f) != NULL);
     fclose(f);
@@ -123,7 +155,7 @@ Test(part_log, it_is_rewritten_when_it_grows)
     log_open(&log, dir);
     log.off = TM_PART_LOG_SZ_MAX + 1; /* as if it had grown */
     snprintf(name, sizeof name, "b/part-0-7.parquet");
-    tm_assert_eq(tm_part_log_begin(&log, name), 0);
+    begin(&log, name);
     tm_assert(log.off < 200);
     tm_part_log_close(&log);
     log_open(&log, dir);

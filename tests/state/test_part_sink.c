@@ -7,6 +7,7 @@
 #include "tests/tm_test.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,18 @@ static bool exists(const world_t *w, const char *name)
     struct stat st;
     snprintf(path, sizeof path, "%s/%s", w->dir, name);
     return stat(path, &st) == 0;
+}
+
+/* The hidden file of a part; its id differs from run to run. */
+static void hidden_path(const world_t *w, const char *folder, const char *name, char out[600])
+{
+    char pattern[600];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/%s/.%s.inprogress.*", w->dir, folder, name);
+    tm_assert_eq(glob(pattern, GLOB_PERIOD, NULL, &found), 0);
+    tm_assert_eq(found.gl_pathc, 1u);
+    snprintf(out, 600, "%s", found.gl_pathv[0]);
+    globfree(&found);
 }
 
 Test(part_sink, rows_become_visible_by_prepare_and_commit_only)
@@ -174,7 +187,7 @@ Test(part_sink, a_prepared_part_that_vanished_is_an_error_that_names_it)
     sink_open(&w);
     tm_assert_eq(put(&w, 0, 100), 0);
     tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
-    snprintf(path, sizeof path, "%s/2026-01-31--12/.part-0-0.parquet.inprogress", w.dir);
+    hidden_path(&w, "2026-01-31--12", "part-0-0.parquet", path);
     tm_assert_eq(unlink(path), 0);
     sink_reopen(&w);
     tm_assert_eq(w.sink->ops->recover(w.sink, 1), TM_E_CORRUPT);
@@ -191,7 +204,7 @@ Test(part_sink, a_prepared_part_that_was_cut_is_an_error_and_stays_hidden)
     sink_open(&w);
     tm_assert_eq(put(&w, 0, 100), 0);
     tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
-    snprintf(path, sizeof path, "%s/2026-01-31--12/.part-0-0.parquet.inprogress", w.dir);
+    hidden_path(&w, "2026-01-31--12", "part-0-0.parquet", path);
     tm_assert_eq(truncate(path, 50), 0);
     tm_assert_eq(w.sink->ops->commit(w.sink, 1), TM_E_CORRUPT);
     tm_assert_eq(tm_fixture_count(w.dir).finished, 0u);
@@ -203,7 +216,7 @@ Test(part_sink, parts_roll_by_age_and_become_visible_without_checkpoints)
     world_t w;
     const int64_t s = TM_NS_PER_S;
     world_open(&w, 300);
-    w.cfg.roll_interval_ns = 10 * s;
+    w.cfg.roll.age_ns = 10 * s;
     sink_open(&w);
     tm_assert_eq(w.sink->ops->tick(w.sink, 100 * s), 0);
     tm_assert_eq(put(&w, 0, 100), 0);
@@ -225,7 +238,7 @@ Test(part_sink, parts_roll_by_size)
 {
     world_t w;
     world_open(&w, 20000);
-    w.cfg.roll_sz = 8192;
+    w.cfg.roll.max_sz = 8192;
     sink_open(&w);
     for (uint32_t i = 0; i < 20000; i += 500) tm_assert_eq(put(&w, i, 500), 0);
     tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
@@ -241,8 +254,8 @@ Test(part_sink, buckets_follow_the_time_field_and_the_format)
 {
     world_t w;
     world_open(&w, 7200); /* two hours, a row a second */
-    w.cfg.bucket_field = "recv_time";
-    w.cfg.bucket_format = "day=%Y-%m-%d/%H%M";
+    w.cfg.bucket.field = "recv_time";
+    w.cfg.bucket.pattern = "day=%Y-%m-%d/%H%M";
     sink_open(&w);
     tm_assert_eq(put(&w, 0, 7200), 0); /* 120 minutes in 64 buckets: the oldest are rolled */
     tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
@@ -259,7 +272,7 @@ Test(part_sink, scattered_times_need_no_more_memory_than_ordered_ones)
 {
     world_t w;
     world_open(&w, 50000);
-    w.cfg.bucket_format = "%d-%H%M"; /* 834 minutes, every row another bucket */
+    w.cfg.bucket.pattern = "%d-%H%M"; /* 834 minutes, every row another bucket */
     tm_trade_t *rows = (tm_trade_t *)(void *)w.fx.rows;
     for (uint32_t i = 0; i < w.fx.row_cnt; i++)
         rows[i].row.event_ns += (int64_t)tm_fixture_below(&w.fx.rng, 50000) * TM_NS_PER_S;
@@ -280,7 +293,7 @@ Test(part_sink, days_of_one_month_share_a_part_where_the_format_names_months)
 {
     world_t w;
     world_open(&w, 100);
-    w.cfg.bucket_format = "month=%Y-%m";
+    w.cfg.bucket.pattern = "month=%Y-%m";
     tm_trade_t *rows = (tm_trade_t *)(void *)w.fx.rows;
     for (uint32_t i = 0; i < 100; i++)
         rows[i].row.event_ns = (1767225600ll + i % 25 * 86400ll) * TM_NS_PER_S; /* January 2026 */
@@ -298,7 +311,7 @@ Test(part_sink, an_empty_bucket_format_means_no_folder)
 {
     world_t w;
     world_open(&w, 10);
-    w.cfg.bucket_format = "";
+    w.cfg.bucket.pattern = "";
     w.cfg.subtask_idx = 3;
     sink_open(&w);
     tm_assert_eq(put(&w, 0, 10), 0);
@@ -321,8 +334,8 @@ Test(part_sink, bad_configurations_are_refused_by_name)
     };
     world_open(&w, 1);
     for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
-        w.cfg.bucket_field = bad[i].field;
-        w.cfg.bucket_format = bad[i].format;
+        w.cfg.bucket.field = bad[i].field;
+        w.cfg.bucket.pattern = bad[i].format;
         w.cfg.cluster_field = bad[i].cluster;
         tm_assert_eq(tm_part_sink_open(&w.sink, &w.cfg), TM_E_CONFIG);
         tm_assert(strstr(tm_error_text(), bad[i].says) != NULL);

@@ -16,10 +16,13 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SHARED = ["01_window_assigners", "02_window_operator", "05_watermarks", "07_barrier_alignment",
-          "11_evictors_and_count"]
+SHARED = ["01_window_assigners", "02_window_operator", "05_watermarks", "06_file_sink",
+          "07_barrier_alignment", "10_two_phase_commit", "11_evictors_and_count"]
 EXPECTED = ("windows", "out", "side", "expect", "merge_calls", "periodic_emit", "pane_of", "split",
-            "last_window_of_pane", "start", "triggered", "aborted", "blocked_after")
+            "last_window_of_pane", "start", "triggered", "aborted", "blocked_after", "v",
+            "in_progress_or_pending", "finished", "pending", "in_progress_to_clean",
+            "active_buckets", "active_buckets_after", "discarded_resume_points", "recover_calls",
+            "recover_for_commit_calls", "open_transactions")
 
 
 def shared_files():
@@ -45,6 +48,7 @@ def numbers(node, path, expected):
             is_input |= key in ("ts", "pane", "window") and path[-2:-1] in (
                 ("pane_of",), ("split",), ("last_window_of_pane",)) and (
                     key != "pane" or "last" in node)
+            is_input |= path[-1:] == ("state",)  # what part files are restored from
             yield from numbers(value, path + (key,),
                                (expected or key in EXPECTED) and not is_input)
     elif isinstance(node, list):
@@ -75,7 +79,7 @@ def spoilt(doc):
 
 def main():
     program = sys.argv[1]
-    files = [HERE / "windows.json", *shared_files()]
+    files = [HERE / "windows.json", HERE / "parts.json", *shared_files()]
     done = subprocess.run([program, *files], capture_output=True, text=True, check=False)
     print(done.stdout)
     if done.returncode != 0:

@@ -31,6 +31,19 @@ static bool has(const tm_json_t *c, const char *name)
     return tm_json_get(c, name) != NULL;
 }
 
+/* Part files: steps are objects, pairs or sentences. */
+static vector_verdict_t parts(const tm_json_t *c)
+{
+    const tm_json_t *step = tm_json_at(tm_json_get(c, "steps"), 0);
+    if (has(c, "subtask0_writes")) return vector_parts_counter(c);
+    if (has(c, "writer_a_buckets")) return vector_parts_merge(c);
+    if (has(c, "resumable")) return vector_parts_restore(c);
+    if (!step) return VECTOR_UNKNOWN;
+    if (step->type == TM_JSON_ARRAY) return vector_parts_bucket(c);
+    if (step->type == TM_JSON_OBJECT) return vector_parts(c);
+    return has(c, "committed") ? vector_txn(c) : vector_parts_sentences(c);
+}
+
 static vector_verdict_t run(const tm_json_t *c, const tm_json_t *doc, const char *section)
 {
     if (c->type != TM_JSON_OBJECT) return VECTOR_UNKNOWN;
@@ -45,6 +58,10 @@ static vector_verdict_t run(const tm_json_t *c, const tm_json_t *doc, const char
     if (has(c, "bound") && has(c, "events")) return vector_bounded(c);
     if (has(c, "assign")) return vector_assign(c);
     if (has(c, "window") && has(c, "steps")) return vector_operator(c, doc);
+    if (has(c, "policy") || has(c, "committed") || has(c, "resumable") ||
+        has(c, "discarded_resume_points") || has(c, "subtask0_writes") ||
+        has(c, "writer_a_buckets"))
+        return parts(c);
     if (strstr(section, "invalid") && has(c, "params")) return vector_invalid(c);
     return VECTOR_UNKNOWN;
 }
@@ -80,7 +97,7 @@ static bool is_about(const tm_json_t *member)
 
 static bool file_run(const char *path)
 {
-    tm_json_t *doc = tm_json_read(path);
+    tm_json_t *doc = tm_json_load(path);
     const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
     if (!doc || strcmp(tm_json_text(doc, "format", ""), "stream-vectors/1") != 0) {
         fprintf(stderr, "%s: not a file of the format stream-vectors/1\n", path);

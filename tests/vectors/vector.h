@@ -1,10 +1,12 @@
 /* tests/vectors/vector.h - cases of the format stream-vectors/1, run through the public interface.
    Flow     JSON file -> stream_vectors.c (which kind is it?) -> [a runner] -> a verdict
    Kinds    told by what a case holds, never by its name: "assign" lists windows of times;
-            "merge_calls" sessions that become one; "channels" watermarks of several inputs,
-            with "events" barriers of several channels;
-            "events" + "bound" watermarks made from times; "window" + "steps" a window operator;
-            "pane_of", "split", "last_window_of_pane" slices; parameters that must be refused
+            "merge_calls" sessions that become one; "channels" watermarks of several inputs, with
+            "events" barriers of several channels; "events" + "bound" watermarks made from times;
+            "window" + "steps" a window operator; "subtask0_writes", "writer_a_buckets",
+            "resumable", "discarded_resume_points", "policy" + "steps": part files; "committed" +
+            "steps": transactions; "pane_of", "split", "last_window_of_pane" slices; parameters that
+            must be refused
    Errors   vector_say keeps the first reason why a case fails
    Rows     keys are names, numbered as they are met; times are taken as they are, in ms */
 #ifndef TM_TESTS_VECTOR_H
@@ -34,6 +36,13 @@ vector_verdict_t vector_panes(const tm_json_t *c, const char *kind);
 vector_verdict_t vector_valve(const tm_json_t *c);
 vector_verdict_t vector_barrier(const tm_json_t *c);
 vector_verdict_t vector_bounded(const tm_json_t *c);
+vector_verdict_t vector_parts(const tm_json_t *c);
+vector_verdict_t vector_parts_counter(const tm_json_t *c);
+vector_verdict_t vector_parts_bucket(const tm_json_t *c);
+vector_verdict_t vector_parts_sentences(const tm_json_t *c);
+vector_verdict_t vector_parts_merge(const tm_json_t *c);
+vector_verdict_t vector_parts_restore(const tm_json_t *c);
+vector_verdict_t vector_txn(const tm_json_t *c);
 vector_verdict_t vector_operator(const tm_json_t *c, const tm_json_t *doc);
 
 /* What went wrong, for the line of the case. Keeps the first reason. */

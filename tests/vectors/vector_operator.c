@@ -250,7 +250,10 @@ static vector_verdict_t step_run(subject_t *s, const tm_json_t *step, int no, wa
     } else if (strcmp(op, "expect") == 0) {
         return expect(s, step, no, way);
     } else if (strcmp(op, "snapshot_close_restore") == 0) {
-        vector_say("snapshot_close_restore passed over");
+        if (tm_harness_restart(s->h) < 0) {
+            vector_say("step %d, %s: %s", no, way_names[way], tm_harness_error());
+            return VECTOR_FAILED;
+        }
     } else {
         vector_say("step %d: op '%s' is not known", no, op);
         return VECTOR_UNKNOWN;

@@ -1,0 +1,163 @@
+#include "engine/runtime/restore.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *tm_restore_graph(const tm_topology_t *topo)
+{
+    char *text = NULL;
+    size_t sz;
+    FILE *f = open_memstream(&text, &sz);
+    if (!f) return NULL;
+    tm_plan_print(&topo->plan, f);
+    fprintf(f, "threads: %u ingest, %u workers\n", topo->ingest_cnt, topo->worker_cnt);
+    fprintf(f, "state of %llu MiB a worker\n",
+            (unsigned long long)(topo->job->opts.state_memory_sz >> 20));
+    return fclose(f) == 0 ? text : NULL;
+}
+
+/* ---- folders --------------------------------------------------------------------------------- */
+
+static void on_damage(void *ctx, const char *text)
+{
+    (void)ctx;
+    TM_LOG_W("engine", "checkpoint passed over: %s", text);
+}
+
+static int store_open(tm_checkpoint_store_t **out, const char *dir, const tm_options_t *o)
+{
+    const tm_checkpoint_cfg_t cfg = {.dir = dir,
+                                     .retain = o->checkpoint.retain,
+                                     .codec = TM_PARQUET_CODEC_LZ4_RAW,
+                                     .on_damage = on_damage};
+    return tm_checkpoint_store_open(out, &cfg);
+}
+
+static uint64_t newest(const tm_checkpoint_store_t *store)
+{
+    const tm_manifest_t *m = store ? tm_checkpoint_manifest(store) : NULL;
+    return m ? m->head.id : 0;
+}
+
+int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo)
+{
+    const tm_options_t *o = &topo->job->opts;
+    const char *from = o->checkpoint.restore;
+    *restore = (tm_restore_t){0};
+    if (!o->checkpoint.dir) return 0;
+    int err = store_open(&restore->store, o->checkpoint.dir, o);
+    if (err < 0) return tm_error_context(err, "--checkpoints");
+    restore->last_id = newest(restore->store);
+    restore->manifest = tm_checkpoint_manifest(restore->store);
+    if (from && strcmp(from, "none") == 0) {
+        restore->manifest = NULL;
+    } else if (from && strcmp(from, "latest") != 0) {
+        err = store_open(&restore->other, from, o);
+        if (err < 0) return tm_error_context(err, "--restore");
+        restore->manifest = tm_checkpoint_manifest(restore->other);
+        if (!restore->manifest)
+            return tm_error_set(TM_E_MISSING, "--restore %s: there is no checkpoint in it", from);
+        if (newest(restore->other) > restore->last_id) restore->last_id = newest(restore->other);
+    }
+    if (restore->other || !restore->manifest) tm_checkpoint_detach(restore->store);
+    if (restore->manifest) restore->id = restore->manifest->head.id;
+    return 0;
+}
+
+void tm_restore_close(tm_restore_t *restore, bool keep)
+{
+    if (restore->store && !keep) tm_checkpoint_store_close(restore->store);
+    if (restore->other) tm_checkpoint_store_close(restore->other);
+    *restore = (tm_restore_t){0};
+}
+
+/* ---- what is in a checkpoint ----------------------------------------------------------------- */
+
+static int blob_get(const tm_restore_t *r, const char *name, const void **bytes, size_t *sz)
+{
+    tm_manifest_entry_t entry;
+    if (!tm_manifest_find(r->manifest, TM_CHECKPOINT_BLOB, name, &entry))
+        return tm_error_set(TM_E_CORRUPT, "checkpoint %llu has no %s", (unsigned long long)r->id,
+                            name);
+    *bytes = entry.data;
+    *sz = (size_t)entry.head.data_sz;
+    return 0;
+}
+
+int tm_restore_blob(const tm_restore_t *restore, const char *kind, uint32_t idx, const void **bytes,
+                    size_t *sz)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%s.%u", kind, idx);
+    return blob_get(restore, name, bytes, sz);
+}
+
+int tm_restore_pages(tm_restore_t *restore, uint32_t worker, void *base, uint32_t page_cnt)
+{
+    return tm_checkpoint_load(restore->other ? restore->other : restore->store, worker, base,
+                              page_cnt);
+}
+
+static size_t line_sz(const char *line, const char *end)
+{
+    const char *stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+    return (size_t)((stop ? stop : end) - line);
+}
+
+/* The first line in which two texts differ is named. */
+static int graphs_compare(uint64_t id, const char *was, size_t was_sz, const char *is)
+{
+    const char *end = was + was_sz;
+    while (was < end || *is) {
+        size_t a = line_sz(was, end);
+        size_t b = strcspn(is, "\n");
+        if (a != b || memcmp(was, is, a) != 0)
+            return tm_error_set(TM_E_CONFIG,
+                                "checkpoint %llu is of another job: '%.*s' was '%.*s'. Start with "
+                                "--restore none, or with the job as it was",
+                                (unsigned long long)id, (int)b, is, (int)a, was);
+        was += a + (was + a < end);
+        is += b + (is[b] == '\n');
+    }
+    return 0;
+}
+
+static int symbols_take(const tm_restore_t *r, tm_symbols_t *symbols)
+{
+    const void *bytes = NULL;
+    size_t sz = 0;
+    TM_TRY(blob_get(r, TM_BLOB_SYMBOLS, &bytes, &sz));
+    const uint8_t *at = bytes, *end = at + sz;
+    for (uint32_t i = 0; at < end; i++) {
+        size_t name_sz = *at++;
+        if (name_sz > (size_t)(end - at) ||
+            tm_symbols_intern(symbols, (const char *)at, name_sz) != i)
+            return tm_error_set(TM_E_CORRUPT, "checkpoint %llu: symbol %u is not what it should be",
+                                (unsigned long long)r->id, i);
+        at += name_sz;
+    }
+    return 0;
+}
+
+int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbols_t *symbols)
+{
+    const void *bytes = NULL;
+    size_t sz = 0;
+    tm_manifest_entry_t entry;
+    if (!restore->manifest) return 0;
+    char *graph = tm_restore_graph(topo);
+    if (!graph) return tm_error_set(-ENOMEM, "restore: out of memory");
+    int err = blob_get(restore, TM_BLOB_GRAPH, &bytes, &sz);
+    if (err == 0) err = graphs_compare(restore->id, bytes, sz, graph);
+    free(graph);
+    if (err == 0) err = symbols_take(restore, symbols);
+    restore->finished = tm_manifest_find(restore->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_FINISHED,
+                                         &entry);
+    if (err == 0)
+        TM_LOG_I("engine", "restored from checkpoint %llu%s", (unsigned long long)restore->id,
+                 restore->finished ? ", behind which nothing is left to do" : "");
+    return err;
+}
