@@ -8,6 +8,7 @@
 #include "base/symbol.h"
 #include "engine/job/nodes.h"
 #include "engine/runtime/arbiter.h"
+#include "engine/runtime/book_check.h"
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/recorded.h"
 #include "engine/runtime/recorder.h"
@@ -45,6 +46,7 @@ struct tm_frame_reader {
     tm_recorder_t *recorder;      /* NULL = frames are not recorded */
     tm_journal_writer_t *journal; /* where to; not owned */
     char *journal_dir;
+    bool keeps_books; /* the venue proves its books by a checksum alone */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
@@ -67,6 +69,8 @@ typedef struct feed_source {
     uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
+    tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
+    uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
     uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];
@@ -156,12 +160,33 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     return kept;
 }
 
+static void on_gap(void *ctx, const tm_gap_t *gap);
+
+/* Tells each book of the frame that shows by its checksum that something is missing. */
+static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
+{
+    const tm_market_row_t *rows = f->reader->rows;
+    for (uint32_t i = 0; i < line_cnt; i += tm_market_lines(rows[i].row.schema_id)) {
+        if (rows[i].row.schema_id != TM_SCHEMA_ID_DEPTH) continue;
+        if (tm_book_check_take(f->books, conn_idx, &rows[i])) continue;
+        const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
+                                      .symbol = rows[i].row.symbol,
+                                      .event_ns = TM_TIME_NONE,
+                                      .recv_ns = tm_clock_real_ns()},
+                              .conn_idx = conn_idx,
+                              .of_schema = TM_SCHEMA_ID_DEPTH,
+                              .group = f->groups[conn_idx % TM_ARBITER_CONN_MAX]};
+        on_gap(f, &gap);
+    }
+}
+
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
+    if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
     uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
@@ -190,13 +215,14 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
-    TM_LOG_I("engine", "%s: %s %llu to %llu are missing",
-             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
-             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
+    if (gap->from_id == 0)
+        TM_LOG_W("engine", "%s: the book differs from its checksum: updates are missing", name);
+    else
+        TM_LOG_W("engine", "%s: %s %llu to %llu are missing", name, what,
+                 (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
-    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
-        tm_source_resync(f->source, gap->conn_idx,
-                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -206,6 +232,7 @@ static void feed_rows_send(feed_source_t *f, bool ends)
         const tm_feed_row_t *row = &f->feed_rows[i];
         if ((row->what == TM_FEED_DOWN) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
@@ -279,6 +306,12 @@ static int live_open(feed_source_t *f)
     };
     const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
     TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+                                       .counters = c->counters,
+                                       .symbols = c->symbols,
+                                       .streams = o->streams,
+                                       .stream_cnt = o->stream_cnt};
+    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 
@@ -355,6 +388,7 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 static void source_free(tm_row_source_t *src)
 {
     tm_arbiter_close(((feed_source_t *)src)->arbiter);
+    tm_book_check_close(((feed_source_t *)src)->books);
     free(src);
 }
 
@@ -526,9 +560,11 @@ static int parser_open(tm_frame_reader_t *r)
     if (wanted == 0) return 0;
     r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
     if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    const struct tm_venue *venue = venue_of(r);
+    r->keeps_books = (wanted & BOOK_SCHEMAS) && venue == tm_venue_kraken();
     const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
                                     .counters = r->cfg.counters,
-                                    .venue = venue_of(r),
+                                    .venue = venue,
                                     .no_books = !(wanted & BOOK_SCHEMAS),
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = r};
