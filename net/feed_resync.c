@@ -1,6 +1,7 @@
-/* Books that have a gap are asked for anew: the stream of one symbol is left and subscribed to again,
-   and the venue begins it with the whole book. What must not happen is a storm: a symbol whose book
-   breaks again and again pauses for longer and longer, and a connection asks for one at a time. */
+/* Books that have a gap are asked for anew: the stream of one symbol is left and subscribed to
+   again, and the venue begins it with the whole book. What must not happen is a storm: a symbol
+   whose book breaks again and again pauses for longer and longer, and a connection asks for one at
+   a time. */
 #include "base/log.h"
 #include "net/feed_private.h"
 

@@ -29,8 +29,8 @@ static void seed_take(void)
     printf("# TM_SEED=%llu\n", (unsigned long long)random_state);
 }
 
-/* Ten best asks, then ten best bids: digits of price and quantity. Prices have two digits behind the
-   point here, quantities three. */
+/* Ten best asks, then ten best bids: digits of price and quantity. Prices have two digits behind
+   the point here, quantities three. */
 static uint32_t model_checksum(void)
 {
     char text[2048];
