@@ -1,9 +1,9 @@
 /* parse/kernels.h - the inner loops of the parser, one set of them per instruction set.
    Flow     parser.c, walk.c, json.c -> [kernels] -> places of marks, numbers, rows
    Files    scan_<isa>.c: quotes, marks; numeral_<isa>.c: numerals; levels_<isa>.c: levels;
-            shape_<isa>.c: shapes; stencil_<isa>.c: take. Every set gives the same result on the same
-            bytes; the scalar one is the reference. Where 256 bits are as fast as 512, the 512-bit
-            set has the 256-bit kernel
+            shape_<isa>.c: shapes; stencil_<isa>.c: take. Every set gives the same result on the
+            same bytes; the scalar one is the reference. Where 256 bits are as fast as 512, the
+            512-bit set has the 256-bit kernel
    Units    offsets and sizes: bytes
    Memory   reads at most TM_FRAME_PAD bytes past the end it is given, which frames promise
    Threads  no state

@@ -108,7 +108,8 @@ typedef struct tm_layouts {
 } tm_layouts_t;
 
 /* The layout a message follows, or NULL. at[1..cnt] are its quotes; at[0] must be 0 and at[cnt + 1]
-   its size; of TM_SCAN_QUOTE_MAX places all can be read. The scan must not have been odd. Numbers are not converted yet. */
+   its size; of TM_SCAN_QUOTE_MAX places all can be read. The scan must not have been odd. Numbers
+   are not converted yet. */
 const tm_layout_t *tm_layouts_match(const tm_layouts_t *layouts, const uint8_t *bytes,
                                     const uint16_t *at, uint32_t cnt, tm_layout_match_t *match);
 
