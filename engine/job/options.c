@@ -261,20 +261,13 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
     if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
     if (id == OPT_STREAM_TIMEOUT)
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
-    if (id == OPT_ROLL_INTERVAL)
-        return duration_option("roll-interval", arg, &o->parts.roll_interval_ns);
-    if (id == OPT_ROLL_IDLE) return duration_option("roll-idle", arg, &o->parts.roll_idle_ns);
     if (id == OPT_DURATION) return duration_option("duration", arg, &o->duration_ns);
     return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
 
-static int apply(void *ctx, uint32_t id, const char *arg)
+static int take(tm_options_t *o, uint32_t id, const char *arg)
 {
-    tm_options_t *o = ctx;
-    if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
-        return tm_checkpoint_options_take(&o->checkpoint,
-                                          (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
-    switch ((option_id_t)id) {
+    switch (id) {
     case OPT_CONNECT:
         return list_add(o->connects, &o->connect_cnt, "connect", arg);
     case OPT_STREAM:
@@ -299,31 +292,13 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     case OPT_RETRY_DELAY:
     case OPT_STREAM_TIMEOUT:
     case OPT_ROTATE:
-    case OPT_ROLL_INTERVAL:
-    case OPT_ROLL_IDLE:
     case OPT_WATERMARK_BOUND:
     case OPT_DURATION:
         return time_option(o, id, arg);
     case OPT_VENUE:
         return text_option(&o->venue, arg);
-    case OPT_CHECKPOINTS:
-    case OPT_CHECKPOINT_INTERVAL:
-    case OPT_CHECKPOINT_TIMEOUT:
-    case OPT_CHECKPOINT_PAUSE:
-    case OPT_CHECKPOINT_FAILURES:
-    case OPT_CHECKPOINT_KEEP:
-    case OPT_RESTORE:
-        break; /* taken above */
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
-    case OPT_FORMAT:
-        return tm_part_flags_format(&o->parts, arg);
-    case OPT_COMPRESSION:
-        return tm_part_flags_compression(&o->parts, arg);
-    case OPT_BUCKET:
-        return text_option(&o->parts.bucket, arg);
-    case OPT_ROLL_SIZE:
-        return tm_size_parse("roll-size", arg, &o->parts.roll_sz);
     case OPT_DEAD_LETTERS:
         return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
@@ -353,8 +328,21 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return tm_options_help(stdout, o->program), 1;
     case OPT_VERSION:
         return printf("tidemark %s\n", TM_VERSION) > 0;
+    default: /* taken by apply */
+        return 0;
     }
-    return 0;
+}
+
+/* Options of one module stand side by side in the table, and it takes them itself. */
+static int apply(void *ctx, uint32_t id, const char *arg)
+{
+    tm_options_t *o = ctx;
+    if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
+        return tm_checkpoint_options_take(&o->checkpoint,
+                                          (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
+    if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
+        return tm_part_flags_take(&o->parts, (tm_part_flag_t)(id - OPT_FORMAT), arg);
+    return take(o, id, arg);
 }
 
 /* The last part of the path: what a person calls the job, however it was started. */
