@@ -1,5 +1,5 @@
-/* tidemark_sink.h - where results go: part files, and two-phase sinks of the user's own; a part of
-   tidemark.h. Functions and standard output: tidemark_flow.h.
+/* tidemark_sink.h - where results go: part files, and sinks of the user's own with two phases; a
+   part of tidemark.h. Functions and standard output: tidemark_flow.h.
 
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   specs and strings are copied; what `ctx` points to must live until tm_main returns

@@ -56,19 +56,25 @@ static bool flags_read(const tm_layout_t *l, const uint8_t *bytes, const uint16_
     return fine;
 }
 
+static tm_value_t hole_value(const tm_layout_hole_t *h, const uint16_t *at, tm_value_type_t type)
+{
+    return (tm_value_t){.from = (uint32_t)(at[h->from_quote] + h->from_distance),
+                        .to = (uint32_t)(at[h->to_quote] + h->to_distance),
+                        .type = type};
+}
+
 /* The texts of the terms and of the symbol. One that is empty may count as absent, which the
    any-order path knows. */
 static bool terms_find(const tm_layout_t *l, const uint16_t *at, tm_layout_match_t *match)
 {
     bool fine = true;
     for (uint32_t i = 0; i < l->term_cnt; i++) {
-        const tm_layout_hole_t *h = &l->terms[i].hole;
         tm_value_t *v = &match->terms[i];
-        v->type = l->terms[i].quoted ? TM_VALUE_STRING : TM_VALUE_NUMBER;
-        v->from = (uint32_t)(at[h->from_quote] + h->from_distance);
-        v->to = (uint32_t)(at[h->to_quote] + h->to_distance);
+        *v = hole_value(&l->terms[i].hole, at,
+                        l->terms[i].quoted ? TM_VALUE_STRING : TM_VALUE_NUMBER);
         fine &= v->to - v->from - 1 < TM_LAYOUT_TERM_SZ_MAX;
     }
+    if (l->has_seq) match->seq = hole_value(&l->seq, at, TM_VALUE_NUMBER);
     if (l->symbol_quote) {
         match->symbol.from = at[l->symbol_quote] + 1u;
         match->symbol.to = at[l->symbol_quote + 1];
@@ -123,7 +129,8 @@ static bool fold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at,
     match->level_cnt = 0;
     for (uint32_t i = 0; i < l->levels_cnt; i++) {
         const tm_layout_hole_t *h = &l->levels[i].hole;
-        /* The last quote before the array; the next one is its first string's, or that behind it. */
+        /* The last quote before the array; the next one is its first string's, or that behind
+           it. */
         uint32_t last = h->to_quote - 1u + left_out;
         if (last > cnt) return false;
         places_copy(folded->at, at + left_out, kept, h->to_quote);

@@ -71,14 +71,16 @@ typedef struct tm_layout_levels {
 typedef struct tm_layout {
     const tm_kind_t *kind;
     uint8_t quote_cnt, check_cnt, numeral_cnt, flag_cnt, term_cnt, levels_cnt;
-    uint8_t head_check_cnt;                  /* checks before the first array of levels */
-    uint8_t symbol_quote;                    /* opening quote of the symbol, 0 = none */
-    uint16_t integers, quoted;               /* as in tm_numerals_t */
+    bool has_seq;              /* the envelope's number in the connection stands in `seq` */
+    uint8_t head_check_cnt;    /* checks before the first array of levels */
+    uint8_t symbol_quote;      /* opening quote of the symbol, 0 = none */
+    uint16_t integers, quoted; /* as in tm_numerals_t */
     uint8_t fields[TM_NUMERAL_CNT_MAX];      /* TM_EVENT_FIELD_NONE: an undeclared number */
     uint8_t flag_fields[TM_LAYOUT_FLAG_MAX]; /* booleans, likewise */
     int16_t tail; /* bytes from the last quote to the end; 0 where a bare value lies between */
     tm_layout_hole_t numerals[TM_NUMERAL_CNT_MAX];
     tm_layout_hole_t flags[TM_LAYOUT_FLAG_MAX];
+    tm_layout_hole_t seq;
     tm_layout_term_t terms[TM_LAYOUT_TERM_MAX];    /* in the order in which they are stored */
     tm_layout_levels_t levels[TM_KIND_LEVELS_MAX]; /* in the order of the message */
     tm_layout_check_t checks[TM_LAYOUT_CHECK_MAX];
@@ -90,6 +92,7 @@ typedef struct tm_layout_match {
     uint32_t flags; /* bit i: flag i is true */
     uint32_t level_cnt;
     tm_value_t symbol; /* of plain kinds */
+    tm_value_t seq;    /* where the layout has one */
     tm_value_t terms[TM_LAYOUT_TERM_MAX];
     tm_level_run_t runs[TM_KIND_LEVELS_MAX];
 } tm_layout_match_t;
@@ -105,7 +108,8 @@ typedef struct tm_layouts {
 } tm_layouts_t;
 
 /* The layout a message follows, or NULL. at[1..cnt] are its quotes; at[0] must be 0 and at[cnt + 1]
-   its size; of TM_SCAN_QUOTE_MAX places all can be read. The scan must not have been odd. Numbers are not converted yet. */
+   its size; of TM_SCAN_QUOTE_MAX places all can be read. The scan must not have been odd. Numbers
+   are not converted yet. */
 const tm_layout_t *tm_layouts_match(const tm_layouts_t *layouts, const uint8_t *bytes,
                                     const uint16_t *at, uint32_t cnt, tm_layout_match_t *match);
 
@@ -133,6 +137,7 @@ typedef struct tm_layout_lesson {
     const tm_kind_t *kind;     /* of the event; it suits */
     const tm_members_t *outer; /* the envelope's; NULL without one */
     const tm_members_t *event; /* arrays of levels are empty */
+    const tm_members_t *part;  /* of the only object of the kind's part; NULL without one */
 } tm_layout_lesson_t;
 
 /* Returns the index of the new layout, or -1 where the message's form does not suit or is that of a

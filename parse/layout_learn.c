@@ -61,7 +61,8 @@ static bool learn_hole(learner_t *t, const tm_value_t *v, tm_layout_hole_t *hole
 
 static const tm_members_t *scope_of(const tm_layout_lesson_t *lesson, tm_scope_t scope)
 {
-    return scope == TM_SCOPE_OUTER ? lesson->outer : scope == TM_SCOPE_EVENT ? lesson->event : NULL;
+    if (scope == TM_SCOPE_OUTER) return lesson->outer;
+    return scope == TM_SCOPE_EVENT ? lesson->event : lesson->part;
 }
 
 /* The value of a field, or NULL where the message has none. */
@@ -88,12 +89,14 @@ static uint8_t field_of(const tm_layout_lesson_t *lesson, const tm_value_t *v)
     return TM_EVENT_FIELD_NONE;
 }
 
-/* Values are stored by rising rank: those of the envelope first, then in the order of the fields;
-   undeclared ones, which are only checked, last. */
+/* Values are stored by rising rank: those of the envelope first, then the event's, then its part's,
+   each in the order of the fields; undeclared ones, which are only checked, last. */
 static uint32_t rank(const tm_kind_t *kind, uint8_t field_idx)
 {
+    static const uint32_t scopes[] = {
+        [TM_SCOPE_OUTER] = 0, [TM_SCOPE_EVENT] = 256, [TM_SCOPE_PART] = 512};
     if (field_idx == TM_EVENT_FIELD_NONE) return UINT32_MAX;
-    return field_idx + (kind->decl->fields[field_idx].scope == TM_SCOPE_EVENT ? 256u : 0);
+    return field_idx + scopes[kind->decl->fields[field_idx].scope];
 }
 
 static bool learn_number(tm_layout_t *l, uint8_t field_idx, const tm_layout_hole_t *hole,
@@ -145,6 +148,14 @@ static bool learn_told(learner_t *t, const tm_value_t *v, uint8_t field_idx)
     return learn_term(t->layout, field_idx, &hole, true);
 }
 
+/* Whether this is the number of the message in its connection. */
+static bool is_seq(const tm_layout_lesson_t *lesson, const tm_value_t *v)
+{
+    uint32_t key = lesson->walk->dialect->seq_key;
+    return key != TM_KEY_NONE && lesson->outer && (lesson->outer->present >> key & 1) &&
+           lesson->outer->at[key].from == v->from;
+}
+
 static bool learn_value(learner_t *t, const tm_value_t *v)
 {
     tm_layout_t *l = t->layout;
@@ -155,6 +166,10 @@ static bool learn_value(learner_t *t, const tm_value_t *v)
     if (v->type == TM_VALUE_NULL || (field && is_nothing(v))) return true;
     if (v->from == t->told_from) return learn_told(t, v, idx);
     if (!learn_hole(t, v, &hole)) return false;
+    if (is_seq(t->lesson, v)) {
+        l->has_seq = true;
+        l->seq = hole;
+    }
     t->field_cnt += field != NULL;
     bool quoted = v->type == TM_VALUE_STRING;
     if (field && (field->form == TM_FORM_SYMBOL ? !kind->plain : field->form > TM_FORM_BUYER_MAKER))
@@ -270,7 +285,8 @@ bool tm_layout_suits(const tm_kind_t *kind)
 {
     const tm_venue_kind_t *decl = kind->decl;
     if (kind->plain) return true;
-    if (decl->part || decl->digits || decl->positional || decl->also_next) return false;
+    if ((decl->part && kind->schema_id == 0) || decl->digits || decl->positional || decl->also_next)
+        return false;
     for (uint32_t i = 0; i < decl->level_cnt; i++)
         if (!tm_level_run_suits(&decl->levels[i], 2 * TM_LEVEL_RUN_STRING_MAX)) return false;
     return kind->line_cnt == 1 && kind->null_off == 0;

@@ -125,11 +125,14 @@ static void learn(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t *kind
     p->message.out.rows = &row;
     p->message.out.cap = 1;
     if (tm_message_read(&p->message, &copy) || p->message.out.kind != kind) return;
+    /* An event whose part is of several objects gives as many rows, and the next one has other ones. */
+    if (p->message.out.line_cnt > 1) return;
     const tm_layout_lesson_t lesson = {.walk = w,
                                        .at = p->at,
                                        .kind = kind,
                                        .outer = tm_message_outer(&p->message),
-                                       .event = tm_message_only(&p->message)};
+                                       .event = tm_message_only(&p->message),
+                                       .part = kind->decl->part ? &p->message.part : NULL};
     int32_t idx = tm_layouts_learn(&p->layouts, &lesson);
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
@@ -288,8 +291,15 @@ static int32_t take_layout(tm_parser_t *p, const tm_frame_t *frame, uint32_t quo
     tm_layout_match_t match;
     const tm_layout_t *l = tm_layouts_match(&p->layouts, frame->data, p->at, quote_cnt, &match);
     if (!l) l = tm_layouts_match_book(&p->layouts, frame->data, p->at, quote_cnt, &match);
-    int32_t cnt = l ? tm_layout_rows(&p->message.ctx, l, &match, frame, rows, cap) : -1;
+    tm_numeral_t seq = {0};
+    if (!l) return -1;
+    if (l->has_seq && (tm_numeral_read(frame->data + match.seq.from, match.seq.to - match.seq.from,
+                                       0, true, &seq) ||
+                       seq.negative))
+        return -1;
+    int32_t cnt = tm_layout_rows(&p->message.ctx, l, &match, frame, rows, cap);
     if (cnt < 0) return cnt;
+    if (l->has_seq) sequence_see(p, frame->conn_idx, seq.magnitude);
     tm_counter_add(p->fast, 1);
     tm_counter_add(p->kinds[l->kind->idx], 1);
     p->only_kind = l->kind->plain && l->term_cnt == 0 ? l->kind : NULL;
@@ -316,7 +326,7 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
     uint32_t line_cnt = any_order(p, frame, rows, cap);
     const tm_message_out_t *o = &p->message.out;
     bool known = small && bytes[0] == '{' && !scan.odd && !p->any_order_only;
-    if (known && p->one_event && !o->has_seq && tm_layout_suits(o->kind)) learn(p, frame, o->kind);
+    if (known && p->one_event && tm_layout_suits(o->kind)) learn(p, frame, o->kind);
     return line_cnt;
 }
 

@@ -265,7 +265,8 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
     return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
 
-static int take(tm_options_t *o, uint32_t id, const char *arg)
+/* Where rows come from: --connect to --journal-keep. */
+static int input_option(tm_options_t *o, uint32_t id, const char *arg)
 {
     switch (id) {
     case OPT_CONNECT:
@@ -274,40 +275,51 @@ static int take(tm_options_t *o, uint32_t id, const char *arg)
         return list_add(o->streams, &o->stream_cnt, "stream", arg);
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
+    case OPT_VENUE:
+        return text_option(&o->venue, arg);
     case OPT_CA_FILE:
         return text_option(&o->ca_file, arg);
     case OPT_PROXY:
     case OPT_DEFLATE:
     case OPT_TCP:
         return transport_option(&o->transport, id, arg);
-    case OPT_JOURNAL:
-        return text_option(&o->journal_dir, arg);
-    case OPT_JOURNAL_KEEP:
-        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
         return on_close_parse(arg, &o->reconnect_on_close);
-    case OPT_IDLE_TIMEOUT:
-    case OPT_RETRY_DELAY:
-    case OPT_STREAM_TIMEOUT:
-    case OPT_ROTATE:
-    case OPT_WATERMARK_BOUND:
-    case OPT_DURATION:
+    case OPT_SPEED:
+        return tm_speed_parse(arg, &o->speed);
+    case OPT_FROM:
+    case OPT_TO:
+        return stamp_option(o, id == OPT_FROM, arg);
+    case OPT_JOURNAL:
+        return text_option(&o->journal_dir, arg);
+    case OPT_JOURNAL_KEEP:
+        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
+    default:
         return time_option(o, id, arg);
-    case OPT_VENUE:
-        return text_option(&o->venue, arg);
+    }
+}
+
+/* Where results go: --out to --dead-letter-journal. */
+static int output_option(tm_options_t *o, uint32_t id, const char *arg)
+{
+    switch (id) {
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
     case OPT_DEAD_LETTERS:
         return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
         return text_option(&o->dead_letter_dir, arg);
-    case OPT_SPEED:
-        return tm_speed_parse(arg, &o->speed);
-    case OPT_FROM:
-    case OPT_TO:
-        return stamp_option(o, id == OPT_FROM, arg);
+    default:
+        return time_option(o, id, arg);
+    }
+}
+
+/* How the job runs and what it says. */
+static int run_option(tm_options_t *o, uint32_t id, const char *arg)
+{
+    switch (id) {
     case OPT_INGEST_CORES:
         return cores_parse("ingest-cores", arg, o->ingest_cores, &o->ingest_core_cnt);
     case OPT_WORKER_CORES:
@@ -328,21 +340,22 @@ static int take(tm_options_t *o, uint32_t id, const char *arg)
         return tm_options_help(stdout, o->program), 1;
     case OPT_VERSION:
         return printf("tidemark %s\n", TM_VERSION) > 0;
-    default: /* taken by apply */
-        return 0;
+    default:
+        return time_option(o, id, arg);
     }
 }
 
-/* Options of one module stand side by side in the table, and it takes them itself. */
 static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
-    if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
+    if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
+    if (id <= OPT_RESTORE)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
         return tm_part_flags_take(&o->parts, (tm_part_flag_t)(id - OPT_FORMAT), arg);
-    return take(o, id, arg);
+    if (id <= OPT_DEAD_LETTER_JOURNAL) return output_option(o, id, arg);
+    return run_option(o, id, arg);
 }
 
 /* The last part of the path: what a person calls the job, however it was started. */

@@ -35,13 +35,18 @@
 #include "state/journal_writer.h"
 #include "state/page_track.h"
 
-/* What a thread hands over at a barrier. */
+/* What a thread hands over. */
+typedef struct tm_checkpoint_state {
+    tm_buffer_t blob;     /* operators outside of their pages; positions of sources */
+    uint64_t journal_seq; /* of an ingest thread that records: where a restart reads on */
+} tm_checkpoint_state_t;
+
 typedef struct tm_checkpoint_slot {
-    tm_buffer_t blob;       /* operators outside of their pages; positions of sources */
-    uint64_t journal_seq;   /* of an ingest thread that records: where a restart reads on */
-    int64_t align_ns;       /* of a worker: from its first barrier to its last */
-    int64_t pause_ns;       /* how long rows waited meanwhile for the thread itself */
-    tm_page_track_t *track; /* of a worker; set before threads start */
+    tm_checkpoint_state_t at_barrier;
+    tm_checkpoint_state_t at_end; /* of an ingest thread; a barrier before may not be done with */
+    int64_t align_ns;             /* of a worker: from its first barrier to its last */
+    int64_t pause_ns;             /* how long rows waited meanwhile for the thread itself */
+    tm_page_track_t *track;       /* of a worker; set before threads start */
     uint32_t page_cnt;
     alignas(TM_FALSE_SHARE) _Atomic uint64_t acked_id; /* K2 */
     _Atomic bool ended;                                /* K3 */

@@ -50,6 +50,9 @@ struct tm_coordinator {
 
 int tm_coordinator_body(void *coordinator);
 
+const tm_checkpoint_state_t *tm_coordinator_state(const tm_coordinator_t *c,
+                                                  const tm_checkpoint_slot_t *slot);
+
 /* Blobs of the checkpoint under way. finished: there is nothing to go on with. */
 int tm_coordinator_blobs(tm_coordinator_t *c, bool finished) TM_MUST_CHECK;
 

@@ -145,6 +145,8 @@ static int finish_work(tm_file_thread_t *f)
     if (f->prepared_id != id) {
         TM_TRY(journals_close(f));
         for (uint32_t i = 0; i < f->port_cnt; i++)
+            if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
+        for (uint32_t i = 0; i < f->port_cnt; i++)
             TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
         f->prepared_id = id;
         tm_coordinator_prepared(f->coordinator, id);

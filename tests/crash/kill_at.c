@@ -4,7 +4,8 @@
    $TM_KILL_AT=N    kills before the Nth such call is made; with $TM_KILL_AFTER=1 right behind it
    $TM_KILL_LOG=F   writes into F how many there were, if the process lives to its end
 
-   The calls are those of state/file.c: open, pwrite, ftruncate, fsync, fdatasync, fallocate, rename,
+   The calls are those of state/file.c: open, pwrite, ftruncate, fsync, fdatasync, fallocate,
+            rename,
    unlink, mkdir. */
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* Book messages on the fast path: any number of levels, forms of several venues, damage. The rig
-   compares each message with the any-order path. */
+/* What venues send most, on the fast path: books of any number of levels and trades, whole and
+   damaged. The rig compares each message with the any-order path. */
 #include "parse/venues/venues.h"
 #include "tests/parse/messages.h"
 #include "tests/parse/parse_rig.h"
@@ -74,7 +74,7 @@ static uint64_t any_order_cnt(void)
     return rig_count(&rig, RIG_LAYOUTS, "parse_any_order");
 }
 
-Test(book_layout, a_book_is_learned_from_its_first_message_whatever_its_levels)
+Test(venue_layouts, a_form_is_learned_from_its_first_message_whatever_its_values)
 {
     seed_take();
     for (uint32_t f = 0; f < TM_ARRAY_CNT(forms); f++) {
@@ -93,7 +93,7 @@ Test(book_layout, a_book_is_learned_from_its_first_message_whatever_its_levels)
     }
 }
 
-Test(book_layout, forms_of_one_venue_take_turns)
+Test(venue_layouts, forms_of_one_venue_take_turns)
 {
     seed_take();
     rig_open(&rig);
@@ -107,7 +107,7 @@ Test(book_layout, forms_of_one_venue_take_turns)
     rig_close(&rig);
 }
 
-Test(book_layout, a_symbol_is_not_part_of_the_form)
+Test(venue_layouts, a_symbol_is_not_part_of_the_form)
 {
     static const char *const symbols[] = {"A", "BTCUSDT", "1000PEPEUSDT", "\xe5\xb8\x81USDT", "XY"};
     char text[400];
@@ -126,7 +126,7 @@ Test(book_layout, a_symbol_is_not_part_of_the_form)
     rig_close(&rig);
 }
 
-Test(book_layout, the_topic_that_tells_the_kind_is_part_of_the_form)
+Test(venue_layouts, the_topic_that_tells_the_kind_is_part_of_the_form)
 {
     static const char *const topics[] = {"orderbook.50.A", "orderbook.1.A", "nothing.50.A"};
     static const uint32_t lines[] = {2, 2, 0};
@@ -143,7 +143,7 @@ Test(book_layout, the_topic_that_tells_the_kind_is_part_of_the_form)
     rig_close(&rig);
 }
 
-Test(book_layout, an_empty_value_that_counts_as_absent_is_part_of_the_form)
+Test(venue_layouts, an_empty_value_that_counts_as_absent_is_part_of_the_form)
 {
     static const char *const actions[] = {"update", "", "snapshot", ""};
     char text[400];
@@ -174,7 +174,7 @@ static uint32_t damage(char *text, uint32_t sz)
     return sz;
 }
 
-Test(book_layout, all_paths_agree_on_damaged_books)
+Test(venue_layouts, all_paths_agree_on_damaged_messages)
 {
     seed_take();
     for (uint32_t f = 0; f < TM_ARRAY_CNT(forms); f++) {
