@@ -131,6 +131,9 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
              tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
              (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
+        tm_source_resync(f->source, gap->conn_idx,
+                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
