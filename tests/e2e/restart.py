@@ -27,7 +27,7 @@ def rows_of(folder):
 
 def undisturbed(folder, path):
     done = run(BARS, "--replay", path, "--out", folder / "whole", "--quiet")
-    expect_equal(done.code, 0, "status")
+    expect_equal(done.code, 0, "exit status")
     return rows_of(folder / "whole")
 
 
