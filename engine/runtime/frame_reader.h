@@ -41,8 +41,8 @@ struct tm_frame_reader {
     tm_frame_t frames[TM_FRAME_BURST];
 };
 
-/* "trades=FILE" is for the feed of that name alone: its place goes to *only, -1 where it is for all.
-   Returns what follows the name. */
+/* "trades=FILE" is for the feed of that name alone: its place goes to *only, -1 where it is for
+   all. Returns what follows the name. */
 const char *tm_frame_reader_strip(const tm_frame_reader_t *reader, const char *text, int *only);
 
 #endif
