@@ -6,44 +6,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/symbol.h"
-#include "engine/job/nodes.h"
-#include "engine/runtime/arbiter.h"
-#include "engine/runtime/frame_reader.h"
+#include "engine/runtime/dead_journal.h"
+#include "engine/runtime/feed_state.h"
 #include "engine/runtime/recorded.h"
-#include "net/feed.h"
+#include "net/feed_venue.h"
+#include "net/url.h"
+#include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { FEED_ROW_BURST = 512 }; /* more than all connections can say in one poll */
-
-/* One source of frames: a set of connections, or a file. */
-typedef struct feed_source {
-    tm_row_source_t src;
-    tm_frame_reader_t *reader;
-    const char *path; /* replay; NULL = live */
-    uint32_t replay_idx;
-    const char *urls[TM_OPTION_LIST_MAX];
-    uint32_t url_cnt;
-    tm_transport_t transport;            /* of live connections */
-    uint32_t first[TM_FRAME_TARGET_MAX]; /* partition of a target's first connection */
-    uint64_t wants[TM_FRAME_TARGET_MAX]; /* connections whose rows it takes, a bit each */
-    uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
-    tm_source_t *source;
-    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
-    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
-    uint32_t feed_row_cnt;
-    tm_feed_row_t feed_rows[FEED_ROW_BURST];
-
-    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
-    int64_t ingress_ns;
-
-    uint64_t from_pos; /* of a source that is restored; 0 = from the start */
-    bool backlog;      /* of a live feed: what the journal has behind the checkpoint comes first */
-    uint64_t backlog_cnt;
-    int64_t backlog_ns; /* when the last of it was received */
-} feed_source_t;
 
 /* ---- frames to batches ----------------------------------------------------------------------- */
 
@@ -51,7 +23,7 @@ static void flush(feed_source_t *f)
 {
     tm_frame_reader_t *r = f->reader;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        tm_frame_target_t *target = &r->targets[t];
+        target_t *target = &r->targets[t];
         if (target->cnt == 0) continue;
         tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->conn_idx, target->rows,
                      target->cnt, target->row_sz);
@@ -59,9 +31,9 @@ static void flush(feed_source_t *f)
     }
 }
 
-static void row_put(feed_source_t *f, tm_frame_target_t *target, const void *row)
+static void row_put(feed_source_t *f, target_t *target, const void *row)
 {
-    if (target->cnt == TM_FRAME_BATCH_ROWS) flush(f);
+    if (target->cnt == BATCH_ROWS) flush(f);
     memcpy(target->rows + (size_t)target->cnt++ * target->row_sz, row, target->row_sz);
 }
 
@@ -80,7 +52,7 @@ static void json_take(feed_source_t *f, const tm_frame_t *frame, uint32_t conn_i
 {
     tm_frame_reader_t *r = f->reader;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        tm_frame_target_t *target = &r->targets[t];
+        target_t *target = &r->targets[t];
         if (!target->json || !(f->wants[t] >> conn_idx & 1)) continue;
         const void *rows;
         int32_t cnt = tm_json_rows_frame(target->json, frame, &rows);
@@ -97,7 +69,7 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
     tm_frame_reader_t *r = f->reader;
     bool taken = false;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
-        tm_frame_target_t *target = &r->targets[t];
+        target_t *target = &r->targets[t];
         if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
             continue;
         row_put(f, target, row);
@@ -121,12 +93,33 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     return kept;
 }
 
+static void on_gap(void *ctx, const tm_gap_t *gap);
+
+/* Tells each book of the frame that shows by its checksum that something is missing. */
+static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
+{
+    const tm_market_row_t *rows = f->reader->rows;
+    for (uint32_t i = 0; i < line_cnt; i += tm_market_lines(rows[i].row.schema_id)) {
+        if (rows[i].row.schema_id != TM_SCHEMA_ID_DEPTH) continue;
+        if (tm_book_check_take(f->books, conn_idx, &rows[i])) continue;
+        const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
+                                      .symbol = rows[i].row.symbol,
+                                      .event_ns = TM_TIME_NONE,
+                                      .recv_ns = tm_clock_real_ns()},
+                              .conn_idx = conn_idx,
+                              .of_schema = TM_SCHEMA_ID_DEPTH,
+                              .group = f->groups[conn_idx % TM_ARBITER_CONN_MAX]};
+        on_gap(f, &gap);
+    }
+}
+
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
+    if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
     uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
@@ -155,13 +148,14 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
-    TM_LOG_I("engine", "%s: %s %llu to %llu are missing",
-             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
-             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
+    if (gap->from_id == 0)
+        TM_LOG_I("engine", "%s: the book differs from its checksum: updates are missing", name);
+    else
+        TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
+                 (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
-    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
-        tm_source_resync(f->source, gap->conn_idx,
-                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -171,6 +165,7 @@ static void feed_rows_send(feed_source_t *f, bool ends)
         const tm_feed_row_t *row = &f->feed_rows[i];
         if ((row->what == TM_FEED_DOWN) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
@@ -200,7 +195,7 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 {
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
-    int n = tm_source_poll(f->source, r->frames, TM_FRAME_BURST, wait_ns), err = 0;
+    int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
     if (TM_UNLIKELY(f->backlog)) {
         if (n == TM_E_CLOSED) return backlog_end(f);
         if (n > 0) f->backlog_ns = r->frames[n - 1].recv_ns;
@@ -244,6 +239,12 @@ static int live_open(feed_source_t *f)
     };
     const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
     TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+                                       .counters = c->counters,
+                                       .symbols = c->symbols,
+                                       .streams = o->streams,
+                                       .stream_cnt = o->stream_cnt};
+    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 
@@ -320,6 +321,7 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 static void source_free(tm_row_source_t *src)
 {
     tm_arbiter_close(((feed_source_t *)src)->arbiter);
+    tm_book_check_close(((feed_source_t *)src)->books);
     free(src);
 }
 

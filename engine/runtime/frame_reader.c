@@ -1,8 +1,7 @@
-#include "engine/runtime/frame_reader.h"
-
+/* What the feeds of a thread share: parsers, the rows of each feed of the graph, journals. */
 #include "base/symbol.h"
-#include "engine/job/nodes.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/feed_state.h"
 #include "net/feed_venue.h"
 #include "net/url.h"
 #include "parse/venues/venues.h"
@@ -10,8 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { BOOK_SCHEMAS = 1 << TM_SCHEMA_ID_DEPTH | 1 << TM_SCHEMA_ID_LEVEL };
 
 const char *tm_frame_reader_strip(const tm_frame_reader_t *r, const char *text, int *only)
 {
@@ -62,13 +59,13 @@ static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
 static int target_add(tm_frame_reader_t *r, const struct tm_stream *node)
 {
     const tm_feed_node_spec_t *spec = node->spec;
-    if (r->target_cnt == TM_FRAME_TARGET_MAX)
-        return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TM_FRAME_TARGET_MAX);
-    tm_frame_target_t *target = &r->targets[r->target_cnt++];
+    if (r->target_cnt == TARGET_MAX)
+        return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
+    target_t *target = &r->targets[r->target_cnt++];
     target->node = node;
     target->row_sz = node->schema.row_sz;
-    target->rows = aligned_alloc(
-        TM_CACHE_LINE, tm_align_up((size_t)TM_FRAME_BATCH_ROWS * target->row_sz, TM_CACHE_LINE));
+    target->rows = aligned_alloc(TM_CACHE_LINE,
+                                 tm_align_up((size_t)BATCH_ROWS * target->row_sz, TM_CACHE_LINE));
     if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
     if (!spec->json) return 0;
     tm_json_rows_cfg_t json = *spec->json;
@@ -88,9 +85,11 @@ static int parser_open(tm_frame_reader_t *r)
     if (wanted == 0) return 0;
     r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
     if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    const struct tm_venue *venue = venue_of(r);
+    r->keeps_books = (wanted & BOOK_SCHEMAS) && venue == tm_venue_kraken();
     const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
                                     .counters = r->cfg.counters,
-                                    .venue = venue_of(r),
+                                    .venue = venue,
                                     .no_books = !(wanted & BOOK_SCHEMAS),
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = r};
