@@ -27,6 +27,7 @@
 #include "tidemark_harness.h"
 #include "tidemark_json_source.h"
 #include "tidemark_process.h"
+#include "tidemark_sink.h"
 #include "tidemark_types.h"
 #include "tidemark_window.h"
 
@@ -98,19 +99,6 @@ TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *sp
 
 /* Partitions the stream: all rows of a key, and all state of it, live on one worker. */
 TM_API tm_stream_t *tm_key_by(tm_stream_t *in, const char *field);
-
-/* ---- Sinks ----------------------------------------------------------------------------------- */
-
-typedef struct tm_parts_spec {
-    const char *name;          /* folder below --out; NULL = directly in it */
-    const char *bucket_field;  /* time field that names the bucket; NULL = event time */
-    const char *bucket_format; /* strftime of UTC time; NULL = "%Y-%m-%d--%H" */
-    int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
-} tm_parts_spec_t;
-
-/* Parquet part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet,
-   hidden while in progress, visible once they are whole and durable. */
-TM_API void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec);
 
 #ifdef __cplusplus
 }

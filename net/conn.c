@@ -116,7 +116,10 @@ int64_t tm_conn_deadline_ns(const tm_conn_t *c)
         int64_t ready_ns = tm_quota_ready_ns(&c->sent);
         if (ready_ns > tm_clock_mono_ns()) return ready_ns; /* else it waits for the socket */
     }
-    if (c->phase == TM_CONN_STREAM) return c->beat_ns;
+    if (c->phase == TM_CONN_STREAM) {
+        int64_t again_ns = tm_conn_again_ns(c);
+        return again_ns < c->beat_ns ? again_ns : c->beat_ns;
+    }
     bool paced = c->phase == TM_CONN_SUBSCRIBE && c->request_ns > tm_clock_mono_ns();
     return paced && c->request_ns < c->deadline_ns ? c->request_ns : c->deadline_ns;
 }
@@ -266,6 +269,7 @@ int tm_conn_listen(tm_conn_t *c)
     if (c->phase != TM_CONN_STREAM) return 0;
     if (tm_ws_has_reply(c->ws)) TM_TRY(tm_conn_reply(c));
     if (c->beat_ns != INT64_MAX) TM_TRY(tm_conn_beat(c, tm_clock_mono_ns()));
+    if (tm_conn_again_ns(c) != INT64_MAX) TM_TRY(tm_conn_again(c, tm_clock_mono_ns()));
     return tm_link_listen(c->link, true);
 }
 

@@ -133,6 +133,13 @@ bool tm_conn_is_pending(const tm_conn_t *conn);
    TM_E_TLS, TM_E_LIMIT  as they say. The phase is ENDED then. */
 int tm_conn_read(tm_conn_t *conn, tm_frame_t *frames, uint32_t cap) TM_MUST_CHECK;
 
+/* In STREAM: leaves stream `idx` of the session and asks for it anew, so that its book comes whole.
+   Paced as all requests. False where another one is under way. */
+bool tm_conn_resubscribe(tm_conn_t *conn, uint32_t idx);
+
+/* When that goes on; INT64_MAX = none is under way. */
+int64_t tm_conn_again_ns(const tm_conn_t *conn);
+
 /* Begins an orderly end: sends a close frame where there is a WebSocket. Go on with events and
    tm_conn_step until tm_conn_is_gone or the deadline; what arrives is dropped. */
 void tm_conn_close(tm_conn_t *conn);

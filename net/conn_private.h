@@ -93,6 +93,9 @@ int tm_conn_subscribe_step(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
 /* conn_stream.c: sends the session's heartbeat where it is due. */
 int tm_conn_beat(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
 
+/* conn_stream.c: goes on with a stream that is asked for anew. */
+int tm_conn_again(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
+
 void tm_conn_early_free(tm_conn_early_t *early);
 
 #endif

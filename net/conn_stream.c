@@ -121,12 +121,12 @@ static int session_send(tm_conn_t *c, int (*write)(tm_session_t *, char *, size_
 }
 
 /* Sends the next request where one is left and its time has come. */
-static int request_send(tm_conn_t *c, int64_t now_ns)
+static int request_send(tm_conn_t *c, int (*write)(tm_session_t *, char *, size_t), int64_t now_ns)
 {
     int64_t ready_ns = tm_quota_ready_ns(&c->sent);
     if (c->request_ns < ready_ns) c->request_ns = ready_ns;
     if (now_ns < c->request_ns) return 0;
-    int n = session_send(c, c->cfg.session->ops->request, now_ns);
+    int n = session_send(c, write, now_ns);
     if (n > 0) c->request_ns = now_ns + c->cfg.request_gap_ns;
     return n < 0 ? n : 0;
 }
@@ -137,6 +137,27 @@ int tm_conn_beat(tm_conn_t *c, int64_t now_ns)
     int n = session_send(c, c->cfg.session->ops->beat, now_ns);
     c->beat_ns = now_ns + c->cfg.beat_ns;
     return n < 0 ? n : 0;
+}
+
+bool tm_conn_resubscribe(tm_conn_t *c, uint32_t idx)
+{
+    tm_session_t *s = c->cfg.session;
+    if (c->phase != TM_CONN_STREAM || !s || s->again > 0 || idx >= s->stream_cnt) return false;
+    s->again = idx + 1;
+    return true;
+}
+
+int tm_conn_again(tm_conn_t *c, int64_t now_ns)
+{
+    const tm_session_t *s = c->cfg.session;
+    return s && s->again > 0 ? request_send(c, tm_session_again, now_ns) : 0;
+}
+
+int64_t tm_conn_again_ns(const tm_conn_t *c)
+{
+    if (!c->cfg.session || c->cfg.session->again == 0) return INT64_MAX;
+    int64_t ready_ns = tm_quota_ready_ns(&c->sent);
+    return c->request_ns > ready_ns ? c->request_ns : ready_ns;
 }
 
 /* Keeps what a message says about the connection. Returns true where it is for the parser. */
@@ -172,7 +193,7 @@ int tm_conn_subscribe_step(tm_conn_t *c, int64_t now_ns)
 {
     tm_session_t *s = c->cfg.session;
     if (tm_ws_has_reply(c->ws)) TM_TRY(tm_conn_reply(c));
-    TM_TRY(request_send(c, now_ns));
+    TM_TRY(request_send(c, s->ops->request, now_ns));
     while (!tm_session_is_ready(s)) {
         tm_ws_message_t msg;
         int rc = tm_conn_message_alone(c, &msg);

@@ -191,6 +191,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
     tm_tls_ctx_close(f->tls_ctx);
     for (uint32_t i = 0; i < f->stream_cnt; i++) free(f->streams[i]);
     free(f->streams);
+    free(f->resyncs);
     free(f);
 }
 
@@ -232,7 +233,8 @@ static tm_counter_t *counter(tm_feed_t *f, const char *name, uint32_t idx)
 
 int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
 {
-    static const tm_source_ops_t ops = {.poll = feed_poll, .rows = feed_rows, .close = feed_close};
+    static const tm_source_ops_t ops = {
+        .poll = feed_poll, .rows = feed_rows, .resync = tm_feed_resync, .close = feed_close};
     *out = NULL;
     if (cfg->url_cnt == 0 || cfg->url_cnt > TM_FEED_CONN_MAX)
         return tm_error_set(TM_E_CONFIG, "%u addresses: expected 1 to %d", cfg->url_cnt,
@@ -253,6 +255,7 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->silent = counter(f, "streams_silent", 8);
     f->missed = counter(f, "feed_missed", 9);
     f->venue_errors = counter(f, "venue_errors", 10);
+    f->resynced = counter(f, "resyncs", 11);
     int err = lines_open(f);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */

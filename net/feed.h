@@ -13,20 +13,25 @@
             mend (net/retry.c says which) ends the connection at once. One that has streamed before
             is tried on past retry_max while another one lives
    Rotation before the venue ends a connection (its 24 hours, a shutdown that it announces) another
-            one is opened beside it; both stream for overlap_ns, then the old one is closed
+            one is opened beside it; both stream for overlap_ns, then the old one is closed. It
+            stays for longer where it brings messages and the new one does not keep up
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends for
             good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
             order, else what one of the others said. A connection that never came to stream ends
             the whole feed with its error, unless another one of its group streams
+   Books    tm_source_resync leaves the stream of one symbol's book and asks for it anew; the same
+            one again after resync_ns at the earliest, then after twice as long, and so on up to
+            TM_FEED_RESYNC_MAX_S; a connection asks for one at a time. Never a storm
    Rows     tm_source_rows gives a tm_feed_row_t for each event of a connection (base/row.h)
    Counters frames, frame_bytes; attempts to connect, connect_failures among them; disconnects:
             streams that did not end in order, idle_cut among them; reconnects; rotations;
             streams_silent: those that have not spoken in stream_ns; feed_missed: messages that are
-            missing by the connection's own count; venue_errors: complaints while streaming
+            missing by the connection's own count; venue_errors: complaints while streaming;
+            resyncs: books asked for anew
    Limits   TM_FEED_CONN_MAX addresses, TM_FEED_LINE_MAX connections (and one more each while it is
             rotated), TM_FEED_STREAM_MAX streams; those of net/attempts.h and net/feed_venue.h
    Tests    tests/net/test_feed.c, test_feed_bad.c, test_feed_refused.c, test_feed_retry.c,
-            test_feed_rotate.c */
+            test_feed_rotate.c, test_feed_resync.c */
 #ifndef TM_NET_FEED_H
 #define TM_NET_FEED_H
 
@@ -40,6 +45,7 @@ enum {
     TM_FEED_LINE_MAX = 64,
     TM_FEED_ENDPOINT_MAX = 4, /* addresses of a group */
     TM_FEED_STREAM_MAX = 16384,
+    TM_FEED_RESYNC_MAX_S = 300, /* between two times that a book is asked for anew */
 };
 
 /* For idle_ns: what the venue's own pings or heartbeats suggest. */
@@ -85,6 +91,7 @@ typedef struct tm_feed_cfg {
     int64_t overlap_ns;        /* how long the old one goes on beside the new one: 0 = 2 s; at most
                                 half of life_ns */
     int64_t stream_ns;         /* a stream that has not spoken by then is told; 0 = 60 s */
+    int64_t resync_ns;         /* after which a book may be asked for anew again: 0 = 10 s */
     tm_feed_link_fn_t on_link; /* called from open and poll; NULL = nobody asks */
     void *on_link_ctx;
 } tm_feed_cfg_t;

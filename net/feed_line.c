@@ -83,6 +83,7 @@ void tm_line_frames(tm_feed_t *f, uint32_t idx, const tm_frame_t *frames, uint32
 {
     tm_slot_t *s = &f->slots[idx];
     const tm_session_ops_t *ops = tm_feed_line(f, idx)->exchange->session;
+    if (cnt > 0) s->frame_ns = frames[cnt - 1].ingress_ns;
     if (!s->watch) return;
     for (uint32_t i = 0; i < cnt; i++) {
         char name[TM_SESSION_STREAM_SZ_MAX];
@@ -147,6 +148,12 @@ static int64_t life_ns(tm_feed_t *f, const tm_line_t *l)
     return (int64_t)((double)l->exchange->life_ns * (0.90 + 0.08 * random_unit(&f->random)));
 }
 
+static int64_t overlap_ns(const tm_feed_t *f)
+{
+    int64_t overlap = f->cfg.overlap_ns > 0 ? f->cfg.overlap_ns : OVERLAP_NS;
+    return f->cfg.life_ns > 0 && overlap > f->cfg.life_ns / 2 ? f->cfg.life_ns / 2 : overlap;
+}
+
 void tm_line_rotated(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
     tm_line_t *l = tm_feed_line(f, idx);
@@ -191,6 +198,8 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     tm_slot_t *s = &f->slots[idx];
     const tm_feed_venue_t *x = l->exchange;
     s->up_ns = now_ns;
+    s->frame_ns = 0;
+    tm_resync_drop(f, idx);
     watch_open(s, l);
     tm_line_tell(f, idx,
                  &(tm_feed_row_t){.what = TM_FEED_UP,
@@ -202,9 +211,14 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
         tm_line_rotated(f, idx, now_ns);
         return;
     }
-    int64_t overlap = f->cfg.overlap_ns > 0 ? f->cfg.overlap_ns : OVERLAP_NS;
-    if (f->cfg.life_ns > 0 && overlap > f->cfg.life_ns / 2) overlap = f->cfg.life_ns / 2;
-    l->overlap_ns = now_ns + overlap;
+    l->overlap_ns = now_ns + overlap_ns(f);
+}
+
+/* True where the old connection brings what the new one does not: it stalls, or the venue has
+   forgotten it. It will catch up, or be cut for its silence. */
+static bool replacement_lags(const tm_feed_t *f, const tm_slot_t *old, const tm_slot_t *new)
+{
+    return old->frame_ns > new->up_ns && old->frame_ns - new->frame_ns > overlap_ns(f) / 2;
 }
 
 /* The new connection has streamed beside the old one for long enough. */
@@ -227,7 +241,10 @@ void tm_line_step(tm_feed_t *f, uint32_t line_idx, int64_t now_ns)
     uint32_t twin = tm_feed_twin(f, l->main);
     tm_slot_t *s = &f->slots[twin];
     if (s->state == TM_SLOT_STREAMS && now_ns >= l->overlap_ns) {
-        rotate_end(f, l, now_ns);
+        if (replacement_lags(f, &f->slots[l->main], s))
+            l->overlap_ns = now_ns + overlap_ns(f) / 2;
+        else
+            rotate_end(f, l, now_ns);
     } else if (s->state == TM_SLOT_RESTS && now_ns >= l->rotate_ns) {
         s->state = TM_SLOT_WAITS;
         s->due_ns = now_ns;

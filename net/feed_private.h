@@ -1,6 +1,6 @@
 /* net/feed_private.h - what the files of a feed share: feed_plan.c (addresses and streams to
    lines), feed.c (the source), feed_slot.c (the life of a connection), feed_line.c (rotation, and
-   what is told). Nobody else includes it.
+   what is told), feed_resync.c (books that are asked for anew). Nobody else includes it.
    Flow     feed.c steps slots and reads from those that stream
    Lines    one line is one address with its streams. It has two slots, because a connection is
             replaced by another one beside it: `main` says which slot is the one, the other rests.
@@ -37,6 +37,7 @@ typedef struct tm_slot {
     int64_t leave_ns; /* WAITS, ENDED: what is left of the connection is cut then */
     int64_t heard_ns; /* STREAMS: the last byte */
     int64_t up_ns;    /* STREAMS: since when */
+    int64_t frame_ns; /* STREAMS: the last message for the parser; 0 = none yet */
     int64_t lost_ns;  /* when the last stream ended */
     bool cut;         /* what is left of the connection was cut: its last events are to come */
     bool held;        /* the next attempt waits for the address' quota */
@@ -61,6 +62,14 @@ typedef struct tm_line {
     bool proven;        /* it has streamed before: address and streams are right */
 } tm_line_t;
 
+/* A stream whose book was, or is to be, asked for anew. */
+typedef struct tm_resync {
+    int64_t asked_ns; /* the last time; 0 = never */
+    int64_t pause_ns; /* until it may be asked for again */
+    uint32_t slot_idx;
+    bool waits;
+} tm_resync_t;
+
 typedef struct tm_feed {
     tm_source_t source; /* first */
     tm_feed_cfg_t cfg;
@@ -68,6 +77,8 @@ typedef struct tm_feed {
     tm_tls_ctx_t *tls_ctx; /* NULL where no address is wss */
     char **streams;        /* stream_cnt names, taken apart */
     uint32_t stream_cnt;
+    tm_resync_t *resyncs; /* stream_cnt for each endpoint */
+    uint32_t resync_wait_cnt;
     tm_line_t lines[TM_FEED_LINE_MAX];
     uint32_t line_cnt, group_cnt;
     tm_slot_t slots[TM_FEED_SLOT_MAX];
@@ -84,8 +95,8 @@ typedef struct tm_feed {
     tm_feed_row_t rows[TM_FEED_ROW_MAX]; /* told, and not given yet */
     uint32_t row_cnt;
     tm_counter_t *frames, *bytes, *attempts, *failures, *disconnects, *reconnects, *idle_cuts,
-        *rotations, *silent, *missed, *venue_errors;
-    tm_counter_t unread[11]; /* counts where the caller gave no set */
+        *rotations, *silent, *missed, *venue_errors, *resynced;
+    tm_counter_t unread[12]; /* counts where the caller gave no set */
 } tm_feed_t;
 
 static inline tm_line_t *tm_feed_line(tm_feed_t *feed, uint32_t slot_idx)
@@ -137,6 +148,15 @@ void tm_line_notes(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
 
 /* feed_line.c: names the streams that have not spoken where their time is over. */
 void tm_line_watch(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
+
+/* feed_resync.c: asks for what waits on this slot where its time has come; when that is; forgets
+   all that waits on a slot: a new connection begins with whole books. */
+void tm_resync_step(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
+int64_t tm_resync_due_ns(const tm_feed_t *feed, uint32_t slot_idx);
+void tm_resync_drop(tm_feed_t *feed, uint32_t slot_idx);
+
+/* feed_resync.c: tm_source_ops_t's. */
+void tm_feed_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol);
 
 /* feed_line.c: puts a control row out. `like` says what, from_id, to_id and code. */
 void tm_line_tell(tm_feed_t *feed, uint32_t slot_idx, const tm_feed_row_t *like);

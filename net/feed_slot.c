@@ -295,6 +295,7 @@ static void stream_step(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     } else {
         tm_line_watch(f, idx, now_ns);
         if (!f->opening) rc = tm_conn_listen(s->conn);
+        if (rc == 0 && f->resync_wait_cnt > 0) tm_resync_step(f, idx, now_ns);
     }
     if (rc < 0) tm_slot_lost(f, idx, rc);
 }
@@ -336,6 +337,8 @@ int64_t tm_slot_due_ns(const tm_feed_t *f, uint32_t idx)
     case TM_SLOT_STREAMS:
         if (idle_ns > 0) other_ns = s->heard_ns + idle_ns;
         due_ns = tm_conn_deadline_ns(s->conn);
+        if (f->resync_wait_cnt > 0 && tm_resync_due_ns(f, idx) < due_ns)
+            due_ns = tm_resync_due_ns(f, idx);
         break;
     case TM_SLOT_OPENS:
         due_ns = tm_conn_deadline_ns(s->conn);

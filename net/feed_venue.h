@@ -18,6 +18,9 @@ typedef struct tm_feed_venue {
     const tm_session_ops_t *session;
     /* The path that serves a stream where a venue has several; NULL = all on `target`. */
     const char *(*target_of)(const char *stream);
+    /* How streams of books begin whose first message is the whole book; NULL = there are none, as
+       where books are fetched by other means. They end with ":SYMBOL" or ".SYMBOL". */
+    const char *book;
     uint32_t stream_max; /* of a connection */
     /* Messages that a connection may send in a span, pongs included. */
     uint32_t send_max;

@@ -47,6 +47,31 @@ bool tm_session_is_ready(const tm_session_t *s)
     return s->next == s->stream_cnt && s->answer_cnt >= s->wanted_cnt;
 }
 
+/* All venues leave a stream with the words that ask for it, but for "unsubscribe". */
+int tm_session_again(tm_session_t *s, char *out, size_t out_sz)
+{
+    static const char word[] = "subscribe\"";
+    if (s->again == 0) return 0;
+    tm_session_t one = {.ops = s->ops,
+                        .streams = s->streams + s->again - 1,
+                        .stream_cnt = 1,
+                        .sent_cnt = s->sent_cnt};
+    int n = s->ops->request(&one, out, out_sz);
+    if (n <= 0) return n;
+    s->sent_cnt = one.sent_cnt;
+    if (s->again_left) {
+        s->again = 0;
+        s->again_left = false;
+        return n;
+    }
+    char *at = memmem(out, (size_t)n, word, sizeof word - 1);
+    if (!at) return tm_error_set(TM_E_UNSUPPORTED, "a request that names no \"subscribe\"");
+    memmove(at + 2, at, (size_t)(out + n - at));
+    memcpy(at, "un", 2);
+    s->again_left = true;
+    return n + 2;
+}
+
 int tm_session_refused(const char *text, size_t sz)
 {
     int shown = sz < 300 ? (int)sz : 300;

@@ -51,6 +51,8 @@ struct tm_session {
     uint32_t sent_cnt;   /* requests; the id of one is its number from 1 */
     uint32_t wanted_cnt; /* answers to them */
     uint32_t answer_cnt; /* those that have come */
+    uint32_t again;      /* 1 + a stream that is to be left and asked for anew; 0 = none */
+    bool again_left;     /* it was left */
     bool extra_sent;     /* a request that no stream stands for (heartbeats, say) */
     bool seq_known;
     uint64_t seq; /* the last number of the connection's own count */
@@ -65,6 +67,9 @@ void tm_session_close(tm_session_t *session); /* NULL is fine */
 
 /* True once every request was sent and answered. */
 bool tm_session_is_ready(const tm_session_t *session);
+
+/* As an op's `request`: for the stream `again`, first what leaves it, then what asks for it. */
+int tm_session_again(tm_session_t *session, char *out, size_t out_sz);
 
 /* ---- for the files in venues/ ---------------------------------------------------------------- */
 

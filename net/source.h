@@ -20,6 +20,9 @@ typedef struct tm_source_ops {
        comes after all frames of its connection, everything else belongs before the frames of the
        same poll. NULL = nothing ever happens, as in a file. */
     uint32_t (*rows)(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap);
+    /* The book of a symbol is not whole on a connection: asks for it anew where its venue sends
+       whole books to who asks. NULL = nobody can be asked. */
+    void (*resync)(tm_source_t *source, uint32_t conn_idx, const char *symbol);
     /* Where the next frame begins, between polls: the sequence of a journal, the line of a capture;
        opening it there again gives what would have followed. NULL = there is no way back. */
     uint64_t (*position)(const tm_source_t *source);
@@ -41,6 +44,11 @@ static inline int tm_source_poll(tm_source_t *source, tm_frame_t *frames, uint32
 static inline uint32_t tm_source_rows(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap)
 {
     return source->ops->rows ? source->ops->rows(source, rows, cap) : 0;
+}
+
+static inline void tm_source_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol)
+{
+    if (source->ops->resync) source->ops->resync(source, conn_idx, symbol);
 }
 
 static inline uint64_t tm_source_position(const tm_source_t *source)

@@ -177,7 +177,9 @@ static void blank_init(tm_kind_t *kind, const tm_schema_t *schema)
     if (kind->null_off) memcpy((uint8_t *)kind->blank + kind->null_off, &nulls, sizeof nulls);
     if (kind->decl->preset_off)
         ((uint8_t *)kind->blank)[kind->decl->preset_off] = kind->decl->preset;
-    if (kind->decl->schema_id == TM_SCHEMA_ID_DEPTH) kind->blank[0].depth.chain = kind->decl->chain;
+    if (kind->decl->schema_id != TM_SCHEMA_ID_DEPTH) return;
+    kind->blank[0].depth.chain = kind->decl->chain;
+    kind->blank[0].depth.price_digits = kind->blank[0].depth.qty_digits = TM_DIGITS_NONE;
 }
 
 static void kind_init(tm_kind_t *kind, const tm_venue_kind_t *decl, const tm_key_table_t *table)

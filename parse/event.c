@@ -235,8 +235,9 @@ static tm_reason_t rare(const tm_venue_field_t *field, const uint8_t *text, uint
     }
 }
 
-static tm_reason_t other(tm_event_fill_t *f, const tm_venue_field_t *field, const tm_value_t *v)
+tm_reason_t tm_event_fill_value(tm_event_fill_t *f, uint32_t field_idx, const tm_value_t *v)
 {
+    const tm_venue_field_t *field = &f->kind->decl->fields[field_idx];
     uint8_t *at = (uint8_t *)f->row + field->off;
     if (field->form == TM_FORM_SYMBOL || field->form == TM_FORM_STREAM ||
         field->form == TM_FORM_TAIL) {
@@ -258,9 +259,10 @@ static tm_reason_t other(tm_event_fill_t *f, const tm_venue_field_t *field, cons
         memcpy(at, top, sizeof top);
         return reason;
     }
-    uint8_t room[TM_NUMERAL_SZ_MAX + TM_KEY_SZ_MAX] = {0};
+    uint8_t room[TM_NUMERAL_SZ_MAX + TM_KEY_SZ_MAX];
     uint32_t sz = v->to - v->from;
     const uint8_t *text = f->bytes + v->from;
+    if (v->type == TM_VALUE_ESCAPED) memset(room, 0, sizeof room);
     if (v->type == TM_VALUE_ESCAPED)
         text = tm_walk_text(f->bytes, v, room, TM_NUMERAL_SZ_MAX, &sz);
     else if (v->type != TM_VALUE_STRING && v->type != TM_VALUE_NUMBER)
@@ -314,7 +316,7 @@ tm_reason_t tm_event_fill_scope(tm_event_fill_t *fill, tm_scope_t scope,
         uint32_t idx = kind->scoped[scope][__builtin_ctz(others)];
         const tm_value_t *v = &members->at[kind->field_key[idx]];
         fill->bad_off = v->from;
-        reason = other(fill, &kind->decl->fields[idx], v);
+        reason = tm_event_fill_value(fill, idx, v);
     }
     if (kind->null_off) {
         uint8_t *at = (uint8_t *)fill->row + kind->null_off;
@@ -329,14 +331,16 @@ tm_reason_t tm_event_fill_scope(tm_event_fill_t *fill, tm_scope_t scope,
 tm_reason_t tm_event_fill_symbol(tm_event_fill_t *fill)
 {
     const tm_value_t *v = &fill->symbol;
-    uint8_t room[TM_SYMBOL_SZ_MAX + 1 + 16] = {0}, upper[TM_SYMBOL_SZ_MAX + 1 + 16] = {0};
+    uint8_t room[TM_SYMBOL_SZ_MAX + 1 + 16], upper[TM_SYMBOL_SZ_MAX + 1 + 16];
     uint32_t sz;
     if (!fill->has_symbol) return TM_REASON_NONE;
     fill->bad_off = v->from;
     if (v->type != TM_VALUE_STRING && v->type != TM_VALUE_ESCAPED) return TM_REASON_TYPE;
+    if (v->type == TM_VALUE_ESCAPED) memset(room, 0, sizeof room);
     const uint8_t *text = tm_walk_text(fill->bytes, v, room, TM_SYMBOL_SZ_MAX + 1, &sz);
     if (!text) return TM_REASON_SYMBOL;
     if (fill->symbol_form == TM_FORM_STREAM) {
+        memset(upper, 0, sizeof upper);
         sz = tm_term_stream_symbol(text, sz, upper, TM_SYMBOL_SZ_MAX);
         text = upper;
         if (sz == 0) return TM_REASON_NONE; /* a stream of all symbols, "!ticker@arr" */

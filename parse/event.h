@@ -51,6 +51,10 @@ void tm_event_fill_start(tm_event_fill_t *fill, const tm_event_ctx_t *ctx, const
 tm_reason_t tm_event_fill_scope(tm_event_fill_t *fill, tm_scope_t scope,
                                 const tm_members_t *members) TM_MUST_CHECK;
 
+/* Stores one value that is no number of a common form; a symbol is kept for the call below. */
+tm_reason_t tm_event_fill_value(tm_event_fill_t *fill, uint32_t field_idx,
+                                const tm_value_t *value) TM_MUST_CHECK;
+
 /* Stores the symbol, where one was met. */
 tm_reason_t tm_event_fill_symbol(tm_event_fill_t *fill) TM_MUST_CHECK;
 

@@ -82,11 +82,24 @@ static void forget(tm_json_t *j, uint32_t node)
     const tm_json_node_t *n = &j->paths.nodes[node];
     tm_json_reading_t *r = &j->reading;
     for (uint64_t left = n->fields; left; left &= left - 1) {
-        uint32_t field = (uint32_t)__builtin_ctzll(left);
-        r->values[field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
-        r->faults[field] = TM_REASON_NONE;
+        tm_json_forget_value(j, (uint32_t)__builtin_ctzll(left));
     }
     for (uint32_t i = 0; i < TM_ARRAY_CNT(r->seen); i++) r->seen[i] &= ~n->below[i];
+}
+
+/* A member of a declared key. */
+static inline void child_meet(tm_json_t *j, uint32_t child, uint32_t off)
+{
+    if (!tm_json_meet(&j->reading, child)) return;
+    forget(j, child);
+    tm_json_refuse_twice(j, child, off);
+}
+
+static inline void child_scalar(tm_json_t *j, uint32_t child, uint32_t off, const tm_value_t *v)
+{
+    const uint32_t field = j->paths.nodes[child].field;
+    child_meet(j, child, off);
+    if (field != TM_JSON_FIELD_NONE) tm_json_take(j, field, v);
 }
 
 static tm_reason_t member_read(tm_json_t *j, uint32_t node)
@@ -100,10 +113,7 @@ static tm_reason_t member_read(tm_json_t *j, uint32_t node)
     const uint8_t *text = tm_json_key_text(w->bytes, &key, room, &sz);
     uint32_t child = text ? tm_json_child(&j->paths, node, text, sz) : TM_JSON_NODE_NONE;
     if (child == TM_JSON_NODE_NONE) return tm_walk_value(w, &v);
-    if (tm_json_meet(&j->reading, child)) {
-        forget(j, child);
-        tm_json_refuse_twice(j, child, key.from);
-    }
+    child_meet(j, child, key.from);
     return node_read(j, child);
 }
 
@@ -141,9 +151,8 @@ static uint32_t missing(const tm_json_t *j, uint64_t fields)
     return j->paths.field_cnt;
 }
 
-/* Behind an element: tells it, or keeps what is wrong with it. Its values are overwritten by the
-   next one's. */
-static void element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from, uint32_t fault_cnt)
+void tm_json_element_end(tm_json_t *j, const tm_json_node_t *each, uint32_t from,
+                         uint32_t fault_cnt)
 {
     tm_json_reading_t *r = &j->reading;
     uint32_t none = j->paths.field_cnt, field = none;
@@ -177,9 +186,11 @@ static tm_reason_t each_read(tm_json_t *j, uint32_t node)
     do {
         (void)tm_walk_peek(w);
         uint32_t from = w->pos, fault_cnt = j->reading.fault_cnt;
-        tm_reason_t reason = node_read(j, node);
-        if (reason) return reason;
-        element_end(j, each, from, fault_cnt);
+        if (!tm_json_tuples(j, each)) {
+            tm_reason_t reason = node_read(j, node);
+            if (reason) return reason;
+            tm_json_element_end(j, each, from, fault_cnt);
+        }
         forget(j, node);
         c = tm_walk_peek(w);
         if (c != ',' && c != ']') return tm_walk_unexpected(w);
@@ -187,6 +198,43 @@ static tm_reason_t each_read(tm_json_t *j, uint32_t node)
     } while (c == ',');
     w->depth--;
     return TM_REASON_NONE;
+}
+
+/* Reads members of the common form, for as long as they come: no white space, no escape; a string,
+   an integer or a boolean. Ends in front of the first one of another form. True where the object
+   ended. */
+static bool members_plain(tm_json_t *j, uint32_t node)
+{
+    tm_walk_t *w = &j->walk;
+    const uint8_t *b = w->bytes;
+    const uint16_t *q = w->at + w->at_idx, *q_end = w->at + w->at_cnt;
+    uint32_t pos = w->pos;
+    bool ended = false;
+    while (!ended && q_end - q >= 2 && q[0] == pos && b[q[1] + 1] == ':') {
+        tm_value_t v = {.from = q[1] + 2u};
+        const uint16_t *next = q + 2;
+        uint32_t end;
+        if (b[v.from] == '"') {
+            if (q_end - q < 4) break;
+            v = (tm_value_t){.from = v.from + 1, .to = q[3], .type = TM_VALUE_STRING};
+            end = v.to + 1;
+            next = q + 4;
+        } else {
+            end = tm_walk_bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            if (end == 0) break;
+            v.to = end;
+        }
+        const bool goes_on = b[end] == ',' && next < q_end && *next == end + 1;
+        ended = !goes_on && b[end] == '}' && end < w->sz;
+        if (!goes_on && !ended) break;
+        uint32_t child = tm_json_child(&j->paths, node, b + q[0] + 1, q[1] - q[0] - 1u);
+        if (child != TM_JSON_NODE_NONE) child_scalar(j, child, q[0] + 1u, &v);
+        q = next;
+        pos = end + 1;
+    }
+    w->at_idx = (uint32_t)(q - w->at);
+    w->pos = pos;
+    return ended;
 }
 
 /* The object or array at pos, some of whose members are declared. */
@@ -201,6 +249,7 @@ static tm_reason_t container_read(tm_json_t *j, uint32_t node, bool object)
     }
     w->depth++;
     for (uint32_t idx = 0;; idx++) {
+        if (object && !w->odd && w->base == 0 && members_plain(j, node)) break;
         tm_reason_t reason = object ? member_read(j, node) : element_read(j, node, idx);
         if (reason) return reason;
         uint8_t c = tm_walk_peek(w);

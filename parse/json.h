@@ -69,6 +69,22 @@ static inline bool tm_json_take_plain(tm_json_t *json, uint32_t field, const tm_
     return true;
 }
 
+/* Behind an element of an array, which began at `from` when so many values were at fault: tells it,
+   or keeps what is wrong with it. */
+void tm_json_element_end(tm_json_t *json, const tm_json_node_t *each, uint32_t from,
+                         uint32_t fault_cnt);
+
+/* Takes and tells the elements from pos on, where they are tuples of numbers (json_tuple.c). False
+   where the first one is not. Their values are left in place. */
+bool tm_json_tuples(tm_json_t *json, const tm_json_node_t *each);
+
+/* Takes back what a value has given. */
+static inline void tm_json_forget_value(tm_json_t *json, uint32_t field)
+{
+    json->reading.values[field] = (tm_json_value_t){.state = TM_JSON_ABSENT};
+    json->reading.faults[field] = TM_REASON_NONE;
+}
+
 /* Takes the value of a field, which has none. */
 static inline void tm_json_take(tm_json_t *json, uint32_t field, const tm_value_t *v)
 {

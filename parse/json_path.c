@@ -148,6 +148,23 @@ static int field_add(tm_json_paths_t *paths, uint32_t field_idx)
     return 0;
 }
 
+/* Elements all of whose declared values are numbers that stand first in an array. */
+static void tuple_make(tm_json_paths_t *paths, tm_json_node_t *each)
+{
+    uint32_t cnt = 0;
+    if (each->field != TM_JSON_FIELD_NONE) return;
+    for (uint32_t i = each->child; i != TM_JSON_NODE_NONE; i = paths->nodes[i].next, cnt++) {
+        const tm_json_node_t *n = &paths->nodes[i];
+        if (n->idx >= TM_JSON_TUPLE_MAX || n->child || n->field == TM_JSON_FIELD_NONE) return;
+        if (paths->scales[n->field] == TM_JSON_SCALE_NONE) return;
+        each->tuple[n->idx] = n->field;
+    }
+    for (uint32_t idx = 0; idx < cnt; idx++)
+        if (tm_json_child_at(paths, (uint32_t)(each - paths->nodes), idx) == TM_JSON_NODE_NONE)
+            return;
+    each->tuple_cnt = (uint8_t)cnt;
+}
+
 int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec)
 {
     memset(paths, 0, sizeof *paths);
@@ -162,6 +179,8 @@ int tm_json_paths_init(tm_json_paths_t *paths, const tm_json_spec_t *spec)
         paths->fields[i] = spec->fields[i];
         TM_TRY(field_add(paths, i));
     }
+    for (uint32_t i = 0; i < paths->node_cnt; i++)
+        if (paths->nodes[i].each) tuple_make(paths, &paths->nodes[i]);
     if (paths->each_cnt > 0 && (!spec->each || spec->lazy))
         return tm_error_set(TM_E_CONFIG, "a path with '-' needs a function for each element, and "
                                          "full mode");

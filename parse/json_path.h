@@ -17,6 +17,7 @@ enum {
     TM_JSON_NODE_NONE = 0, /* the root is nobody's child */
     TM_JSON_FIELD_NONE = 0xff,
     TM_JSON_SCALE_NONE = 0xff,
+    TM_JSON_TUPLE_MAX = 8,
 };
 
 typedef struct tm_json_node {
@@ -30,7 +31,9 @@ typedef struct tm_json_node {
     bool each;                        /* stands for every element of an array: an only child */
     bool holds_each;                  /* one that does is below it */
     uint8_t each_idx;                 /* which of these, in order of the fields */
-    uint64_t fields;                  /* bit field: those at the node and below it */
+    uint8_t tuple_cnt; /* an array's first elements that are numbers, and no others */
+    uint8_t tuple[TM_JSON_TUPLE_MAX];      /* their fields */
+    uint64_t fields;                       /* bit field: those at the node and below it */
     uint64_t below[TM_JSON_NODE_MAX / 64]; /* bit field: nodes below it */
 } tm_json_node_t;
 
@@ -39,10 +42,10 @@ typedef struct tm_json_paths {
     tm_json_node_t nodes[TM_JSON_NODE_MAX]; /* [0] is the message */
     uint16_t slots[TM_JSON_SLOT_CNT];       /* nodes by key and parent, 0 = none */
     tm_json_field_t fields[TM_JSON_FIELD_MAX];
-    uint8_t scales
-        [TM_JSON_FIELD_MAX]; /* places of a field's numbers behind the point; none: it takes no numbers */
-    uint64_t required;       /* bit field */
-    uint64_t eaches;         /* bit field: those of elements */
+    /* Places of a field's numbers behind the point; none: it takes no numbers. */
+    uint8_t scales[TM_JSON_FIELD_MAX];
+    uint64_t required; /* bit field */
+    uint64_t eaches;   /* bit field: those of elements */
     uint32_t each_cnt;
 } tm_json_paths_t;
 

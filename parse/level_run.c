@@ -9,23 +9,27 @@ static inline bool strings_follow(const uint8_t *bytes, const uint16_t *q, uint3
     return wrong == 0;
 }
 
-tm_level_run_t tm_level_run_find(const uint8_t *bytes, const uint16_t *at, uint32_t left,
-                                 uint32_t pos, uint32_t end)
+void tm_level_run_find(const uint8_t *bytes, const uint16_t *at, uint32_t left, uint32_t pos,
+                       uint32_t end, tm_level_run_t *run)
 {
-    tm_level_run_t r = {.bytes = bytes, .at = at, .stride = 4};
-    r.cnt = tm_level_run_pairs(bytes, at, left, pos, end);
-    if (r.cnt > 0 || left < 2 || at[0] != pos + 1) return r;
-    for (r.stride = 2; r.stride + 2 <= left && at[r.stride] == at[r.stride - 1] + 2; r.stride += 2)
-        if (r.stride == 2 * TM_LEVEL_RUN_STRING_MAX) return r;
-    for (const uint16_t *q = at; left >= r.stride; q += r.stride, left -= r.stride) {
-        if (!strings_follow(bytes, q, r.stride) || q[r.stride - 1] + 1u >= end) break;
-        r.cnt++;
+    uint32_t stride = 2, cnt = 0;
+    run->bytes = bytes;
+    run->at = at;
+    run->stride = 4;
+    run->cnt = tm_level_run_pairs(bytes, at, left, pos, end);
+    if (run->cnt > 0 || left < 2 || at[0] != pos + 1) return;
+    for (; stride + 2 <= left && at[stride] == at[stride - 1] + 2; stride += 2)
+        if (stride == 2 * TM_LEVEL_RUN_STRING_MAX) return;
+    for (const uint16_t *q = at; left >= stride; q += stride, left -= stride) {
+        uint32_t last = q[stride - 1];
+        if (!strings_follow(bytes, q, stride) || last + 1 >= end) break;
+        cnt++;
         /* "],[" must stand between the quotes of two levels. */
-        uint32_t last = q[r.stride - 1];
-        if (left == r.stride || tm_swar_load4(bytes + last) != 0x5b2c5d22u) break;
-        if (q[r.stride] != last + 4) break;
+        if (left == stride || tm_swar_load4(bytes + last) != 0x5b2c5d22u) break;
+        if (q[stride] != last + 4) break;
     }
-    return r;
+    run->stride = stride;
+    run->cnt = cnt;
 }
 
 bool tm_level_run_suits(const tm_venue_levels_t *decl, uint32_t stride)

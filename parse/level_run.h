@@ -43,9 +43,9 @@ static inline uint32_t tm_level_run_pairs(const uint8_t *bytes, const uint16_t *
     return cnt;
 }
 
-/* The run that begins at the '[' at `pos`, of levels of any number of strings. */
-tm_level_run_t tm_level_run_find(const uint8_t *bytes, const uint16_t *at, uint32_t left,
-                                 uint32_t pos, uint32_t end);
+/* Finds the run that begins at the '[' at `pos`, of levels of any number of strings. */
+void tm_level_run_find(const uint8_t *bytes, const uint16_t *at, uint32_t left, uint32_t pos,
+                       uint32_t end, tm_level_run_t *run);
 
 /* Behind the last level of a run. */
 static inline uint32_t tm_level_run_end(const tm_level_run_t *run)

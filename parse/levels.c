@@ -108,8 +108,8 @@ static tm_level_run_t run_find(const tm_walk_t *w)
         r.cnt = w->pairs[i].cnt;
         return r;
     }
-    return tm_level_run_find(r.bytes, r.at, w->at_cnt - w->at_idx, w->pos - w->base,
-                             w->sz - w->base);
+    tm_level_run_find(r.bytes, r.at, w->at_cnt - w->at_idx, w->pos - w->base, w->sz - w->base, &r);
+    return r;
 }
 
 /* Reads the run at the walk's place. *taken: whether there was one. */
@@ -170,6 +170,26 @@ tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
     }
     w->pos++;
     return TM_REASON_NONE;
+}
+
+/* ---- heads ----------------------------------------------------------------------------------- */
+
+void tm_levels_blank(tm_market_row_t *blank, const tm_depth_t *head)
+{
+    *blank = (tm_market_row_t){0};
+    blank->row = head->row;
+    blank->row.schema_id = TM_SCHEMA_ID_LEVEL;
+    blank->level.first_id = head->first_id;
+    blank->level.last_id = head->last_id;
+    blank->level.snapshot = head->snapshot;
+}
+
+void tm_levels_end(tm_depth_t *head, tm_market_row_t *rows, uint32_t cnt)
+{
+    head->level_cnt = (int32_t)cnt;
+    /* A batch that names the one before it is chained by that. */
+    if (head->chain == TM_CHAIN_RANGE && head->prev_id) head->chain = TM_CHAIN_PREV;
+    if (cnt > 0) rows[cnt - 1].level.last = 1;
 }
 
 /* ---- the first level ------------------------------------------------------------------------- */

@@ -27,6 +27,12 @@ typedef struct tm_levels {
 tm_reason_t tm_levels_read(tm_levels_t *levels, const tm_venue_levels_t *decl,
                            const tm_value_t *array, tm_members_t *room) TM_MUST_CHECK;
 
+/* What all levels of a batch have in common, by its head. */
+void tm_levels_blank(tm_market_row_t *blank, const tm_depth_t *head);
+
+/* Completes a head whose `cnt` levels are at `rows`. */
+void tm_levels_end(tm_depth_t *head, tm_market_row_t *rows, uint32_t cnt);
+
 /* Price and quantity of the first level of an array of arrays, scaled by 1e8; zeros where it is
    empty. */
 tm_reason_t tm_levels_top(const uint8_t *bytes, const tm_value_t *array,

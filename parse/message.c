@@ -13,6 +13,11 @@ static bool is_envelope(const tm_message_t *m)
     return (m->outer.present & both) == both;
 }
 
+const tm_members_t *tm_message_outer(const tm_message_t *message)
+{
+    return is_envelope(message) ? &message->outer : NULL;
+}
+
 const tm_members_t *tm_message_only(const tm_message_t *message)
 {
     return is_envelope(message) ? &message->event : &message->outer;
@@ -80,17 +85,6 @@ static tm_reason_t rows_parts(tm_message_t *m, const source_t *s)
     return TM_REASON_NONE;
 }
 
-/* What the levels have in common. */
-static void level_blank(tm_market_row_t *blank, const tm_depth_t *head)
-{
-    *blank = (tm_market_row_t){0};
-    blank->row = head->row;
-    blank->row.schema_id = TM_SCHEMA_ID_LEVEL;
-    blank->level.first_id = head->first_id;
-    blank->level.last_id = head->last_id;
-    blank->level.snapshot = head->snapshot;
-}
-
 /* A head and a row for each level. */
 static tm_reason_t rows_levels(tm_message_t *m, const source_t *s)
 {
@@ -105,7 +99,7 @@ static tm_reason_t rows_levels(tm_message_t *m, const source_t *s)
                      .walk = &m->walk,
                      .rows = &m->out.rows[m->out.line_cnt],
                      .cap = m->out.cap - m->out.line_cnt};
-    level_blank(&l.blank, head);
+    tm_levels_blank(&l.blank, head);
     uint32_t arrays = 0;
     for (uint32_t i = 0; i < decl->level_cnt; i++) {
         if (!(s->event->present >> s->kind->level_key[i] & 1)) continue;
@@ -116,12 +110,11 @@ static tm_reason_t rows_levels(tm_message_t *m, const source_t *s)
     }
     if (arrays == 0) return fail_at(m, TM_REASON_MISSING, 0);
     m->out.line_cnt += l.cnt;
-    head->level_cnt = (int32_t)l.cnt;
-    head->price_digits = decl->digits ? l.price_digits : TM_DIGITS_NONE;
-    head->qty_digits = decl->digits ? l.qty_digits : TM_DIGITS_NONE;
-    /* A batch that names the one before it is chained by that. */
-    if (head->chain == TM_CHAIN_RANGE && head->prev_id) head->chain = TM_CHAIN_PREV;
-    if (l.cnt > 0) l.rows[l.cnt - 1].level.last = 1;
+    if (decl->digits) {
+        head->price_digits = l.price_digits;
+        head->qty_digits = l.qty_digits;
+    }
+    tm_levels_end(head, l.rows, l.cnt);
     return TM_REASON_NONE;
 }
 
@@ -257,6 +250,7 @@ static tm_reason_t top_object(tm_message_t *m)
     tm_walk_t *w = &m->walk;
     tm_reason_t reason = tm_walk_object(w, &m->outer, &m->event);
     if (!reason) reason = finish(w);
+    w->noting = false; /* parts of the message are gone through again */
     if (reason) return reason;
     if (!is_envelope(m)) return event(m, NULL, &m->outer);
     const tm_value_t inner = m->outer.at[dialect_of(m)->payload_key];

@@ -42,4 +42,7 @@ tm_reason_t tm_message_read(tm_message_t *message, const tm_frame_t *frame) TM_M
 /* The members that the only event of the last message came from. */
 const tm_members_t *tm_message_only(const tm_message_t *message);
 
+/* The members of the envelope around it; NULL where there is none. */
+const tm_members_t *tm_message_outer(const tm_message_t *message);
+
 #endif

@@ -69,9 +69,35 @@ static const uint8_t *exponent(const uint8_t *p, const uint8_t *end, int32_t *ou
     return p;
 }
 
+/* The common form: no sign, no exponent, so few digits that nothing can overflow, and none that the
+   scale has no place for. False for all others. */
+static bool read_common(const uint8_t *text, uint32_t sz, uint32_t scale, bool json, uint64_t *out)
+{
+    static const uint64_t powers[] = {1,      10,      100,      1000,      10000,
+                                      100000, 1000000, 10000000, 100000000, 1000000000};
+    uint32_t whole = 0;
+    uint64_t v = 0;
+    if (sz == 0 || sz > 18 || scale >= TM_ARRAY_CNT(powers)) return false;
+    for (; whole < sz && is_digit(text[whole]); whole++) v = v * 10 + (text[whole] - '0');
+    if (whole == 0 || (json && text[0] == '0' && whole > 1)) return false;
+    if (whole < sz) {
+        if (text[whole] != '.' || whole + 1 == sz) return false;
+        uint32_t i = whole + 1;
+        for (; i < sz && is_digit(text[i]); i++) v = v * 10 + (text[i] - '0');
+        if (i < sz) return false;
+    }
+    uint32_t fraction = whole < sz ? sz - whole - 1 : 0;
+    return fraction <= scale && !__builtin_mul_overflow(v, powers[scale - fraction], out);
+}
+
 tm_reason_t tm_numeral_read(const uint8_t *text, uint32_t sz, uint32_t scale, bool json,
                             tm_numeral_t *out)
 {
+    uint64_t common;
+    if (read_common(text, sz, scale, json, &common)) {
+        *out = (tm_numeral_t){common, false};
+        return TM_REASON_NONE;
+    }
     const uint8_t *p = text, *end = text + sz;
     tm_numeral_t n = {0};
     uint32_t pending = 0;

@@ -31,6 +31,8 @@ struct tm_parser {
         *only_kind; /* of the one event of the last message that took any order, or NULL */
     tm_counter_t *seq_gaps;
     uint64_t seqs[SEQ_CONN_MAX]; /* the next sequence number of each connection, 0 = unknown */
+    bool one_event;              /* the last message that took any order was but one event */
+    uint8_t lesson[TM_LAYOUT_SZ_MAX + TM_FRAME_PAD];
     alignas(TM_CACHE_LINE) uint16_t at[TM_SCAN_QUOTE_MAX]; /* [0] = 0, then the quotes */
 };
 
@@ -54,7 +56,6 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
     memset(p, 0, sizeof *p);
     p->kernels = cfg->kernels ? cfg->kernels : tm_kernels_get(tm_cpu_isa());
     p->any_order_only = cfg->any_order_only;
-    p->shapes_on = !p->any_order_only && !cfg->no_shapes;
     p->stencils_on = p->kernels->take && !p->any_order_only;
     p->on_dead_letter = cfg->on_dead_letter;
     p->on_dead_letter_ctx = cfg->on_dead_letter_ctx;
@@ -66,6 +67,9 @@ int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg)
         return tm_error_context(err, "parser");
     }
     tm_dialect_init(&p->dialect, cfg->venue ? cfg->venue : tm_venue_binance(), cfg->no_books);
+    /* Where the topic tells the kind, a message of the same shape may be of another one. */
+    p->shapes_on = !p->any_order_only && !cfg->no_shapes &&
+                   p->dialect.decl->topic == TM_TOPIC_PLAIN;
     p->message.ctx = (tm_event_ctx_t){p->kernels, &p->dialect, &p->symbols};
     counters_open(p, cfg->counters);
     *out = p;
@@ -80,38 +84,57 @@ void tm_parser_close(tm_parser_t *parser)
     free(parser);
 }
 
-/* Takes the values of a message that follows a layout. False where the any-order path has to say
-   what is wrong with them. */
-static bool take(tm_parser_t *p, const tm_frame_t *frame, const tm_layout_t *l,
-                 const tm_layout_match_t *m, tm_market_row_t *row)
+/* Copies a message without its levels, of which it may have any number. */
+static uint32_t levels_leave_out(const tm_kind_t *kind, const tm_members_t *members,
+                                 const tm_frame_t *frame, uint8_t *to)
 {
-    const uint8_t *bytes = frame->data;
-    const tm_venue_kind_t *decl = l->kind->decl;
-    tm_event_start(l->kind, frame->recv_ns, row);
-    if (tm_event_numbers(p->kernels, decl, bytes, &m->numerals, l->fields, row)) return false;
-    for (uint32_t i = 0; i < l->flag_cnt; i++) {
-        if (l->flag_fields[i] == TM_EVENT_FIELD_NONE) continue;
-        *((uint8_t *)row + decl->fields[l->flag_fields[i]].off) = m->flags >> i & 1 ? TM_SIDE_SELL
-                                                                                    : TM_SIDE_BUY;
+    uint32_t pos = 0, sz = 0;
+    for (;;) {
+        uint32_t from = frame->sz, until = frame->sz;
+        for (uint32_t i = 0; i < kind->decl->level_cnt; i++) {
+            const tm_value_t *v = &members->at[kind->level_key[i]];
+            bool array = (members->present >> kind->level_key[i] & 1) && v->type == TM_VALUE_ARRAY;
+            if (!array || v->from < pos || v->from >= from) continue;
+            from = v->from + 1;
+            until = v->to - 1;
+        }
+        memcpy(to + sz, frame->data + pos, from - pos);
+        sz += from - pos;
+        pos = until;
+        if (from == frame->sz) return sz;
     }
-    if (!l->symbol_quote) return true;
-    /* Last, so that a message with a fault leaves nothing in the symbol table. */
-    uint32_t from = p->at[l->symbol_quote] + 1u, to = p->at[l->symbol_quote + 1];
-    row->row.symbol = tm_symbol_cache_get(&p->symbols, bytes + from, to - from);
-    return row->row.symbol != TM_SYMBOL_NONE;
 }
 
-/* Walks the message once more, noting all its scalars, and makes a layout of it. */
-static void learn(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
-                  const tm_kind_t *kind)
+/* Reads the message once more, without its levels and noting all its scalars, and makes a layout of
+   it. */
+static void learn(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t *kind)
 {
     tm_walk_t *w = &p->message.walk;
+    tm_market_row_t row;
     if (!tm_layouts_may_learn(&p->layouts)) return;
-    tm_walk_start(w, p->kernels, &p->dialect, frame->data, frame->sz, p->at + 1);
-    tm_walk_scanned(w, quote_cnt, false);
+    tm_frame_t copy = *frame;
+    copy.data = p->lesson;
+    copy.sz = levels_leave_out(kind, tm_message_only(&p->message), frame, p->lesson);
+    memset(p->lesson + copy.sz, 0, TM_FRAME_PAD);
+    tm_scan_t scan = {0};
+    uint32_t cnt = p->kernels->quotes(copy.data, copy.sz, &scan, p->at + 1);
+    p->at[cnt + 1] = (uint16_t)copy.sz;
+    tm_walk_start(w, p->kernels, &p->dialect, copy.data, copy.sz, p->at + 1);
+    tm_walk_scanned(w, cnt, scan.odd);
     w->noting = true;
-    if (tm_walk_peek(w) != '{' || tm_walk_object(w, &p->message.outer, &p->message.event)) return;
-    int32_t idx = tm_layouts_learn(&p->layouts, w, p->at, kind, tm_message_only(&p->message));
+    p->message.out.rows = &row;
+    p->message.out.cap = 1;
+    if (tm_message_read(&p->message, &copy) || p->message.out.kind != kind) return;
+    /* An event whose part is of several objects gives as many rows, and the next one has other
+       ones. */
+    if (p->message.out.line_cnt > 1) return;
+    const tm_layout_lesson_t lesson = {.walk = w,
+                                       .at = p->at,
+                                       .kind = kind,
+                                       .outer = tm_message_outer(&p->message),
+                                       .event = tm_message_only(&p->message),
+                                       .part = kind->decl->part ? &p->message.part : NULL};
+    int32_t idx = tm_layouts_learn(&p->layouts, &lesson);
     if (idx >= 0) tm_stencils_update(&p->stencils, &p->layouts, (uint32_t)idx);
 }
 
@@ -218,6 +241,7 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
     o->cap = cap < TM_PARSER_ROW_MAX ? cap : TM_PARSER_ROW_MAX;
     tm_reason_t reason = tm_message_read(&p->message, frame);
     p->only_kind = NULL;
+    p->one_event = false;
     tm_counter_add(p->any_order, 1);
     if (reason) {
         tm_counter_add(p->dead, 1);
@@ -229,11 +253,13 @@ static uint32_t any_order(tm_parser_t *p, const tm_frame_t *frame, tm_market_row
         return 0;
     }
     if (o->has_seq) sequence_see(p, frame->conn_idx, o->seq);
-    for (uint32_t k = 0; k < p->dialect.kind_cnt; k++)
+    uint32_t event_cnt = 0;
+    for (uint32_t k = 0; k < p->dialect.kind_cnt; k++) {
+        event_cnt += o->kind_cnts[k];
         if (o->kind_cnts[k]) tm_counter_add(p->kinds[k], o->kind_cnts[k]);
-    /* Where the topic tells the kind, a form with another topic may be another kind. */
-    bool told = p->dialect.decl->topic != TM_TOPIC_PLAIN;
-    if (o->event_cnt == 1 && o->kind->plain && !told) p->only_kind = o->kind;
+    }
+    p->one_event = event_cnt == 1 && o->event_cnt == 1;
+    if (p->one_event && o->kind->plain) p->only_kind = o->kind;
     return o->line_cnt;
 }
 
@@ -258,6 +284,29 @@ static inline const tm_kind_t *take_stencil(tm_parser_t *p, const tm_frame_t *fr
     return row->row.symbol == TM_SYMBOL_NONE ? NULL : s->kind;
 }
 
+/* The fast path of messages of any size, levels and all. -1 where the message has to take another
+   one. p->at lists its quotes. */
+static int32_t take_layout(tm_parser_t *p, const tm_frame_t *frame, uint32_t quote_cnt,
+                           tm_market_row_t *rows, uint32_t cap)
+{
+    tm_layout_match_t match;
+    const tm_layout_t *l = tm_layouts_match(&p->layouts, frame->data, p->at, quote_cnt, &match);
+    if (!l) l = tm_layouts_match_book(&p->layouts, frame->data, p->at, quote_cnt, &match);
+    tm_numeral_t seq = {0};
+    if (!l) return -1;
+    if (l->has_seq && (tm_numeral_read(frame->data + match.seq.from, match.seq.to - match.seq.from,
+                                       0, true, &seq) ||
+                       seq.negative))
+        return -1;
+    int32_t cnt = tm_layout_rows(&p->message.ctx, l, &match, frame, rows, cap);
+    if (cnt < 0) return cnt;
+    if (l->has_seq) sequence_see(p, frame->conn_idx, seq.magnitude);
+    tm_counter_add(p->fast, 1);
+    tm_counter_add(p->kinds[l->kind->idx], 1);
+    p->only_kind = l->kind->plain && l->term_cnt == 0 ? l->kind : NULL;
+    return cnt;
+}
+
 /* What the one-kernel path does not take. */
 static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *rows, uint32_t cap)
 {
@@ -269,22 +318,17 @@ static uint32_t parse(tm_parser_t *p, const tm_frame_t *frame, tm_market_row_t *
         cnt = p->kernels->quotes(bytes, frame->sz, &scan, p->at + 1);
         p->at[cnt + 1] = (uint16_t)frame->sz;
         if (!scan.odd && !p->any_order_only) {
-            tm_layout_match_t match;
-            const tm_layout_t *l = tm_layouts_match(&p->layouts, bytes, p->at, cnt, &match);
-            if (l && take(p, frame, l, &match, rows)) {
-                p->only_kind = l->kind;
-                return taken(p, l->kind, p->fast);
-            }
+            int32_t line_cnt = take_layout(p, frame, cnt, rows, cap);
+            if (line_cnt >= 0) return (uint32_t)line_cnt;
         }
     }
     tm_walk_start(&p->message.walk, p->kernels, &p->dialect, bytes, frame->sz, p->at + 1);
     if (small) tm_walk_scanned(&p->message.walk, cnt, scan.odd);
-    uint32_t row_cnt = any_order(p, frame, rows, cap);
-    /* An array of events has moved the walk's window over the quotes. */
-    bool scanned = small && p->message.walk.base == 0 && bytes[0] == '{';
-    if (scanned && p->only_kind && !scan.odd && !p->any_order_only)
-        learn(p, frame, cnt, p->only_kind);
-    return row_cnt;
+    uint32_t line_cnt = any_order(p, frame, rows, cap);
+    const tm_message_out_t *o = &p->message.out;
+    bool known = small && bytes[0] == '{' && !scan.odd && !p->any_order_only;
+    if (known && p->one_event && tm_layout_suits(o->kind)) learn(p, frame, o->kind);
+    return line_cnt;
 }
 
 /* The paths that know the message's form. NULL where it has to take another one. */
@@ -307,6 +351,7 @@ static uint32_t parse_slowly(tm_parser_t *p, const tm_frame_t *frame, tm_market_
 {
     const tm_kind_t *kind = NULL;
     uint32_t row_cnt;
+    p->only_kind = NULL;
     if (p->stencils_on && frame->sz <= TM_STENCIL_SZ_MAX && cap > 0)
         kind = take_stencil(p, frame, rows);
     if (kind) {

@@ -127,7 +127,7 @@ static bool build(tm_stencil_t *s, const tm_layout_t *l)
 {
     builder_t b = {.layout = l, .stencil = s};
     memset(s, 0, sizeof *s);
-    if (l->quote_cnt > TM_STENCIL_QUOTE_MAX) return false;
+    if (l->quote_cnt > TM_STENCIL_QUOTE_MAX || l->term_cnt > 0) return false;
     s->kind = l->kind;
     s->quote_cnt = l->quote_cnt;
     memcpy(&s->blank, l->kind->blank, sizeof s->blank);

@@ -96,8 +96,11 @@ uint32_t tm_term_stream_symbol(const uint8_t *text, uint32_t sz, uint8_t *room, 
 bool tm_term_stream_is_partial(const uint8_t *text, uint32_t sz)
 {
     static const char key[] = "@depth";
-    const uint8_t *at = memmem(text, sz, key, sizeof key - 1);
-    return at && at + sizeof key - 1 < text + sz && (uint8_t)(at[sizeof key - 1] - '0') <= 9;
+    enum { KEY_SZ = sizeof key - 1 };
+    const uint8_t *at = memchr(text, '@', sz), *end = text + sz;
+    for (; at && end - at > KEY_SZ; at = memchr(at + 1, '@', (size_t)(end - at - 1)))
+        if (memcmp(at, key, KEY_SZ) == 0) return (uint8_t)(at[KEY_SZ] - '0') <= 9;
+    return false;
 }
 
 uint32_t tm_term_tail(const uint8_t *text, uint32_t sz)

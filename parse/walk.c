@@ -360,23 +360,6 @@ static inline uint32_t key_id(const tm_walk_t *w, const tm_value_t *key)
     return tm_key_find(&w->dialect->keys, text, sz);
 }
 
-/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
-   or a boolean. 0 for anything else. */
-static inline uint32_t bare_end(const uint8_t *b, uint32_t from, uint32_t to, tm_value_type_t *type)
-{
-    uint8_t c = b[from];
-    uint32_t sz = to - from;
-    if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
-        *type = TM_VALUE_NUMBER;
-        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
-        return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
-    }
-    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
-    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
-    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
-    return yes || no ? from + 5 - yes : 0;
-}
-
 /* Reads members of the common form, for as long as they come: no white space, no escape; a string,
    an integer or a boolean. A bare value ends where the next key begins, so that no byte has to be
    looked for. Returns whether the object ended. Stops at the first member of other form, at its
@@ -401,7 +384,7 @@ static bool members_plain(tm_walk_t *w, tm_members_t *members)
             end = v.to + 1;
             next = q + 4;
         } else {
-            end = bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
+            end = tm_walk_bare_end(b, v.from, q_end > next ? *next - 1u : v.from, &v.type);
             if (end == 0) break;
             v.to = end;
         }

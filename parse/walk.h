@@ -92,6 +92,24 @@ tm_reason_t tm_walk_object(tm_walk_t *walk, tm_members_t *members,
 /* The reason for an unexpected byte at pos, which becomes bad_off. */
 tm_reason_t tm_walk_unexpected(tm_walk_t *walk);
 
+/* End of a bare value of a common form at `from`: an integer of up to 16 digits that ends at `to`,
+   or a boolean. 0 for anything else. */
+static inline uint32_t tm_walk_bare_end(const uint8_t *b, uint32_t from, uint32_t to,
+                                        tm_value_type_t *type)
+{
+    uint8_t c = b[from];
+    uint32_t sz = to - from;
+    if (TM_LIKELY((uint8_t)(c - '0') <= 9)) {
+        *type = TM_VALUE_NUMBER;
+        bool digits = (~tm_swar_digits16(b + from) & ((1u << (sz & 31)) - 1)) == 0;
+        return digits & (sz - 1 < 16) & ((c != '0') | (sz == 1)) ? to : 0;
+    }
+    uint64_t text = tm_swar_load(b + from) & tm_swar_low(5);
+    bool yes = (uint32_t)text == 0x65757274u, no = text == 0x65736c6166ull; /* true, false */
+    *type = yes ? TM_VALUE_TRUE : TM_VALUE_FALSE;
+    return yes || no ? from + 5 - yes : 0;
+}
+
 /* The text of a string value: the message's own bytes, or `room` (of room_sz) where it has escapes.
    NULL where it does not fit or is no UTF-8 once decoded. 16 bytes are readable at the result when
    room_sz is at least its size + 16. */

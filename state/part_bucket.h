@@ -18,7 +18,7 @@
 #include "base/symbol.h"
 #include "state/part_sink.h"
 
-enum { TM_PART_BUCKET_NAME_MAX = 128, TM_PART_BUCKET_FIELD_MAX = 2 };
+enum { TM_PART_BUCKET_NAME_MAX = TM_PART_FOLDER_MAX, TM_PART_BUCKET_FIELD_MAX = 2 };
 
 /* What rows of one bucket have in common. A bucket may have several: days of a month. */
 typedef struct tm_part_bucket_key {

@@ -5,12 +5,14 @@
    of 100 ms, and the watermark follows 1 s behind, every 10 ms of event time. Results are handed to
    a sink that reads one field. The longest call shows how long a row may have to
    wait for firing. Times are processor time of the thread, so that other programs on
-   the core do not count. */
-#include "base/arena.h"
+   the core do not count.
+
+   --all adds loads of gigabytes whose time goes into results: a sliding window yields size / slide
+   of them for each row of a rare key. --peers runs Apache Flink beside it (window_peer.h). */
 #include "base/error.h"
 #include "bench/bench.h"
-#include "engine/operators/window.h"
-#include "engine/operators/window_assign.h"
+#include "bench/window/window_load.h"
+#include "bench/window/window_peer.h"
 #include "state/keyed_table.h"
 
 #include <math.h>
@@ -19,56 +21,19 @@
 #include <string.h>
 #include <time.h>
 
-enum { PIECE = 4096, ZIPF_TABLE = 1 << 23 };
-
-typedef struct load {
-    const char *name;
-    tm_window_spec_t window;
-    uint32_t keys;
-    bool zipf;
-    int64_t rows_s; /* rows a second of event time */
-    uint64_t rows;  /* measured */
-} load_t;
-
 /* One measured run: rows a second and its parts, ns a row. */
 typedef struct figures {
     double mrow_s, in_ns, fire_ns, results, longest_us;
 } figures_t;
 
 static tm_arena_t arena;
-static uint32_t *zipf_keys;
 static uint64_t sink_sum, sink_cnt;
-
-static const tm_agg_spec_t bar[] = {
-    {.as = "open", .fn = TM_AGG_FIRST, .field = "price", .by = "trade_id"},
-    {.as = "high", .fn = TM_AGG_MAX, .field = "price"},
-    {.as = "low", .fn = TM_AGG_MIN, .field = "price"},
-    {.as = "close", .fn = TM_AGG_LAST, .field = "price", .by = "trade_id"},
-    {.as = "volume", .fn = TM_AGG_SUM, .field = "qty"},
-    {.as = "trades", .fn = TM_AGG_COUNT},
-};
-
-/* All of the block as pages, none of them taken. */
-static void pages_start(tm_page_arena_t *pages)
-{
-    uint32_t cnt = (uint32_t)(arena.cap_sz / TM_PAGE_SZ);
-    while (tm_page_arena_footprint(cnt) + (2 << 20) > arena.cap_sz) cnt -= 64;
-    arena.used_sz = 0;
-    tm_page_arena_init(pages, tm_arena_alloc(&arena, tm_page_arena_footprint(cnt), 2 << 20), cnt);
-}
 
 static double cpu_now(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static uint64_t mix(uint64_t *state)
-{
-    uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return z ^ (z >> 31);
 }
 
 static void sink_rows(void *ctx, const void *rows, uint32_t cnt, uint32_t stride)
@@ -79,46 +44,6 @@ static void sink_rows(void *ctx, const void *rows, uint32_t cnt, uint32_t stride
                                                                 (size_t)i * stride))
                         ->event_ns;
     sink_cnt += cnt;
-}
-
-/* Draws of a Zipf distribution (exponent 1) over the keys, made in advance. */
-static void zipf_fill(uint32_t keys)
-{
-    double *upto = malloc(keys * sizeof *upto), sum = 0;
-    uint64_t rng = 5;
-    for (uint32_t i = 0; i < keys; i++) upto[i] = sum += 1.0 / (double)(i + 1);
-    for (uint32_t n = 0; n < ZIPF_TABLE; n++) {
-        double at = (double)(mix(&rng) >> 11) * 0x1p-53 * sum;
-        uint32_t low = 0, high = keys - 1;
-        while (low < high) {
-            uint32_t mid = low + (high - low) / 2;
-            if (upto[mid] < at)
-                low = mid + 1;
-            else
-                high = mid;
-        }
-        zipf_keys[n] = low;
-    }
-    free(upto);
-}
-
-typedef struct maker {
-    const load_t *load;
-    uint64_t rng, seq;
-} maker_t;
-
-static void rows_make(maker_t *m, tm_trade_t *rows)
-{
-    for (uint32_t i = 0; i < PIECE; i++) {
-        uint64_t r = mix(&m->rng);
-        int64_t t = (int64_t)((double)m->seq * 1e9 / (double)m->load->rows_s);
-        uint32_t key = m->load->zipf ? zipf_keys[r % ZIPF_TABLE]
-                                     : (uint32_t)((r >> 32) * m->load->keys >> 32);
-        rows[i].row = (tm_row_t){.symbol = key, .event_ns = t - (int64_t)(r % 100000000)};
-        rows[i].trade_id = m->seq++;
-        rows[i].price_e8 = (int64_t)(r & 0xffffff) + 5000000000000;
-        rows[i].qty_e8 = (int64_t)(r >> 40);
-    }
 }
 
 /* Returns the longest call, us. */
@@ -136,40 +61,26 @@ static double fire_all(tm_operator_t *op, int64_t wm)
     return longest;
 }
 
-static figures_t run(const load_t *load)
+static figures_t run(const tm_load_t *load)
 {
-    static tm_trade_t rows[PIECE] __attribute__((aligned(64)));
+    static tm_trade_t rows[TM_LOAD_PIECE] __attribute__((aligned(64)));
     figures_t f = {0};
-    tm_page_arena_t pages;
-    maker_t maker = {.load = load, .rng = 1, .seq = 1000000000};
-    tm_counter_set_t *counters = tm_counter_set_new("bench");
-    tm_window_cfg_t cfg = {.what.window = load->window,
-                           .in = tm_schema_trade(),
-                           .key_fields = {"symbol"},
-                           .what.aggs = bar,
-                           .what.agg_cnt = TM_ARRAY_CNT(bar),
-                           .out_name = "bars",
-                           .out_id = TM_SCHEMA_ID_USER,
-                           .out = {sink_rows, NULL, NULL},
-                           .pages = &pages,
-                           .counters = counters};
-    pages_start(&pages);
-    void *mem = aligned_alloc(TM_FALSE_SHARE,
-                              tm_align_up(tm_window_footprint(&cfg), TM_FALSE_SHARE));
-    if (!mem) abort();
-    tm_operator_t *op = tm_window_init(mem, &cfg);
+    tm_load_op_t under;
+    tm_load_maker_t maker = {.load = load};
+    if (!tm_load_open(&under, load, &arena, (tm_emitter_t){sink_rows, NULL, NULL})) abort();
+    tm_operator_t *op = under.op;
 
     /* Warm-up: until windows have come and gone. */
-    uint64_t warm = (uint64_t)((double)load->rows_s * (double)load->window.size_ns * 1e-9 + 1e6);
+    uint64_t warm = (uint64_t)((double)load->rows_s * ((double)load->window.size_ns * 1e-9 + 1));
     int64_t wm_next = 0;
     double in = 0, fire = 0;
-    for (uint64_t done = 0; done < warm + load->rows; done += PIECE) {
-        rows_make(&maker, rows);
-        if (done >= warm && done < warm + PIECE) in = fire = f.longest_us = 0, sink_cnt = 0;
+    for (uint64_t done = 0; done < warm + load->rows; done += TM_LOAD_PIECE) {
+        tm_load_rows(&maker, rows, TM_LOAD_PIECE);
+        if (done >= warm && done < warm + TM_LOAD_PIECE) in = fire = f.longest_us = 0, sink_cnt = 0;
         double t0 = cpu_now();
-        tm_operator_rows(op, rows, PIECE, sizeof rows[0]);
+        tm_operator_rows(op, rows, TM_LOAD_PIECE, sizeof rows[0]);
         double t1 = cpu_now();
-        int64_t wm = rows[PIECE - 1].row.event_ns - TM_NS_PER_S - 1;
+        int64_t wm = rows[TM_LOAD_PIECE - 1].row.event_ns - TM_NS_PER_S - 1;
         if (wm >= wm_next) {
             f.longest_us = fmax(f.longest_us, fire_all(op, wm));
             wm_next = wm + 10 * TM_NS_PER_MS;
@@ -178,10 +89,7 @@ static figures_t run(const load_t *load)
         in += t1 - t0;
         fire += t2 - t1;
     }
-    if (tm_counter_read(tm_counter_get(counters, "window_full"))) abort();
-    tm_operator_fini(op);
-    free(mem);
-    tm_counter_set_free(counters);
+    tm_load_close(&under);
     f.mrow_s = (double)load->rows / (in + fire) * 1e-6;
     f.in_ns = in * 1e9 / (double)load->rows;
     f.fire_ns = fire * 1e9 / (double)load->rows;
@@ -191,15 +99,15 @@ static figures_t run(const load_t *load)
 
 /* The parts of on_rows on their own: hashing and probing a table of that many keys, and adding to
    the accumulators that were found. */
-static void parts(const load_t *load, double *probe_ns, double *add_ns)
+static void parts(const tm_load_t *load, double *probe_ns, double *add_ns)
 {
-    static tm_trade_t rows[PIECE] __attribute__((aligned(64)));
+    static tm_trade_t rows[TM_LOAD_PIECE] __attribute__((aligned(64)));
     tm_page_arena_t pages;
     tm_agg_t agg;
     tm_keyed_table_t table;
-    maker_t maker = {.load = load, .rng = 1, .seq = 1};
-    if (tm_agg_compile(&agg, tm_schema_trade(), bar, TM_ARRAY_CNT(bar)) < 0) abort();
-    pages_start(&pages);
+    tm_load_maker_t maker = {.load = load};
+    if (tm_agg_compile(&agg, tm_schema_trade(), tm_load_bar, TM_LOAD_AGGS) < 0) abort();
+    if (!tm_load_pages(&pages, &arena)) abort();
     tm_keyed_init(&table, &pages, 128);
     for (uint32_t key = 0; key < load->keys; key++) {
         bool added;
@@ -209,11 +117,11 @@ static void parts(const load_t *load, double *probe_ns, double *add_ns)
     }
     double probe = 0, add = 0;
     uint64_t total = load->rows / 4;
-    for (uint64_t done = 0; done < total; done += PIECE) {
-        void *accs[PIECE];
-        rows_make(&maker, rows);
+    for (uint64_t done = 0; done < total; done += TM_LOAD_PIECE) {
+        void *accs[TM_LOAD_PIECE];
+        tm_load_rows(&maker, rows, TM_LOAD_PIECE);
         double t0 = cpu_now();
-        for (uint32_t b = 0; b < PIECE; b += TM_AGG_BATCH_MAX) {
+        for (uint32_t b = 0; b < TM_LOAD_PIECE; b += TM_AGG_BATCH_MAX) {
             uint32_t tags[TM_AGG_BATCH_MAX];
             for (uint32_t i = 0; i < TM_AGG_BATCH_MAX; i++) {
                 tags[i] = tm_keyed_tag(rows[b + i].row.symbol);
@@ -233,7 +141,7 @@ static void parts(const load_t *load, double *probe_ns, double *add_ns)
             }
         }
         double t1 = cpu_now();
-        for (uint32_t b = 0; b < PIECE; b += TM_AGG_BATCH_MAX)
+        for (uint32_t b = 0; b < TM_LOAD_PIECE; b += TM_AGG_BATCH_MAX)
             tm_agg_add(&agg, accs + b, rows + b, TM_AGG_BATCH_MAX, sizeof rows[0]);
         double t2 = cpu_now();
         probe += t1 - t0;
@@ -243,12 +151,12 @@ static void parts(const load_t *load, double *probe_ns, double *add_ns)
     *add_ns = add * 1e9 / (double)total;
 }
 
-static void measure(tm_bench_t *bench, const load_t *load, uint32_t rounds)
+static void measure(tm_bench_t *bench, const tm_load_t *load, uint32_t rounds)
 {
     char name[96];
     double v[5][TM_BENCH_ROUND_MAX];
     if (!tm_bench_wants(bench, load->name)) return;
-    if (load->zipf) zipf_fill(load->keys);
+    if (load->zipf && !tm_load_zipf(load->keys)) abort();
     for (uint32_t r = 0; r < rounds; r++) {
         figures_t f = run(load);
         v[0][r] = f.mrow_s, v[1][r] = f.in_ns, v[2][r] = f.fire_ns, v[3][r] = f.results,
@@ -286,7 +194,7 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
     for (uint32_t r = 0; r < rounds; r++) {
         tm_page_arena_t pages;
         tm_keyed_table_t table;
-        pages_start(&pages);
+        if (!tm_load_pages(&pages, &arena)) abort();
         tm_keyed_init(&table, &pages, 128);
         double before = tm_bench_now();
         for (uint64_t key = 0; key < KEYS; key++) {
@@ -324,40 +232,68 @@ static void growth(tm_bench_t *bench, uint32_t rounds)
 
 /* Windows of a minute are measured for longer than one, so that every key has turned its slices
    over. */
-static const load_t loads[] = {
-    {"tumbling 1s, 1k keys", TUMBLING(SECOND), 1000, false, 1000000, 8000000},
-    {"tumbling 1s, 1k keys, zipf", TUMBLING(SECOND), 1000, true, 1000000, 8000000},
-    {"tumbling 1s, 100k keys", TUMBLING(SECOND), 100000, false, 1000000, 8000000},
-    {"tumbling 1s, 100k keys, zipf", TUMBLING(SECOND), 100000, true, 1000000, 8000000},
-    {"tumbling 1s, 10M keys", TUMBLING(SECOND), 10000000, false, 10000000, 20000000},
-    {"tumbling 1s, 10M keys, zipf", TUMBLING(SECOND), 10000000, true, 10000000, 20000000},
-    {"sliding 60s/1s, 1k keys", SLIDING(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
-    {"sliding 60s/100ms, 1k keys", SLIDING(60 * SECOND, SECOND / 10), 1000, false, 500000,
-     32000000},
-    {"sliding 60s/1s, 100k keys", SLIDING(60 * SECOND, SECOND), 100000, false, 500000, 32000000},
-    {"session 1s, 1k keys", SESSION(SECOND), 1000, false, 1000000, 8000000},
-    {"session 1s, 1k keys, zipf", SESSION(SECOND), 1000, true, 1000000, 8000000},
-    {"session 1s, 100k keys", SESSION(SECOND), 100000, false, 1000000, 8000000},
-    {"session 1s, 100k keys, zipf", SESSION(SECOND), 100000, true, 1000000, 8000000},
-    {"session 1s, 10M keys", SESSION(SECOND), 10000000, false, 10000000, 20000000},
-    {"session 1s, 10M keys, zipf", SESSION(SECOND), 10000000, true, 10000000, 20000000},
-    {"cumulative 60s/1s, 1k keys", CUMULATIVE(60 * SECOND, SECOND), 1000, false, 500000, 32000000},
+static const tm_load_t loads[] = {
+    {"tumbling 1s, 1k keys", TUMBLING(SECOND), 1000, false, 1000000, 8000000, false},
+    {"tumbling 1s, 1k keys, zipf", TUMBLING(SECOND), 1000, true, 1000000, 8000000, false},
+    {"tumbling 1s, 100k keys", TUMBLING(SECOND), 100000, false, 1000000, 8000000, false},
+    {"tumbling 1s, 100k keys, zipf", TUMBLING(SECOND), 100000, true, 1000000, 8000000, false},
+    {"tumbling 1s, 10M keys", TUMBLING(SECOND), 10000000, false, 10000000, 20000000, false},
+    {"tumbling 1s, 10M keys, zipf", TUMBLING(SECOND), 10000000, true, 10000000, 20000000, false},
+    {"sliding 60s/1s, 1k keys", SLIDING(60 * SECOND, SECOND), 1000, false, 500000, 32000000, false},
+    {"sliding 60s/1s, 1k keys, zipf", SLIDING(60 * SECOND, SECOND), 1000, true, 500000, 32000000,
+     false},
+    {"sliding 60s/100ms, 1k keys", SLIDING(60 * SECOND, SECOND / 10), 1000, false, 500000, 32000000,
+     false},
+    {"sliding 60s/100ms, 1k keys, zipf", SLIDING(60 * SECOND, SECOND / 10), 1000, true, 500000,
+     32000000, false},
+    {"sliding 60s/1s, 100k keys", SLIDING(60 * SECOND, SECOND), 100000, false, 500000, 32000000,
+     false},
+    {"sliding 60s/1s, 100k keys, zipf", SLIDING(60 * SECOND, SECOND), 100000, true, 500000,
+     32000000, false},
+    {"sliding 60s/100ms, 100k keys", SLIDING(60 * SECOND, SECOND / 10), 100000, false, 100000,
+     7000000, true},
+    {"sliding 60s/100ms, 100k keys, zipf", SLIDING(60 * SECOND, SECOND / 10), 100000, true, 100000,
+     7000000, true},
+    {"sliding 60s/1s, 10M keys", SLIDING(60 * SECOND, SECOND), 10000000, false, 100000, 1000000,
+     true},
+    {"sliding 60s/1s, 10M keys, zipf", SLIDING(60 * SECOND, SECOND), 10000000, true, 100000,
+     1000000, true},
+    {"session 1s, 1k keys", SESSION(SECOND), 1000, false, 1000000, 8000000, false},
+    {"session 1s, 1k keys, zipf", SESSION(SECOND), 1000, true, 1000000, 8000000, false},
+    {"session 1s, 100k keys", SESSION(SECOND), 100000, false, 1000000, 8000000, false},
+    {"session 1s, 100k keys, zipf", SESSION(SECOND), 100000, true, 1000000, 8000000, false},
+    {"session 1s, 10M keys", SESSION(SECOND), 10000000, false, 10000000, 20000000, false},
+    {"session 1s, 10M keys, zipf", SESSION(SECOND), 10000000, true, 10000000, 20000000, false},
+    {"cumulative 60s/1s, 1k keys", CUMULATIVE(60 * SECOND, SECOND), 1000, false, 500000, 32000000,
+     false},
 };
+
+/* Takes an option of our own out of the command line. */
+static bool option_take(int *argc, char **argv, const char *name)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], name) != 0) continue;
+        memmove(argv + i, argv + i + 1, (size_t)(*argc - i) * sizeof *argv);
+        (*argc)--;
+        return true;
+    }
+    return false;
+}
 
 int main(int argc, char **argv)
 {
+    bool all = option_take(&argc, argv, "--all"), peers = option_take(&argc, argv, "--peers");
     tm_bench_t *bench = tm_bench_open("window", argc, argv);
-    zipf_keys = malloc(ZIPF_TABLE * sizeof *zipf_keys);
     const char *gib = getenv("TM_BENCH_GIB");
     size_t sz = (gib ? strtoull(gib, NULL, 10) : 6) << 30;
-    if (!zipf_keys || tm_arena_open(&arena, sz) < 0) {
+    if (tm_arena_open(&arena, sz) < 0) {
         fprintf(stderr, "%s\n", tm_error_text());
         return 1;
     }
     for (size_t i = 0; i < TM_ARRAY_CNT(loads); i++)
-        measure(bench, &loads[i], tm_bench_rounds(bench));
+        if (all || !loads[i].large) measure(bench, &loads[i], tm_bench_rounds(bench));
     growth(bench, tm_bench_rounds(bench));
+    if (peers) tm_window_peers(bench, &arena);
     tm_arena_close(&arena);
-    free(zipf_keys);
     return tm_bench_close(bench);
 }

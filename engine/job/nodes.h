@@ -16,6 +16,7 @@ extern const tm_node_ops_t tm_generator_node;
 extern const tm_node_ops_t tm_watermark_node;
 extern const tm_node_ops_t tm_parts_node;
 extern const tm_node_ops_t tm_callback_node;
+extern const tm_node_ops_t tm_two_phase_node;
 
 /* Of feeds of both kinds: messages of exchanges, and those a job declares. */
 typedef struct tm_feed_node_spec {
@@ -32,12 +33,17 @@ typedef struct tm_generator_node_spec {
     tm_array_spec_t array; /* where next is NULL */
 } tm_generator_node_spec_t;
 
+/* Texts of the spec point into `text`, or to the command line. */
 typedef struct tm_parts_node_spec {
+    tm_parts_spec_t parts;
+    tm_compression_t compression;
     char folder[TM_NODE_NAME_MAX];
-    char bucket_field[TM_SCHEMA_NAME_MAX];
-    char bucket_format[64];
-    int64_t roll_interval_ns;
+    char text[5][TM_PART_FOLDER_MAX];
 } tm_parts_node_spec_t;
+
+typedef struct tm_sink_node_spec {
+    tm_sink_spec_t sink;
+} tm_sink_node_spec_t;
 
 typedef struct tm_callback_node_spec {
     tm_callback_spec_t callback; /* rows NULL = print */

@@ -43,7 +43,12 @@ typedef enum option_id {
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
     OPT_OUT,
+    OPT_FORMAT,
+    OPT_COMPRESSION,
+    OPT_BUCKET,
     OPT_ROLL_INTERVAL,
+    OPT_ROLL_IDLE,
+    OPT_ROLL_SIZE,
     OPT_DEAD_LETTERS,
     OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
@@ -106,12 +111,18 @@ static const tm_flag_t table[] = {
     [OPT_CHECKPOINT_FAILURES] = {"checkpoint-failures", "N",
                                  "failed ones in a row that do not end the job (default: 0)"},
     [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
-    [OPT_RESTORE] = {"restore", "latest|none|DIR",
-                     "go on from the newest checkpoint, from none, or from that in DIR "
-                     "(default: latest)"},
+    [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
+    [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
+    [OPT_COMPRESSION] = {"compression", "NAME",
+                         "of Parquet: zstd, lz4 or none (default: the job's)"},
+    [OPT_BUCKET] = {"bucket", "PATTERN",
+                    "folder of a row's part: strftime, {field} for a value; '' = none"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
                            "finish a part file when it is this old (default: 60s)"},
+    [OPT_ROLL_IDLE] = {"roll-idle", "TIME",
+                       "or when nothing was written to it for so long (default: 60s)"},
+    [OPT_ROLL_SIZE] = {"roll-size", "SIZE", "or when it is larger than 64M, 1G (default: 128M)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
     [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
@@ -248,67 +259,76 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
     if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
     if (id == OPT_STREAM_TIMEOUT)
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
-    if (id == OPT_ROLL_INTERVAL) return duration_option("roll-interval", arg, &o->roll_interval_ns);
+    if (id == OPT_ROLL_INTERVAL)
+        return duration_option("roll-interval", arg, &o->parts.roll_interval_ns);
+    if (id == OPT_ROLL_IDLE) return duration_option("roll-idle", arg, &o->parts.roll_idle_ns);
     if (id == OPT_DURATION) return duration_option("duration", arg, &o->duration_ns);
     return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
 
-static int apply(void *ctx, uint32_t id, const char *arg)
+/* Where rows come from: --connect to --journal-keep. */
+static int input_option(tm_options_t *o, uint32_t id, const char *arg)
 {
-    tm_options_t *o = ctx;
-    if (id >= OPT_CHECKPOINTS && id <= OPT_RESTORE)
-        return tm_checkpoint_options_take(&o->checkpoint,
-                                          (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
-    switch ((option_id_t)id) {
+    switch (id) {
     case OPT_CONNECT:
         return list_add(o->connects, &o->connect_cnt, "connect", arg);
     case OPT_STREAM:
         return list_add(o->streams, &o->stream_cnt, "stream", arg);
     case OPT_REPLAY:
         return list_add(o->replays, &o->replay_cnt, "replay", arg);
+    case OPT_VENUE:
+        return text_option(&o->venue, arg);
     case OPT_CA_FILE:
         return text_option(&o->ca_file, arg);
     case OPT_PROXY:
     case OPT_DEFLATE:
     case OPT_TCP:
         return transport_option(&o->transport, id, arg);
-    case OPT_JOURNAL:
-        return text_option(&o->journal_dir, arg);
-    case OPT_JOURNAL_KEEP:
-        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
     case OPT_RETRIES:
         return retries_parse(arg, &o->retry_max);
     case OPT_ON_CLOSE:
         return on_close_parse(arg, &o->reconnect_on_close);
-    case OPT_IDLE_TIMEOUT:
-    case OPT_RETRY_DELAY:
-    case OPT_STREAM_TIMEOUT:
-    case OPT_ROTATE:
-    case OPT_ROLL_INTERVAL:
-    case OPT_WATERMARK_BOUND:
-    case OPT_DURATION:
-        return time_option(o, id, arg);
-    case OPT_VENUE:
-        return text_option(&o->venue, arg);
-    case OPT_CHECKPOINTS:
-    case OPT_CHECKPOINT_INTERVAL:
-    case OPT_CHECKPOINT_TIMEOUT:
-    case OPT_CHECKPOINT_PAUSE:
-    case OPT_CHECKPOINT_FAILURES:
-    case OPT_CHECKPOINT_KEEP:
-    case OPT_RESTORE:
-        break; /* taken above */
-    case OPT_OUT:
-        return text_option(&o->out_dir, arg);
-    case OPT_DEAD_LETTERS:
-        return text_option(&o->dead_letter_file, arg);
-    case OPT_DEAD_LETTER_JOURNAL:
-        return text_option(&o->dead_letter_dir, arg);
     case OPT_SPEED:
         return tm_speed_parse(arg, &o->speed);
     case OPT_FROM:
     case OPT_TO:
         return stamp_option(o, id == OPT_FROM, arg);
+    case OPT_JOURNAL:
+        return text_option(&o->journal_dir, arg);
+    case OPT_JOURNAL_KEEP:
+        return tm_limit_parse("journal-keep", arg, &o->journal_keep_sz, &o->journal_keep_ns);
+    default:
+        return time_option(o, id, arg);
+    }
+}
+
+/* Where results go: --out to --dead-letter-journal. */
+static int output_option(tm_options_t *o, uint32_t id, const char *arg)
+{
+    switch (id) {
+    case OPT_OUT:
+        return text_option(&o->out_dir, arg);
+    case OPT_FORMAT:
+        return tm_part_flags_format(&o->parts, arg);
+    case OPT_COMPRESSION:
+        return tm_part_flags_compression(&o->parts, arg);
+    case OPT_BUCKET:
+        return text_option(&o->parts.bucket, arg);
+    case OPT_ROLL_SIZE:
+        return tm_size_parse("roll-size", arg, &o->parts.roll_sz);
+    case OPT_DEAD_LETTERS:
+        return text_option(&o->dead_letter_file, arg);
+    case OPT_DEAD_LETTER_JOURNAL:
+        return text_option(&o->dead_letter_dir, arg);
+    default:
+        return time_option(o, id, arg);
+    }
+}
+
+/* How the job runs and what it says. */
+static int run_option(tm_options_t *o, uint32_t id, const char *arg)
+{
+    switch (id) {
     case OPT_INGEST_CORES:
         return cores_parse("ingest-cores", arg, o->ingest_cores, &o->ingest_core_cnt);
     case OPT_WORKER_CORES:
@@ -329,8 +349,20 @@ static int apply(void *ctx, uint32_t id, const char *arg)
         return tm_options_help(stdout, o->program), 1;
     case OPT_VERSION:
         return printf("tidemark %s\n", TM_VERSION) > 0;
+    default:
+        return time_option(o, id, arg);
     }
-    return 0;
+}
+
+static int apply(void *ctx, uint32_t id, const char *arg)
+{
+    tm_options_t *o = ctx;
+    if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
+    if (id <= OPT_RESTORE)
+        return tm_checkpoint_options_take(&o->checkpoint,
+                                          (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
+    if (id <= OPT_DEAD_LETTER_JOURNAL) return output_option(o, id, arg);
+    return run_option(o, id, arg);
 }
 
 /* The last part of the path: what a person calls the job, however it was started. */

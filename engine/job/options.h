@@ -9,6 +9,7 @@
 
 #include "base/types.h"
 #include "engine/job/checkpoint_options.h"
+#include "engine/job/part_flags.h"
 #include "engine/job/transport_options.h"
 
 #include <stdio.h>
@@ -51,7 +52,7 @@ typedef struct tm_options {
     int64_t replay_from_ns, replay_to_ns; /* Unix receive time; 0 = from the start, to the end */
     int64_t watermark_bound_ns;           /* -1 = what the job says */
     int64_t duration_ns;                  /* 0 = until the input ends */
-    int64_t roll_interval_ns;             /* 0 = what the job says */
+    tm_part_flags_t parts;                /* of all sinks of part files */
     tm_idle_kind_t idle;
     uint32_t ring_depth;      /* rows, a power of two */
     uint64_t state_memory_sz; /* bytes of keyed state a worker */

@@ -3,16 +3,23 @@
 
 #include <string.h>
 
+static const char *const formats[] = {"parquet", "csv", "jsonl"};
+
 static void parts_print(const struct tm_stream *node, FILE *out)
 {
-    const tm_parts_node_spec_t *parts = node->spec;
-    fprintf(out, "  %s/%s buckets %s", node->job->opts.out_dir, parts->folder,
-            parts->bucket_format);
+    const tm_parts_node_spec_t *spec = node->spec;
+    fprintf(out, "  %s/%s %s, ", node->job->opts.out_dir, spec->folder,
+            formats[spec->parts.format]);
+    if (spec->parts.folder)
+        fputs("buckets of the job's own", out);
+    else
+        fprintf(out, "buckets %s", spec->parts.bucket_format);
 }
 
 const tm_node_ops_t tm_parts_node = {
     .kind = "sink_parts", .role = TM_ROLE_SINK, .print = parts_print};
 const tm_node_ops_t tm_callback_node = {.kind = "sink_callback", .role = TM_ROLE_SINK};
+const tm_node_ops_t tm_two_phase_node = {.kind = "sink_two_phase", .role = TM_ROLE_SINK};
 
 static bool folder_is_taken(const tm_job_t *job, uint32_t before, const char *folder)
 {
@@ -23,6 +30,49 @@ static bool folder_is_taken(const tm_job_t *job, uint32_t before, const char *fo
         if (strcmp(parts->folder, folder) == 0) return true;
     }
     return false;
+}
+
+/* Keeps a text of the caller's. */
+static const char *keep(tm_job_t *job, char to[TM_PART_FOLDER_MAX], const char *text)
+{
+    if (!text) return NULL;
+    if (strlen(text) >= TM_PART_FOLDER_MAX)
+        tm_job_fail(job, "sink_parts: '%s' is longer than %d bytes", text, TM_PART_FOLDER_MAX - 1);
+    snprintf(to, TM_PART_FOLDER_MAX, "%s", text);
+    return to;
+}
+
+/* What the command line says comes first. */
+static void apply_options(tm_parts_node_spec_t *node, const tm_part_flags_t *flags)
+{
+    tm_parts_spec_t *parts = &node->parts;
+    if (flags->has_format) parts->format = flags->format;
+    if (flags->bucket) parts->bucket_format = flags->bucket;
+    if (flags->bucket) parts->folder = NULL;
+    if (flags->roll_interval_ns > 0) parts->roll_interval_ns = flags->roll_interval_ns;
+    if (flags->roll_idle_ns > 0) parts->roll.idle_ns = flags->roll_idle_ns;
+    if (flags->roll_sz > 0) parts->roll.max_sz = flags->roll_sz;
+    if (parts->roll_interval_ns > 0) parts->roll.age_ns = parts->roll_interval_ns;
+}
+
+static void take_parts(tm_job_t *job, tm_parts_node_spec_t *node, const tm_parts_spec_t *spec)
+{
+    const tm_part_flags_t *flags = &job->opts.parts;
+    tm_parts_spec_t *parts = &node->parts;
+    const char *compression = flags->compression ? flags->compression : spec->compression;
+    *parts = *spec;
+    parts->bucket_field = keep(job, node->text[0], spec->bucket_field);
+    parts->bucket_format = keep(job, node->text[1],
+                                spec->bucket_format ? spec->bucket_format : "%Y-%m-%d--%H");
+    parts->bucket_zone = keep(job, node->text[2], spec->bucket_zone);
+    parts->prefix = keep(job, node->text[3], spec->prefix);
+    parts->suffix = keep(job, node->text[4], spec->suffix);
+    parts->compression = NULL;
+    if (tm_part_compression_parse(compression ? compression : "zstd", &node->compression) < 0)
+        tm_job_fail(job, "sink_parts: compression '%s': choose zstd, lz4 or none", compression);
+    if ((unsigned)spec->format >= TM_ARRAY_CNT(formats))
+        tm_job_fail(job, "sink_parts: unknown format %d", (int)spec->format);
+    apply_options(node, flags);
 }
 
 void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
@@ -55,12 +105,17 @@ void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
         }
     }
     snprintf(parts->folder, sizeof parts->folder, "%s", spec->name ? spec->name : "");
-    snprintf(parts->bucket_field, sizeof parts->bucket_field, "%s",
-             spec->bucket_field ? spec->bucket_field : "");
-    snprintf(parts->bucket_format, sizeof parts->bucket_format, "%s",
-             spec->bucket_format ? spec->bucket_format : "%Y-%m-%d--%H");
-    parts->roll_interval_ns = job->opts.roll_interval_ns > 0 ? job->opts.roll_interval_ns
-                                                             : spec->roll_interval_ns;
+    take_parts(job, parts, spec);
+}
+
+void tm_sink_two_phase(tm_stream_t *in, const tm_sink_spec_t *spec)
+{
+    struct tm_stream *node = tm_job_add(in->job, &tm_two_phase_node, spec->name, &in, 1);
+    tm_sink_node_spec_t *to = node ? tm_job_alloc(in->job, sizeof *to) : NULL;
+    if (!to) return;
+    to->sink = *spec;
+    node->spec = to;
+    if (!spec->open) tm_job_fail(in->job, "sink_two_phase %s: give open()", node->name);
 }
 
 static struct tm_stream *callback_add(tm_stream_t *in, const tm_callback_spec_t *spec)

@@ -17,8 +17,8 @@
 
 enum {
     WINDOW_OUT_ROWS = 64, /* entries looked at at once */
-    WINDOW_BUDGET = 512, /* entries a call of work() handles, by default */
-    WINDOW_AHEAD = 4,    /* slices of a key that are fetched while one is turned over */
+    WINDOW_BUDGET = 512,  /* entries a call of work() handles, by default */
+    WINDOW_AHEAD = 4,     /* slices of a key that are fetched while one is turned over */
 };
 
 /* One piece of event time and its keys. Lies in a page; listed by start. */
@@ -34,7 +34,7 @@ static_assert(sizeof(tm_slice_t) % 16 == 0, "slices have references");
    `acc_off`, right behind it. */
 typedef struct window_entry {
     uint64_t key;
-    int64_t start; /* of the slice: an entry can be met without it */
+    int64_t start;  /* of the slice: an entry can be met without it */
     tm_ref_t next;  /* the key's chain of panes */
     tm_ref_t older; /* a hint: WINDOW_AHEAD steps down the back stack, 0 = not known */
 } window_entry_t;

@@ -16,9 +16,4 @@
 int tm_callback_sink_open(tm_sink_t **out, const struct tm_stream *node, uint32_t subtask_idx,
                           const tm_schema_t *schema, const tm_symbols_t *symbols) TM_MUST_CHECK;
 
-/* One JSON object, without the line's end. Decimals are written exactly, as numbers; times as
-   text. */
-void tm_row_json(FILE *out, const tm_schema_t *schema, const tm_symbols_t *symbols,
-                 const void *row);
-
 #endif

@@ -114,11 +114,20 @@ static bool ingests_done(const tm_coordinator_t *c)
     return true;
 }
 
+/* What a thread has to say of the checkpoint under way: one that has ended before its barrier was
+   due stays as it was then. */
+const tm_checkpoint_state_t *tm_coordinator_state(const tm_coordinator_t *c,
+                                                  const tm_checkpoint_slot_t *slot)
+{
+    return acked(slot) == c->id ? &slot->at_barrier : &slot->at_end;
+}
+
 /* Journals hold all that the positions of this checkpoint stand on. */
 static bool journals_durable(const tm_coordinator_t *c)
 {
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
-        if (c->journals[i] && tm_journal_durable_seq(c->journals[i]) < c->ingests[i].journal_seq)
+        if (c->journals[i] && tm_journal_durable_seq(c->journals[i]) <
+                                  tm_coordinator_state(c, &c->ingests[i])->journal_seq)
             return false;
     return true;
 }
@@ -284,7 +293,9 @@ static void committed(tm_coordinator_t *c, int64_t now_ns)
     c->failures = 0;
     c->done_ns = now_ns;
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
-        if (c->journals[i]) tm_journal_keep_from(c->journals[i], c->ingests[i].journal_seq);
+        if (c->journals[i])
+            tm_journal_keep_from(c->journals[i],
+                                 tm_coordinator_state(c, &c->ingests[i])->journal_seq);
     tm_coordinator_measure(c, now_ns);
     if (is_stop(c)) halt(c);
 }

@@ -1,6 +1,6 @@
 /* engine/runtime/coordinator.h - checkpoints of a running job: says when, gathers what every thread
    hands over, makes it one whole on disk, and lets the sinks commit.
-   Flow     [coordinator] -> trigger -> ingest threads -> barriers in all rings -> workers -> barriers
+   Flow     [coordinator] -> trigger -> ingest threads -> barriers in rings -> workers -> barriers
             in sink rings -> file thread; all of them -> slots, pages -> [coordinator] -> checkpoint
             store, then "commit" -> file thread
    Order of a checkpoint n
@@ -12,12 +12,12 @@
                for up to the positions recorded
             5. the manifest: from here on the checkpoint counts
             6. the sinks commit. What a crash leaves undone behind 5 is done by the next start
-   End      all inputs have ended: a last checkpoint, marked "finished", commits the rest. A job that
-            is told to stop takes a checkpoint behind which no source reads on, and ends without
-            firing what is not due: the next run goes on from there
-   Failures a checkpoint that fails or takes longer than its timeout is given up and counted; more in
-            a row than tolerated end the job. One whose copies ran out of memory (deferred) is tried
-            again and does not count as failed
+   End      all inputs have ended: a last checkpoint, marked "finished", commits the rest. A job
+            that is told to stop takes a checkpoint behind which no source reads on, and ends
+            without firing what is not due: the next run goes on from there
+   Failures a checkpoint that fails or takes longer than its timeout is given up and counted; more
+            in a row than tolerated end the job. One whose copies ran out of memory (deferred) is
+            tried again and does not count as failed
    Units    *_ns: mono
    Memory   what slots hold grows to its size once; copies of pages: as much as the state itself at
             most, mapped at open, touched as it is needed
@@ -35,13 +35,18 @@
 #include "state/journal_writer.h"
 #include "state/page_track.h"
 
-/* What a thread hands over at a barrier. */
+/* What a thread hands over. */
+typedef struct tm_checkpoint_state {
+    tm_buffer_t blob;     /* operators outside of their pages; positions of sources */
+    uint64_t journal_seq; /* of an ingest thread that records: where a restart reads on */
+} tm_checkpoint_state_t;
+
 typedef struct tm_checkpoint_slot {
-    tm_buffer_t blob;       /* operators outside of their pages; positions of sources */
-    uint64_t journal_seq;   /* of an ingest thread that records: where a restart reads on */
-    int64_t align_ns;       /* of a worker: from its first barrier to its last */
-    int64_t pause_ns;       /* how long rows waited meanwhile for the thread itself */
-    tm_page_track_t *track; /* of a worker; set before threads start */
+    tm_checkpoint_state_t at_barrier;
+    tm_checkpoint_state_t at_end; /* of an ingest thread; a barrier before may not be done with */
+    int64_t align_ns;             /* of a worker: from its first barrier to its last */
+    int64_t pause_ns;             /* how long rows waited meanwhile for the thread itself */
+    tm_page_track_t *track;       /* of a worker; set before threads start */
     uint32_t page_cnt;
     alignas(TM_FALSE_SHARE) _Atomic uint64_t acked_id; /* K2 */
     _Atomic bool ended;                                /* K3 */

@@ -29,7 +29,8 @@ static int slots_put(tm_coordinator_t *c, const char *kind, const tm_checkpoint_
     for (uint32_t i = 0; i < cnt; i++) {
         char name[32];
         snprintf(name, sizeof name, "%s.%u", kind, i);
-        TM_TRY(tm_checkpoint_blob(c->store, name, slots[i].blob.data, slots[i].blob.sz));
+        const tm_buffer_t *blob = &tm_coordinator_state(c, &slots[i])->blob;
+        TM_TRY(tm_checkpoint_blob(c->store, name, blob->data, blob->sz));
     }
     return 0;
 }
@@ -102,8 +103,12 @@ void tm_coordinator_close(tm_coordinator_t *c)
 {
     if (!c) return;
     tm_checkpoint_store_close(c->store);
-    for (uint32_t i = 0; i < TM_TOPOLOGY_INGEST_MAX; i++) tm_buffer_free(&c->ingests[i].blob);
-    for (uint32_t w = 0; w < TM_TOPOLOGY_WORKER_MAX; w++) tm_buffer_free(&c->workers[w].blob);
+    for (uint32_t i = 0; i < TM_TOPOLOGY_INGEST_MAX; i++) {
+        tm_buffer_free(&c->ingests[i].at_barrier.blob);
+        tm_buffer_free(&c->ingests[i].at_end.blob);
+    }
+    for (uint32_t w = 0; w < TM_TOPOLOGY_WORKER_MAX; w++)
+        tm_buffer_free(&c->workers[w].at_barrier.blob);
     tm_buffer_free(&c->text);
     if (c->thread.counters) tm_thread_fini(&c->thread);
     free(c);

@@ -1,6 +1,6 @@
 /* engine/runtime/coordinator_state.h - the inside of the coordinator, shared by coordinator.c (what
-   happens when) and coordinator_open.c (its life, what goes into a checkpoint). Nobody else includes
-   it. */
+   happens when) and coordinator_open.c (its life, what goes into a checkpoint). Nobody else
+   includes it. */
 #ifndef TM_ENGINE_COORDINATOR_STATE_H
 #define TM_ENGINE_COORDINATOR_STATE_H
 
@@ -49,6 +49,9 @@ struct tm_coordinator {
 };
 
 int tm_coordinator_body(void *coordinator);
+
+const tm_checkpoint_state_t *tm_coordinator_state(const tm_coordinator_t *c,
+                                                  const tm_checkpoint_slot_t *slot);
 
 /* Blobs of the checkpoint under way. finished: there is nothing to go on with. */
 int tm_coordinator_blobs(tm_coordinator_t *c, bool finished) TM_MUST_CHECK;

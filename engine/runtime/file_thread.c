@@ -4,6 +4,7 @@
 #include "engine/job/nodes.h"
 #include "engine/runtime/callback_sink.h"
 #include "engine/runtime/idle.h"
+#include "engine/runtime/user_sink.h"
 #include "state/part_sink.h"
 
 #include <errno.h>
@@ -144,6 +145,8 @@ static int finish_work(tm_file_thread_t *f)
     if (f->prepared_id != id) {
         TM_TRY(journals_close(f));
         for (uint32_t i = 0; i < f->port_cnt; i++)
+            if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
+        for (uint32_t i = 0; i < f->port_cnt; i++)
             TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
         f->prepared_id = id;
         tm_coordinator_prepared(f->coordinator, id);
@@ -199,20 +202,30 @@ static int file_body(void *arg)
 static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm_stream *node,
                       const tm_symbols_t *symbols)
 {
-    const tm_parts_node_spec_t *parts = node->spec;
+    const tm_parts_node_spec_t *spec = node->spec;
+    const tm_parts_spec_t *parts = &spec->parts;
     char dir[4096];
-    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, parts->folder[0] ? "/" : "",
-             parts->folder);
+    snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, spec->folder[0] ? "/" : "",
+             spec->folder);
     const tm_part_sink_cfg_t cfg = {
         .dir = dir,
         .subtask_idx = port->worker_idx,
         .subtask_cnt = f->topo->worker_cnt,
         .schema = &port->schema,
         .symbols = symbols,
-        .bucket = {.field = parts->bucket_field[0] ? parts->bucket_field : NULL,
-                   .pattern = parts->bucket_format},
-        .compression = TM_COMPRESS_ZSTD,
-        .roll = {.age_ns = parts->roll_interval_ns},
+        .format = parts->format,
+        .prefix = parts->prefix,
+        .suffix = parts->suffix,
+        .names_by_id = parts->names_by_id,
+        .bucket = {.field = parts->bucket_field,
+                   .pattern = parts->bucket_format,
+                   .zone = parts->bucket_zone,
+                   .by_clock = parts->bucket_by_clock,
+                   .folder = parts->folder,
+                   .ctx = parts->folder_ctx},
+        .bucket_max = parts->bucket_max,
+        .roll = parts->roll,
+        .compression = spec->compression,
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
     };
@@ -230,6 +243,10 @@ static int port_open(tm_file_thread_t *f, uint32_t sink_idx, uint32_t worker_idx
     port->schema.row_sz = (uint16_t)f->topo->sink_strides[sink_idx];
     if (node->ops == &tm_parts_node)
         TM_TRY(parts_open(f, port, node, symbols));
+    else if (node->ops == &tm_two_phase_node)
+        TM_TRY(tm_user_sink_open(
+            &port->sink, node,
+            &(tm_user_sink_at_t){worker_idx, f->topo->worker_cnt, &port->schema, symbols}));
     else
         TM_TRY(tm_callback_sink_open(&port->sink, node, worker_idx, &port->schema, symbols));
     f->port_cnt++;

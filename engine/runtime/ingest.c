@@ -78,12 +78,12 @@ typedef struct source_mark {
 } source_mark_t;
 
 /* Operators, then one position a source. */
-static int state_save(tm_ingest_t *in)
+static int state_save(tm_ingest_t *in, tm_checkpoint_state_t *state)
 {
-    tm_buffer_t *blob = &in->slot->blob;
+    tm_buffer_t *blob = &state->blob;
     tm_buffer_clear(blob);
-    in->slot->journal_seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
-    TM_TRY(tm_task_save(in->task));
+    state->journal_seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    TM_TRY(tm_task_save(in->task, blob));
     for (uint32_t s = 0; s < in->source_cnt; s++) {
         const tm_row_source_t *src = in->sources[s];
         size_t at = blob->sz;
@@ -105,7 +105,7 @@ static int barrier_look(tm_ingest_t *in, bool *last)
     if (id == in->barrier_id) return 0;
     in->barrier_id = id;
     if (tm_coordinator_gave_up(in->cfg.coordinator, id)) return 0;
-    TM_TRY(state_save(in));
+    TM_TRY(state_save(in, &in->slot->at_barrier));
     tm_checkpoint_ack(in->slot, id);
     tm_task_barrier(in->task, id);
     return 0;
@@ -208,7 +208,7 @@ static void sources_close(tm_ingest_t *in)
 static int end_tell(tm_ingest_t *in)
 {
     if (!in->slot) return 0;
-    TM_TRY(state_save(in));
+    TM_TRY(state_save(in, &in->slot->at_end));
     tm_checkpoint_end(in->slot);
     return 0;
 }

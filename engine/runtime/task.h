@@ -82,8 +82,8 @@ void tm_task_end(tm_task_t *task);
 
 /* ---- Checkpoints ----------------------------------------------------------------------------- */
 
-/* An ingest thread: appends the state of its operators to the slot's blob. */
-int tm_task_save(tm_task_t *task) TM_MUST_CHECK;
+/* Appends the state of its operators, but for pages. */
+int tm_task_save(tm_task_t *task, tm_buffer_t *blob) TM_MUST_CHECK;
 
 /* An ingest thread: puts the barrier behind all that was sent so far. */
 void tm_task_barrier(tm_task_t *task, uint64_t id);

@@ -1,8 +1,8 @@
-/* Checkpoints of a thread. A worker has one gate over all of its rings, whatever their stage: all of
-   its operators share pages, so they are kept at one moment. Barriers go on stage by stage: the
-   operators of a stage send it on once all rings up to that stage have delivered it, and stand still
-   until the worker as a whole has been kept. That cannot deadlock: a barrier waits only for barriers
-   of earlier stages, and those that carry them are read until then. */
+/* Checkpoints of a thread. A worker has one gate over all of its rings, whatever their stage: all
+   of its operators share pages, so they are kept at one moment. Barriers go on stage by stage: the
+   operators of a stage send it on once all rings up to that stage have delivered it, and stand
+   still until the worker as a whole has been kept. That cannot deadlock: a barrier waits only for
+   barriers of earlier stages, and those that carry them are read until then. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/runtime/task_state.h"
@@ -81,9 +81,8 @@ static int instance_save(const task_instance_t *inst, tm_buffer_t *blob)
     return 0;
 }
 
-int tm_task_save(tm_task_t *task)
+int tm_task_save(tm_task_t *task, tm_buffer_t *blob)
 {
-    tm_buffer_t *blob = &task->cfg.slot->blob;
     const uint32_t node_cnt = task->cfg.topo->plan.job->node_cnt;
     task_mark_t mark = {.version = BLOB_VERSION};
     for (uint32_t i = 0; i < node_cnt; i++) mark.instance_cnt += is_kept(&task->instances[i]);
@@ -225,9 +224,9 @@ static int checkpoint_take(tm_task_t *task, uint64_t id)
         task->deferred_id = id;
         return 0;
     }
-    tm_buffer_clear(&slot->blob);
     TM_TRY(err);
-    TM_TRY(tm_task_save(task));
+    tm_buffer_clear(&slot->at_barrier.blob);
+    TM_TRY(tm_task_save(task, &slot->at_barrier.blob));
     slot->pause_ns = tm_clock_mono_ns() - now_ns;
     tm_checkpoint_ack(slot, id);
     for (uint32_t i = 0; i < task->cfg.topo->plan.job->node_cnt; i++) {

@@ -75,6 +75,7 @@ const tm_feed_venue_t tm_feed_venue_bybit = {
     .host = {"bybit.com", "bytick.com"},
     .target = "/v5/public/spot",
     .session = &ops,
+    .book = "orderbook.",
     .stream_max = 400, /* 21,000 characters of args a connection, topics of up to 50 */
     .send_max = 5,
     .send_span_ns = TM_NS_PER_S,

@@ -110,6 +110,7 @@ const tm_feed_venue_t tm_feed_venue_coinbase = {
     .host = {"advanced-trade-ws.coinbase.com"},
     .target = "/",
     .session = &ops,
+    .book = "level2",
     .stream_max = 400,
     .send_max = 8,
     .send_span_ns = 1100 * TM_NS_PER_MS,

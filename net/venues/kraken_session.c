@@ -102,6 +102,7 @@ const tm_feed_venue_t tm_feed_venue_kraken = {
     .host = {"ws.kraken.com"},
     .target = "/v2",
     .session = &ops,
+    .book = "book",
     .stream_max = 200,
     .send_max = 5,
     .send_span_ns = TM_NS_PER_S,

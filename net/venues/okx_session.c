@@ -85,6 +85,7 @@ const tm_feed_venue_t tm_feed_venue_okx = {
     .host = {"okx.com"},
     .target = "/ws/v5/public",
     .session = &ops,
+    .book = "books",
     .stream_max = 480, /* well below 64 KB of args */
     .send_max = 3,
     .send_span_ns = TM_NS_PER_S,

@@ -129,8 +129,8 @@ def killing_either_connection_loses_and_doubles_nothing(folder):
     expect(done.counter("copies_dropped") > messages / 2, "the losers are counted")
     expect_equal(done.counter("disconnects"), cuts, "disconnects")
     # All that came is recorded; a replay takes what counted, so it gives the same bars.
-    frames = run(harness.TIDEMARK, "journal", "export", "--format", "raw", folder / "journal").stdout
-    expect_equal(len(frames.splitlines()), done.counter("frames"), "messages recorded")
+    export = run(harness.TIDEMARK, "journal", "export", "--format", "raw", folder / "journal")
+    expect_equal(len(export.stdout.splitlines()), done.counter("frames"), "messages recorded")
     expect(done.counter("frames") > 1.5 * messages, "most messages came twice")
     again = harness.bars_ok("--replay", folder / "journal", "--out", folder / "again")
     expect_equal(again.summary["rows_in"], messages, "rows of the recorded feed")

@@ -253,7 +253,7 @@ Test(aggregate_stat, an_approximate_count_stays_within_its_error_up_to_a_million
             rows[0].price = base << 40 | i;
             tm_agg_add(&b.agg, &to, rows, 1, sizeof rows[0]);
         }
-        int64_t got;
+        int64_t got = 0;
         tm_assert(tm_agg_write(&b.agg, acc, b.row) && result(&b, "about", &got));
         double error = (double)got / 50000 - 1;
         worst = fmax(worst, fabs(error));

@@ -188,9 +188,9 @@ Test(window_restore, of_a_job_of_two_stages_changes_nothing_that_comes_out)
         tm_harness_t *h;
         const tm_harness_spec_t spec = {.type = &tick_type, .build = two_stages};
         tm_assert_eq(tm_harness_open(&h, &spec), 0);
-        for (uint64_t i = 0; i < 60; i++) {
+        for (int i = 0; i < 60; i++) {
             const tick_t row = {
-                .row = {.event_ns = (int64_t)i * 10}, .price = (int64_t)i, .venue = i / 7 % 3};
+                .row = {.event_ns = i * 10}, .price = i, .venue = (uint64_t)i / 7 % 3};
             tm_harness_row(h, &row);
             if (restarts && i % 4 == 1) tm_assert_eq(tm_harness_restart(h), 0);
         }

@@ -8,6 +8,7 @@
 #endif
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const tm_json_field_t fields[] = {
@@ -114,6 +115,97 @@ static void peer_agrees(const uint8_t *text, size_t sz, const tm_json_t *json,
 }
 #endif
 
+/* ---- elements of arrays ---------------------------------------------------------------------- */
+
+/* Two arrays, read by every instruction set; what is told must be the same, and simdjson's. */
+static const tm_json_field_t element_fields[] = {
+    {.path = "/b/-/0", .type = TM_JSON_DECIMAL, .scale = 8},
+    {.path = "/b/-/1", .type = TM_JSON_DECIMAL, .scale = 3},
+    {.path = "/a/-/p", .type = TM_JSON_DECIMAL, .scale = 12},
+    {.path = "/a/-/s", .type = TM_JSON_TEXT},
+};
+
+enum { ELEMENT_FIELD_CNT = TM_ARRAY_CNT(element_fields), TOLD_MAX = 200 };
+
+typedef struct told {
+    uint32_t cnt; /* all elements, also those behind TOLD_MAX */
+    uint32_t arrays[TOLD_MAX];
+    tm_json_value_t values[TOLD_MAX][ELEMENT_FIELD_CNT];
+} told_t;
+
+static told_t tolds[3];
+static tm_json_t *element_readers[3];
+
+static void on_element(void *ctx, uint32_t array, const tm_json_value_t *values)
+{
+    told_t *t = ctx;
+    if (t->cnt++ >= TOLD_MAX) return;
+    t->arrays[t->cnt - 1] = array;
+    memcpy(t->values[t->cnt - 1], values, sizeof t->values[0]);
+}
+
+static void open_element_readers(void)
+{
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(tolds); i++) {
+        element_readers[i] = tm_json_open(&(tm_json_spec_t){.fields = element_fields,
+                                                            .field_cnt = ELEMENT_FIELD_CNT,
+                                                            .each = on_element,
+                                                            .each_ctx = &tolds[i]});
+        TM_MUST(element_readers[i]);
+        tm_json_restrict(element_readers[i], tm_kernels_get((tm_isa_t)i), false);
+    }
+}
+
+#ifdef TM_HAVE_JSON_PEER
+/* The peer has parsed the message, and its document is still there. */
+static void peer_agrees_on_elements(const told_t *t)
+{
+    uint32_t idx[2] = {0, 0};
+    for (uint32_t i = 0; i < t->cnt && i < TOLD_MAX; i++) {
+        const uint32_t array = t->arrays[i], n = idx[array]++;
+        for (uint32_t f = 2 * array; f < 2 * array + 2; f++) {
+            char path[64];
+            snprintf(path, sizeof path, "/%c/%u/%s", "ba"[array], n, element_fields[f].path + 5);
+            const tm_json_value_t *v = &t->values[i][f];
+            tm_peer_value_t peer = tm_peer_json_at(path);
+            TM_MUST((peer.kind == TM_PEER_ABSENT) == (v->state == TM_JSON_ABSENT));
+            if (v->state != TM_JSON_PRESENT) continue;
+            if (element_fields[f].type == TM_JSON_TEXT)
+                TM_MUST(peer.text_sz == v->text_sz && memcmp(peer.text, v->text, v->text_sz) == 0);
+            else
+                number_equal(&element_fields[f], v, &peer);
+        }
+    }
+}
+#endif
+
+/* `copy` has its padding. */
+static void elements(const uint8_t *copy, size_t sz)
+{
+    const tm_json_t *first = element_readers[0];
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(tolds); i++) {
+        const tm_json_t *r = element_readers[i];
+        tolds[i].cnt = 0;
+        bool fine = tm_json_read(element_readers[i], copy, sz) != NULL;
+        TM_MUST(fine == (strcmp(r->fault.kind, "none") == 0));
+        TM_MUST(r->fault.kind == first->fault.kind && tolds[i].cnt == tolds[0].cnt);
+        if (!fine)
+            TM_MUST(r->fault.off == first->fault.off && r->fault.field == first->fault.field);
+        for (uint32_t e = 0; e < tolds[i].cnt && e < TOLD_MAX; e++)
+            for (uint32_t f = 0; f < ELEMENT_FIELD_CNT; f++) {
+                const tm_json_value_t *a = &tolds[0].values[e][f], *b = &tolds[i].values[e][f];
+                TM_MUST(a->state == b->state && a->text_sz == b->text_sz);
+                if (element_fields[f].type != TM_JSON_TEXT) TM_MUST(a->u64 == b->u64);
+            }
+    }
+#ifdef TM_HAVE_JSON_PEER
+    bool plain = element_readers[0]->reading.twice_cnt == 0;
+    if (strcmp(first->fault.kind, "none") == 0 && plain &&
+        tm_peer_json_parse(copy, sz) == TM_PEER_ACCEPTS)
+        peer_agrees_on_elements(&tolds[0]);
+#endif
+}
+
 static void one(const uint8_t *text, size_t sz)
 {
     /* Exactly the padding that is asked for. */
@@ -142,12 +234,16 @@ static void one(const uint8_t *text, size_t sz)
 #ifdef TM_HAVE_JSON_PEER
     peer_agrees(text, sz, readers[2], first ? readers[2]->reading.values : NULL);
 #endif
+    elements(copy, sz);
     free(copy);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
 {
-    if (!readers[0]) open_readers();
+    if (!readers[0]) {
+        open_readers();
+        open_element_readers();
+    }
     while (sz > 0) {
         const uint8_t *end = memchr(data, '\n', sz);
         size_t line = end ? (size_t)(end - data) : sz;

@@ -2,6 +2,7 @@
    message is lost on the way. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "net/fault_plan.h"
 #include "net/feed.h"
 #include "tests/net/bad_server.h"
 #include "tests/net/feed_try.h"
@@ -121,15 +122,22 @@ static uint32_t missing_cnt(const rig_t *r, uint32_t cnt)
     return missing;
 }
 
-static venue_fixture_t *market(uint64_t message_cnt, uint32_t clients)
+static venue_fixture_t *bad_market(uint64_t message_cnt, uint32_t clients,
+                                   const tm_fault_plan_t *plan)
 {
-    const tm_venue_cfg_t cfg = {.wait_client_cnt = clients,
+    const tm_venue_cfg_t cfg = {.faults = plan,
+                                .wait_client_cnt = clients,
                                 .source.generator = {.seed = 3,
                                                      .rate = 3000,
                                                      .symbol_cnt = 1,
                                                      .trade_percent = 100,
                                                      .message_cnt = message_cnt}};
     return venue_fixture_open(&cfg);
+}
+
+static venue_fixture_t *market(uint64_t message_cnt, uint32_t clients)
+{
+    return bad_market(message_cnt, clients, NULL);
 }
 
 Test(feed_rotate, under_load_every_message_comes_and_old_connections_end_in_order)
@@ -153,6 +161,32 @@ Test(feed_rotate, under_load_every_message_comes_and_old_connections_end_in_orde
     tm_assert(venue_fixture_count(f, "sent") > N);
     rig_fini(&r);
     tm_assert_eq(venue_fixture_wait(f), 0);
+}
+
+Test(feed_rotate, a_replacement_that_brings_nothing_does_not_take_the_place)
+{
+    enum { N = 6000 };
+    static rig_t r;
+    /* The second connection, which is to replace the first, dies without a word; the fourth one
+       stalls for longer than both stream side by side. */
+    static const char script[] = "2 message 2 half-open\n4 message 2 stall 300ms\n";
+    tm_fault_plan_t *plan;
+    tm_assert_eq(tm_fault_plan_parse(&plan, script, sizeof script - 1, "script", 1), 0);
+    venue_fixture_t *f = bad_market(N, 1, plan);
+    rig_init(&r);
+    r.cfg.life_ns = 200 * TM_NS_PER_MS;
+    r.cfg.overlap_ns = 100 * TM_NS_PER_MS;
+    r.cfg.idle_ns = 500 * TM_NS_PER_MS;
+    venue_fixture_url(f, false, "/stream?streams=btcusdt@trade", r.url);
+    rig_open(&r);
+    tm_assert_eq(last(&r), TM_E_CLOSED);
+    tm_assert_eq(missing_cnt(&r, N), 0u);
+    tm_assert_eq(count(&r, "idle_cut"), 1u);
+    tm_assert_eq(count(&r, "disconnects"), 1u);
+    tm_assert(count(&r, "rotations") >= 2);
+    rig_fini(&r);
+    tm_assert_eq(venue_fixture_wait(f), 0);
+    free(plan);
 }
 
 Test(feed_rotate, two_addresses_bring_every_message_twice_and_say_which_is_which)

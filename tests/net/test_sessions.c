@@ -212,6 +212,49 @@ Test(sessions, a_refused_subscription_is_an_error_in_the_venues_own_words)
     }
 }
 
+Test(sessions, a_stream_is_left_and_asked_for_anew_in_the_venues_words)
+{
+    static const struct {
+        const tm_feed_venue_t *exchange;
+        const char *stream, *leaves, *asks;
+    } cases[] = {
+        {&tm_feed_venue_bybit, "orderbook.50.ETHUSDT",
+         "{\"op\":\"unsubscribe\",\"args\":[\"orderbook.50.ETHUSDT\"],\"req_id\":\"2\"}",
+         "{\"op\":\"subscribe\",\"args\":[\"orderbook.50.ETHUSDT\"],\"req_id\":\"3\"}"},
+        {&tm_feed_venue_okx, "books:ETH-USDT",
+         "{\"op\":\"unsubscribe\",\"args\":[{\"channel\":\"books\",\"instId\":\"ETH-USDT\"}]}",
+         "{\"op\":\"subscribe\",\"args\":[{\"channel\":\"books\",\"instId\":\"ETH-USDT\"}]}"},
+        {&tm_feed_venue_coinbase, "level2:ETH-USD",
+         "{\"type\":\"unsubscribe\",\"product_ids\":[\"ETH-USD\"],\"channel\":\"level2\"}",
+         "{\"type\":\"subscribe\",\"product_ids\":[\"ETH-USD\"],\"channel\":\"level2\"}"},
+        {&tm_feed_venue_kraken, "book.25:ETH/USD",
+         "{\"method\":\"unsubscribe\",\"params\":{\"channel\":\"book\",\"depth\":25,"
+         "\"symbol\":[\"ETH/USD\"]},\"req_id\":2}",
+         "{\"method\":\"subscribe\",\"params\":{\"channel\":\"book\",\"depth\":25,"
+         "\"symbol\":[\"ETH/USD\"]},\"req_id\":3}"},
+    };
+    for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
+        tm_session_t *s;
+        char text[TM_SESSION_REQUEST_SZ_MAX];
+        const char *streams[] = {cases[i].stream, cases[i].stream};
+        tm_assert_eq(tm_session_open(&s, cases[i].exchange->session, streams, 2), 0);
+        tm_assert(s->ops->request(s, text, sizeof text) > 0);
+        tm_assert_eq(tm_session_again(s, text, sizeof text), 0);
+        s->again = 2;
+        int n = tm_session_again(s, text, sizeof text);
+        tm_assert(n > 0);
+        text[n] = '\0';
+        tm_assert_str(text, cases[i].leaves);
+        n = tm_session_again(s, text, sizeof text);
+        tm_assert(n > 0);
+        text[n] = '\0';
+        tm_assert_str(text, cases[i].asks);
+        tm_assert_eq(s->again, 0u);
+        tm_assert_eq(tm_session_again(s, text, sizeof text), 0);
+        tm_session_close(s);
+    }
+}
+
 Test(sessions, a_message_says_its_stream_by_the_name_that_subscribed_to_it)
 {
     static const struct {

@@ -91,7 +91,8 @@ static bool run_is_exact(const text_t *t, const tm_kernels_t *kernels, const tm_
     static alignas(64) tm_market_row_t rows[LEVEL_MAX], blank;
     tm_scan_t scan = {0};
     uint32_t cnt = kernels->quotes(f->data, f->sz, &scan, at);
-    tm_level_run_t run = tm_level_run_find(f->data, at, cnt, 1, f->sz);
+    tm_level_run_t run;
+    tm_level_run_find(f->data, at, cnt, 1, f->sz, &run);
     tm_assert_eq(run.cnt, t->level_cnt);
     tm_assert_eq(run.stride, 2 * t->string_cnt);
     tm_assert_eq(tm_level_run_end(&run), t->sz - 1);
@@ -176,7 +177,8 @@ Test(levels, a_run_ends_where_a_level_has_another_form)
         tm_scan_t scan = {0};
         tm_frame_t f = exact_at_end(&e, cases[i].text, strlen(cases[i].text), ']');
         uint32_t cnt = tm_quotes_scalar(f.data, f.sz, &scan, at);
-        tm_level_run_t run = tm_level_run_find(f.data, at, cnt, 1, f.sz);
+        tm_level_run_t run;
+        tm_level_run_find(f.data, at, cnt, 1, f.sz, &run);
         tm_assert_eq(run.cnt, cases[i].cnt);
         if (run.cnt) tm_assert_eq(run.stride, cases[i].stride);
     }

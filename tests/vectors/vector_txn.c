@@ -143,19 +143,24 @@ static void see(void *ctx, const parts_bed_file_t *file)
     if (counter < TM_ARRAY_CNT(v->texts)) v->texts[counter] = parts_bed_text(file->path);
 }
 
+/* Appends up to the room there is. */
+static void append(char *to, size_t room, const char *text, const char *end)
+{
+    size_t sz = strlen(to);
+    snprintf(to + sz, room - sz, "%s%s", text, end);
+}
+
 static bool is_committed(const txns_t *t, const tm_json_t *want)
 {
     visible_t v = {0};
     char have[4096] = "", wanted[4096] = "";
     parts_bed_files(&t->bed, see, &v);
     for (size_t i = 0; i < TM_ARRAY_CNT(v.texts); i++) {
-        if (v.texts[i]) strncat(have, v.texts[i], sizeof have - strlen(have) - 1);
+        if (v.texts[i]) append(have, sizeof have, v.texts[i], "");
         free(v.texts[i]);
     }
-    for (const tm_json_t *l = tm_json_at(want, 0); l; l = l->next) {
-        strncat(wanted, l->text, sizeof wanted - strlen(wanted) - 2);
-        strcat(wanted, "\n");
-    }
+    for (const tm_json_t *l = tm_json_at(want, 0); l; l = l->next)
+        append(wanted, sizeof wanted, l->text, "\n");
     if (strcmp(have, wanted) != 0) vector_say("committed: %s", have);
     return strcmp(have, wanted) == 0;
 }

@@ -1,0 +1,27 @@
+/* engine/job/part_flags.h - options of the command line about part files.
+   Flow     options -> [part flags] -> sink_node
+   Units    *_ns: nanoseconds; *_sz: bytes; 0 = what the job says
+   Memory   strings point into argv
+   Errors   TM_E_CONFIG with a text that names the option and what it takes
+   Tests    tests/engine/test_options.c */
+#ifndef TM_ENGINE_PART_FLAGS_H
+#define TM_ENGINE_PART_FLAGS_H
+
+#include "state/part_options.h"
+
+typedef struct tm_part_flags {
+    bool has_format;
+    tm_part_format_t format;
+    const char *compression, *bucket; /* NULL = what the job says */
+    int64_t roll_interval_ns, roll_idle_ns;
+    uint64_t roll_sz;
+} tm_part_flags_t;
+
+/* "parquet", "csv", "jsonl". */
+int tm_part_flags_format(tm_part_flags_t *flags, const char *text) TM_MUST_CHECK;
+
+/* "zstd", "lz4", "none". */
+int tm_part_flags_compression(tm_part_flags_t *flags, const char *text) TM_MUST_CHECK;
+int tm_part_compression_parse(const char *text, tm_compression_t *out) TM_MUST_CHECK;
+
+#endif
