@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Journals leave as Parquet and JSON lines and come back with every record; another reader sees the
-same messages in the Parquet.
+same messages in the Parquet."""
 
 import json
 import shutil
