@@ -93,12 +93,33 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     return kept;
 }
 
+static void on_gap(void *ctx, const tm_gap_t *gap);
+
+/* Tells each book of the frame that shows by its checksum that something is missing. */
+static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
+{
+    const tm_market_row_t *rows = f->reader->rows;
+    for (uint32_t i = 0; i < line_cnt; i += tm_market_lines(rows[i].row.schema_id)) {
+        if (rows[i].row.schema_id != TM_SCHEMA_ID_DEPTH) continue;
+        if (tm_book_check_take(f->books, conn_idx, &rows[i])) continue;
+        const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
+                                      .symbol = rows[i].row.symbol,
+                                      .event_ns = TM_TIME_NONE,
+                                      .recv_ns = tm_clock_real_ns()},
+                              .conn_idx = conn_idx,
+                              .of_schema = TM_SCHEMA_ID_DEPTH,
+                              .group = f->groups[conn_idx % TM_ARBITER_CONN_MAX]};
+        on_gap(f, &gap);
+    }
+}
+
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
+    if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
     uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
@@ -127,13 +148,14 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
-    TM_LOG_I("engine", "%s: %s %llu to %llu are missing",
-             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
-             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
+    if (gap->from_id == 0)
+        TM_LOG_I("engine", "%s: the book differs from its checksum: updates are missing", name);
+    else
+        TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
+                 (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
-    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
-        tm_source_resync(f->source, gap->conn_idx,
-                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -143,6 +165,7 @@ static void feed_rows_send(feed_source_t *f, bool ends)
         const tm_feed_row_t *row = &f->feed_rows[i];
         if ((row->what == TM_FEED_DOWN) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
@@ -216,6 +239,12 @@ static int live_open(feed_source_t *f)
     };
     const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
     TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+                                       .counters = c->counters,
+                                       .symbols = c->symbols,
+                                       .streams = o->streams,
+                                       .stream_cnt = o->stream_cnt};
+    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 
@@ -292,6 +321,7 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 static void source_free(tm_row_source_t *src)
 {
     tm_arbiter_close(((feed_source_t *)src)->arbiter);
+    tm_book_check_close(((feed_source_t *)src)->books);
     free(src);
 }
 

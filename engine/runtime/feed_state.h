@@ -6,6 +6,7 @@
 
 #include "engine/job/nodes.h"
 #include "engine/runtime/arbiter.h"
+#include "engine/runtime/book_check.h"
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/row_source.h"
 #include "net/feed.h"
@@ -34,6 +35,7 @@ struct tm_frame_reader {
     tm_recorder_t *recorder;      /* NULL = frames are not recorded */
     tm_journal_writer_t *journal; /* where to; not owned */
     char *journal_dir;
+    bool keeps_books; /* the venue proves its books by a checksum alone */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
@@ -56,6 +58,8 @@ typedef struct feed_source {
     uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
+    tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
+    uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
     uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];

@@ -85,9 +85,11 @@ static int parser_open(tm_frame_reader_t *r)
     if (wanted == 0) return 0;
     r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
     if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
+    const struct tm_venue *venue = venue_of(r);
+    r->keeps_books = (wanted & BOOK_SCHEMAS) && venue == tm_venue_kraken();
     const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
                                     .counters = r->cfg.counters,
-                                    .venue = venue_of(r),
+                                    .venue = venue,
                                     .no_books = !(wanted & BOOK_SCHEMAS),
                                     .on_dead_letter = on_dead_letter,
                                     .on_dead_letter_ctx = r};
