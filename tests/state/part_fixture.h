@@ -66,8 +66,8 @@ typedef struct tm_fixture_count {
 } tm_fixture_count_t;
 tm_fixture_count_t tm_fixture_count(const char *dir);
 
-/* Rows of trades in all CSV part files below dir, hidden ones too; how often each row of the fixture
-   is there goes to `times` (row_cnt places). Lines that are no row of it make `broken`. */
+/* Rows of trades in all CSV part files below dir, hidden ones too; how often each row of the
+   fixture is there goes to `times` (row_cnt places). Lines that are no row of it make `broken`. */
 tm_fixture_count_t tm_fixture_csv(const tm_fixture_t *fx, const char *dir, uint32_t *times);
 
 #endif
