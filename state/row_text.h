@@ -7,7 +7,7 @@
    Threads  a plan may be shared
    Errors   open: TM_E_CONFIG; afterwards nothing fails
    Limits   a line takes row_sz_max bytes at most
-   Tests    tests/state/test_part_rows.c */
+   Tests    tests/state/test_row_text.c */
 #ifndef TM_STATE_ROW_TEXT_H
 #define TM_STATE_ROW_TEXT_H
 

@@ -259,9 +259,6 @@ static int time_option(tm_options_t *o, uint32_t id, const char *arg)
     if (id == OPT_ROTATE) return duration_option("rotate", arg, &o->rotate_ns);
     if (id == OPT_STREAM_TIMEOUT)
         return duration_option("stream-timeout", arg, &o->stream_timeout_ns);
-    if (id == OPT_ROLL_INTERVAL)
-        return duration_option("roll-interval", arg, &o->parts.roll_interval_ns);
-    if (id == OPT_ROLL_IDLE) return duration_option("roll-idle", arg, &o->parts.roll_idle_ns);
     if (id == OPT_DURATION) return duration_option("duration", arg, &o->duration_ns);
     return duration_option("watermark-bound", arg, &o->watermark_bound_ns);
 }
@@ -308,14 +305,6 @@ static int output_option(tm_options_t *o, uint32_t id, const char *arg)
     switch (id) {
     case OPT_OUT:
         return text_option(&o->out_dir, arg);
-    case OPT_FORMAT:
-        return tm_part_flags_format(&o->parts, arg);
-    case OPT_COMPRESSION:
-        return tm_part_flags_compression(&o->parts, arg);
-    case OPT_BUCKET:
-        return text_option(&o->parts.bucket, arg);
-    case OPT_ROLL_SIZE:
-        return tm_size_parse("roll-size", arg, &o->parts.roll_sz);
     case OPT_DEAD_LETTERS:
         return text_option(&o->dead_letter_file, arg);
     case OPT_DEAD_LETTER_JOURNAL:
@@ -361,6 +350,8 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     if (id <= OPT_RESTORE)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
+    if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
+        return tm_part_flags_take(&o->parts, (tm_part_flag_t)(id - OPT_FORMAT), arg);
     if (id <= OPT_DEAD_LETTER_JOURNAL) return output_option(o, id, arg);
     return run_option(o, id, arg);
 }

@@ -17,11 +17,19 @@ typedef struct tm_part_flags {
     uint64_t roll_sz;
 } tm_part_flags_t;
 
-/* "parquet", "csv", "jsonl". */
-int tm_part_flags_format(tm_part_flags_t *flags, const char *text) TM_MUST_CHECK;
+/* In the order of the options' table. */
+typedef enum tm_part_flag {
+    TM_PART_FLAG_FORMAT,
+    TM_PART_FLAG_COMPRESSION,
+    TM_PART_FLAG_BUCKET,
+    TM_PART_FLAG_ROLL_INTERVAL,
+    TM_PART_FLAG_ROLL_IDLE,
+    TM_PART_FLAG_ROLL_SIZE,
+} tm_part_flag_t;
+
+int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *arg) TM_MUST_CHECK;
 
 /* "zstd", "lz4", "none". */
-int tm_part_flags_compression(tm_part_flags_t *flags, const char *text) TM_MUST_CHECK;
 int tm_part_compression_parse(const char *text, tm_compression_t *out) TM_MUST_CHECK;
 
 #endif

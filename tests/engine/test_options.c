@@ -56,13 +56,15 @@ Test(options, defaults_are_those_of_the_help_page)
 Test(options, each_bad_value_is_refused_with_the_option_in_the_text)
 {
     static char *const bad[][2] = {
-        {"--speed", "fast"},       {"--speed", "0x"},         {"--speed", "-1x"},
-        {"--speed", "nan"},        {"--duration", "soon"},    {"--duration", "-1s"},
-        {"--worker-cores", "a"},   {"--ingest-cores", "1-"},  {"--idle", "nap"},
-        {"--ring-depth", "1000"},  {"--ring-depth", "32"},    {"--state-memory", "12"},
-        {"--state-memory", "64G"}, {"--watermark-bound", ""}, {"--roll-interval", "1 day"},
-        {"--proxy", "ftp://host"}, {"--deflate", "yes"},      {"--tcp", "fast"},
-        {"--tcp", "rcvbuf=12"},    {"--tcp", "busy-poll=0"},  {"--tcp", "delay,,quickack"},
+        {"--speed", "fast"},          {"--speed", "0x"},         {"--speed", "-1x"},
+        {"--speed", "nan"},           {"--duration", "soon"},    {"--duration", "-1s"},
+        {"--worker-cores", "a"},      {"--ingest-cores", "1-"},  {"--idle", "nap"},
+        {"--ring-depth", "1000"},     {"--ring-depth", "32"},    {"--state-memory", "12"},
+        {"--state-memory", "64G"},    {"--watermark-bound", ""}, {"--roll-interval", "1 day"},
+        {"--proxy", "ftp://host"},    {"--deflate", "yes"},      {"--tcp", "fast"},
+        {"--format", "orc"},          {"--compression", "gz"},   {"--roll-size", "12"},
+        {"--roll-idle", "a"},         {"--tcp", "rcvbuf=12"},    {"--tcp", "busy-poll=0"},
+        {"--tcp", "delay,,quickack"},
     };
     for (size_t i = 0; i < TM_ARRAY_CNT(bad); i++) {
         tm_options_t o;

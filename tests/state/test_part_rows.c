@@ -1,19 +1,12 @@
-/* CSV and JSON part files: what a line says, files that go on over transactions, and what a restart
+/* CSV and JSON part files: files that go on over transactions, and what a restart
    makes of them; folders by field and by function; rules of the user's own. */
 #include "base/decimal.h"
 #include "base/error.h"
-#include "state/file.h"
-#include "state/row_text.h"
 #include "tests/state/part_fixture.h"
-#include "tests/tm_json.h"
 #include "tests/tm_test.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <glob.h>
-#include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
