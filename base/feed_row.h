@@ -22,7 +22,7 @@ typedef enum tm_id_rule {
    rows all the same. */
 typedef struct tm_gap {
     tm_row_t row;         /* 00-23: symbol; recv_ns: when it was told */
-    uint64_t from_id;     /* 24-31: first and last one missing */
+    uint64_t from_id;     /* 24-31: first and last one missing; both 0: a checksum says so, no id */
     uint64_t to_id;       /* 32-39 */
     uint32_t conn_idx;    /* 40-43: the connection that showed it */
     uint16_t of_schema;   /* 44-45: what is missing: TM_SCHEMA_ID_* */

@@ -19,8 +19,8 @@
             good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
             order, else what one of the others said. A connection that never came to stream ends
             the whole feed with its error, unless another one of its group streams
-   Books    tm_source_resync leaves the stream of one symbol's book and asks for it anew; the same one
-            again after resync_ns at the earliest, then after twice as long, and so on up to
+   Books    tm_source_resync leaves the stream of one symbol's book and asks for it anew; the same
+            one again after resync_ns at the earliest, then after twice as long, and so on up to
             TM_FEED_RESYNC_MAX_S; a connection asks for one at a time. Never a storm
    Rows     tm_source_rows gives a tm_feed_row_t for each event of a connection (base/row.h)
    Counters frames, frame_bytes; attempts to connect, connect_failures among them; disconnects:

@@ -172,7 +172,7 @@ static int streams_split(tm_feed_t *f)
     if (cnt > TM_FEED_STREAM_MAX)
         return tm_error_set(TM_E_LIMIT, "%u streams: at most %d", cnt, TM_FEED_STREAM_MAX);
     f->streams = calloc(cnt + 1, sizeof *f->streams);
-    f->resyncs = calloc(cnt + 1, sizeof *f->resyncs);
+    f->resyncs = calloc((cnt + 1) * TM_FEED_ENDPOINT_MAX, sizeof *f->resyncs);
     if (!f->streams || !f->resyncs) return tm_error_set(-ENOMEM, "no memory for a feed");
     for (uint32_t i = 0; i < f->cfg.stream_cnt; i++) {
         for (const char *p = f->cfg.streams[i]; p && *p;) {

@@ -77,7 +77,7 @@ typedef struct tm_feed {
     tm_tls_ctx_t *tls_ctx; /* NULL where no address is wss */
     char **streams;        /* stream_cnt names, taken apart */
     uint32_t stream_cnt;
-    tm_resync_t *resyncs; /* stream_cnt */
+    tm_resync_t *resyncs; /* stream_cnt for each endpoint */
     uint32_t resync_wait_cnt;
     tm_line_t lines[TM_FEED_LINE_MAX];
     uint32_t line_cnt, group_cnt;

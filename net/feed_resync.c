@@ -1,6 +1,7 @@
-/* Books that have a gap are asked for anew: the stream of one symbol is left and subscribed to again,
-   and the venue begins it with the whole book. What must not happen is a storm: a symbol whose book
-   breaks again and again pauses for longer and longer, and a connection asks for one at a time. */
+/* Books that have a gap are asked for anew: the stream of one symbol is left and subscribed to
+   again, and the venue begins it with the whole book. What must not happen is a storm: a symbol
+   whose book breaks again and again pauses for longer and longer, and a connection asks for one at
+   a time. */
 #include "base/log.h"
 #include "net/feed_private.h"
 
@@ -18,10 +19,12 @@ static bool is_book_of(const tm_feed_venue_t *x, const char *stream, const char 
     return (end[-1] == ':' || end[-1] == '.') && strcmp(end, symbol) == 0;
 }
 
-/* Those of a line's streams, by their place among its own. */
+/* Those of a line's streams, by their place among its own; each endpoint of a feed has its own. */
 static tm_resync_t *resyncs_of(const tm_feed_t *f, const tm_line_t *l)
 {
-    return l->stream_cnt > 0 ? f->resyncs + (l->streams - (const char *const *)f->streams) : NULL;
+    if (l->stream_cnt == 0) return NULL;
+    size_t first = (size_t)(l->streams - (const char *const *)f->streams);
+    return f->resyncs + (size_t)l->endpoint * f->stream_cnt + first;
 }
 
 void tm_feed_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol)

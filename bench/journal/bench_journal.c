@@ -147,12 +147,11 @@ static void *capture_append(void *ctx)
     return NULL;
 }
 
-static double capture_ours(void *ctx)
+static double capture_run(work_t *k, uint64_t roll_sz)
 {
-    work_t *k = ctx;
     pthread_t thread;
     dir_clear(k->dir);
-    k->w = writer_open(k, 0);
+    k->w = writer_open(k, roll_sz);
     atomic_store_explicit(&k->done, false, memory_order_relaxed);
     const double t0 = tm_bench_now();
     pthread_create(&thread, NULL, capture_append, k);
@@ -166,6 +165,17 @@ static double capture_ours(void *ctx)
     const double t1 = tm_bench_now();
     k->w = NULL;
     return (double)CAPTURE_CNT * SPAN / (t1 - t0) / 1e9;
+}
+
+static double capture_ours(void *ctx)
+{
+    return capture_run(ctx, 0);
+}
+
+/* As above without a change of segments. */
+static double capture_one_segment(void *ctx)
+{
+    return capture_run(ctx, UINT64_C(1) << 30);
 }
 
 static double capture_disk(void *ctx)
@@ -382,12 +392,13 @@ int main(int argc, char **argv)
         must(tm_journal_writer_close(k.w));
     }
     if (tm_bench_wants(k.bench, "capture")) {
-        const tm_bench_case_t c = {
-            "capture at full speed, 200 B",
-            "GB/s",
-            false,
-            2,
-            {{"tidemark", capture_ours, &k}, {"O_DIRECT 1 MiB", capture_disk, &k}}};
+        const tm_bench_case_t c = {"capture at full speed, 200 B",
+                                   "GB/s",
+                                   false,
+                                   3,
+                                   {{"tidemark", capture_ours, &k},
+                                    {"O_DIRECT 1 MiB", capture_disk, &k},
+                                    {"in one segment", capture_one_segment, &k}}};
         tm_bench_run(k.bench, &c);
     }
     if (tm_bench_wants(k.bench, "read and verify")) {

@@ -135,9 +135,9 @@ static double run_theirs(void *ctx)
     const char *kind = session ? "session" : w->kind == TM_WINDOW_SLIDING ? "sliding" : "tumbling";
     char line[256];
     double seconds;
-    fprintf(p->to, "%s %" PRId64 " %" PRId64 " %u %" PRIu64 " %" PRId64 "\n", kind,
-            (session ? w->gap_ns : w->size_ns) / TM_NS_PER_MS, w->slide_ns / TM_NS_PER_MS,
-            p->load->keys, p->load->rows, p->load->rows_s);
+    fprintf(p->to, "%s %lld %lld %u %" PRIu64 " %" PRId64 "\n", kind,
+            (session ? w->gap_ns : w->size_ns) / TM_NS_PER_MS + 0ll,
+            w->slide_ns / TM_NS_PER_MS + 0ll, p->load->keys, p->load->rows, p->load->rows_s);
     fflush(p->to);
     TM_CHECK(fgets(line, sizeof line, p->from), "%s ended", p->version);
     TM_CHECK(sscanf(line, "%lf %" SCNu64 " %" SCNu64, &seconds, &p->theirs.results,

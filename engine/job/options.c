@@ -111,9 +111,7 @@ static const tm_flag_t table[] = {
     [OPT_CHECKPOINT_FAILURES] = {"checkpoint-failures", "N",
                                  "failed ones in a row that do not end the job (default: 0)"},
     [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
-    [OPT_RESTORE] = {"restore", "latest|none|DIR",
-                     "go on from the newest checkpoint, from none, or from that in DIR "
-                     "(default: latest)"},
+    [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",

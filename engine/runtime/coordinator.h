@@ -1,8 +1,8 @@
 /* engine/runtime/coordinator.h - checkpoints of a running job: says when, gathers what every thread
    hands over, makes it one whole on disk, and lets the sinks commit.
-   Flow     [coordinator] -> trigger -> ingest threads -> barriers in all rings -> workers ->
-            barriers in sink rings -> file thread; all of them -> slots, pages -> [coordinator] ->
-            checkpoint store, then "commit" -> file thread
+   Flow     [coordinator] -> trigger -> ingest threads -> barriers in rings -> workers -> barriers
+            in sink rings -> file thread; all of them -> slots, pages -> [coordinator] -> checkpoint
+            store, then "commit" -> file thread
    Order of a checkpoint n
             1. each ingest thread, between two polls of its sources, saves positions and operators
                and puts barrier n into its rings

@@ -6,79 +6,16 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/symbol.h"
-#include "engine/job/nodes.h"
-#include "engine/runtime/arbiter.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/feed_state.h"
 #include "engine/runtime/recorded.h"
-#include "engine/runtime/recorder.h"
-#include "engine/runtime/row_source.h"
-#include "net/feed.h"
 #include "net/feed_venue.h"
 #include "net/url.h"
-#include "parse/json_rows.h"
-#include "parse/parser.h"
 #include "parse/venues/venues.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    FRAME_BURST = 256, /* frames a poll: long enough to amortise, short against a ring */
-    BATCH_ROWS = 256,
-    TARGET_MAX = 8, /* feeds of a graph */
-    BOOK_SCHEMAS = 1 << TM_SCHEMA_ID_DEPTH | 1 << TM_SCHEMA_ID_LEVEL,
-    FEED_ROW_BURST = 512, /* more than all connections can say in one poll */
-};
-
-/* Rows for one feed of the graph. */
-typedef struct target {
-    const struct tm_stream *node;
-    uint32_t cnt, row_sz;
-    uint8_t *rows;        /* BATCH_ROWS */
-    tm_json_rows_t *json; /* NULL = rows of the exchange's messages */
-} target_t;
-
-struct tm_frame_reader {
-    tm_frame_reader_cfg_t cfg;
-    tm_parser_t *parser;          /* NULL = no feed wants messages of an exchange */
-    tm_recorder_t *recorder;      /* NULL = frames are not recorded */
-    tm_journal_writer_t *journal; /* where to; not owned */
-    char *journal_dir;
-    target_t targets[TARGET_MAX];
-    uint32_t target_cnt;
-    tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
-    tm_counter_t *rows_in, *rows_other, *dead_lost;
-    tm_market_row_t *rows; /* of one frame: TM_PARSER_ROW_MAX lines, touched as they are needed */
-    tm_frame_t frames[FRAME_BURST];
-};
-
-/* One source of frames: a set of connections, or a file. */
-typedef struct feed_source {
-    tm_row_source_t src;
-    tm_frame_reader_t *reader;
-    const char *path; /* replay; NULL = live */
-    uint32_t replay_idx;
-    const char *urls[TM_OPTION_LIST_MAX];
-    uint32_t url_cnt;
-    tm_transport_t transport;   /* of live connections */
-    uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
-    uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
-    uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
-    tm_source_t *source;
-    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
-    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
-    uint32_t feed_row_cnt;
-    tm_feed_row_t feed_rows[FEED_ROW_BURST];
-
-    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
-    int64_t ingress_ns;
-
-    uint64_t from_pos; /* of a source that is restored; 0 = from the start */
-    bool backlog;      /* of a live feed: what the journal has behind the checkpoint comes first */
-    uint64_t backlog_cnt;
-    int64_t backlog_ns; /* when the last of it was received */
-} feed_source_t;
 
 /* ---- frames to batches ----------------------------------------------------------------------- */
 
@@ -156,12 +93,33 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     return kept;
 }
 
+static void on_gap(void *ctx, const tm_gap_t *gap);
+
+/* Tells each book of the frame that shows by its checksum that something is missing. */
+static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
+{
+    const tm_market_row_t *rows = f->reader->rows;
+    for (uint32_t i = 0; i < line_cnt; i += tm_market_lines(rows[i].row.schema_id)) {
+        if (rows[i].row.schema_id != TM_SCHEMA_ID_DEPTH) continue;
+        if (tm_book_check_take(f->books, conn_idx, &rows[i])) continue;
+        const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
+                                      .symbol = rows[i].row.symbol,
+                                      .event_ns = TM_TIME_NONE,
+                                      .recv_ns = tm_clock_real_ns()},
+                              .conn_idx = conn_idx,
+                              .of_schema = TM_SCHEMA_ID_DEPTH,
+                              .group = f->groups[conn_idx % TM_ARBITER_CONN_MAX]};
+        on_gap(f, &gap);
+    }
+}
+
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
     uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
+    if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
     uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
@@ -190,13 +148,14 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
-    TM_LOG_I("engine", "%s: %s %llu to %llu are missing",
-             tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL), what,
-             (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
+    const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
+    if (gap->from_id == 0)
+        TM_LOG_I("engine", "%s: the book differs from its checksum: updates are missing", name);
+    else
+        TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
+                 (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
-    if (gap->of_schema == TM_SCHEMA_ID_DEPTH)
-        tm_source_resync(f->source, gap->conn_idx,
-                         tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL));
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -206,6 +165,7 @@ static void feed_rows_send(feed_source_t *f, bool ends)
         const tm_feed_row_t *row = &f->feed_rows[i];
         if ((row->what == TM_FEED_DOWN) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
@@ -279,6 +239,12 @@ static int live_open(feed_source_t *f)
     };
     const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
     TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+                                       .counters = c->counters,
+                                       .symbols = c->symbols,
+                                       .streams = o->streams,
+                                       .stream_cnt = o->stream_cnt};
+    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 
@@ -355,6 +321,7 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 static void source_free(tm_row_source_t *src)
 {
     tm_arbiter_close(((feed_source_t *)src)->arbiter);
+    tm_book_check_close(((feed_source_t *)src)->books);
     free(src);
 }
 
@@ -368,19 +335,6 @@ static const tm_row_source_ops_t feed_ops = {.open = source_open,
 
 /* ---- making ---------------------------------------------------------------------------------- */
 
-/* "trades=FILE" is for the feed of that name alone. Returns what follows. */
-static const char *name_strip(const tm_frame_reader_t *r, const char *text, int *only)
-{
-    *only = -1;
-    for (uint32_t t = 0; t < r->target_cnt; t++) {
-        size_t sz = strlen(r->targets[t].node->name);
-        if (strncmp(text, r->targets[t].node->name, sz) != 0 || text[sz] != '=') continue;
-        *only = (int)t;
-        return text + sz + 1;
-    }
-    return text;
-}
-
 static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
 {
     const uint64_t bit = UINT64_C(1) << conn_idx;
@@ -391,7 +345,7 @@ static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
 static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
 {
     int only;
-    const char *where = name_strip(f->reader, text, &only);
+    const char *where = tm_frame_reader_strip(f->reader, text, &only);
     if (f->path)
         f->path = where;
     else
@@ -461,128 +415,4 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
     }
     TM_TRY(partitions_take(f, partition_cnt, partitions));
     return (int)made;
-}
-
-void tm_frame_reader_bury(tm_frame_reader_t *reader, tm_journal_writer_t *journal)
-{
-    reader->dead = journal;
-}
-
-static void on_dead_letter(void *ctx, const tm_dead_letter_t *letter)
-{
-    tm_frame_reader_t *r = ctx;
-    if (r->dead) tm_dead_journal_put(r->dead, letter, r->dead_lost);
-}
-
-/* Whose messages these are: the venue that was named, or that of the first address. */
-static const struct tm_venue *venue_of(const tm_frame_reader_t *r)
-{
-    const tm_options_t *o = &r->cfg.topo->job->opts;
-    const char *address = NULL;
-    char first[512];
-    int only;
-    tm_url_t url;
-    if (o->venue) return tm_venue_find(o->venue);
-    if (r->cfg.ingest_idx < o->connect_cnt)
-        address = name_strip(r, o->connects[r->cfg.ingest_idx], &only);
-    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0 && !address; t++) {
-        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
-        if (spec->url[0]) address = spec->url;
-    }
-    if (o->replay_cnt > 0 || !address) return tm_venue_binance();
-    /* Of several that carry the same, the first. */
-    snprintf(first, sizeof first, "%.*s", (int)strcspn(address, ","), address);
-    if (tm_url_parse(&url, first) < 0) return tm_venue_binance();
-    return tm_venue_find(tm_feed_venue_of_host(url.host)->name);
-}
-
-/* Where rows of one feed of the graph are gathered. */
-static int target_add(tm_frame_reader_t *r, const struct tm_stream *node)
-{
-    const tm_feed_node_spec_t *spec = node->spec;
-    if (r->target_cnt == TARGET_MAX)
-        return tm_error_set(TM_E_CONFIG, "a job has at most %d feeds", TARGET_MAX);
-    target_t *target = &r->targets[r->target_cnt++];
-    target->node = node;
-    target->row_sz = node->schema.row_sz;
-    target->rows = aligned_alloc(TM_CACHE_LINE,
-                                 tm_align_up((size_t)BATCH_ROWS * target->row_sz, TM_CACHE_LINE));
-    if (!target->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-    if (!spec->json) return 0;
-    tm_json_rows_cfg_t json = *spec->json;
-    json.symbols = r->cfg.symbols;
-    json.counters = r->cfg.counters;
-    json.on_dead_letter = on_dead_letter;
-    json.on_dead_letter_ctx = r;
-    return tm_json_rows_open(&target->json, &json);
-}
-
-/* The parser of an exchange's messages, where some feed takes rows of it. */
-static int parser_open(tm_frame_reader_t *r)
-{
-    uint64_t wanted = 0; /* a bit a schema of an exchange's rows */
-    for (uint32_t t = 0; t < r->target_cnt; t++)
-        if (!r->targets[t].json) wanted |= UINT64_C(1) << r->targets[t].node->schema.id;
-    if (wanted == 0) return 0;
-    r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
-    if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
-    const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
-                                    .counters = r->cfg.counters,
-                                    .venue = venue_of(r),
-                                    .no_books = !(wanted & BOOK_SCHEMAS),
-                                    .on_dead_letter = on_dead_letter,
-                                    .on_dead_letter_ctx = r};
-    return tm_parser_open(&r->parser, &parser);
-}
-
-int tm_frame_reader_open(tm_frame_reader_t **out, const tm_frame_reader_cfg_t *cfg)
-{
-    tm_frame_reader_t *r = aligned_alloc(TM_CACHE_LINE, tm_align_up(sizeof *r, TM_CACHE_LINE));
-    if (!r) return tm_error_set(-ENOMEM, "feed: out of memory");
-    memset(r, 0, sizeof *r);
-    *out = r;
-    r->cfg = *cfg;
-    const tm_job_t *job = cfg->topo->job;
-    r->rows_in = tm_counter_get(cfg->counters, "rows_in");
-    r->rows_other = tm_counter_get(cfg->counters, "rows_other");
-    r->dead_lost = tm_counter_get(cfg->counters, "dead_letters_lost");
-    for (const struct tm_stream *n = tm_job_next_feed(job, 0); n;
-         n = tm_job_next_feed(job, n->node_idx + 1))
-        TM_TRY(target_add(r, n));
-    return parser_open(r);
-}
-
-void tm_frame_reader_close(tm_frame_reader_t *reader)
-{
-    if (!reader) return;
-    for (uint32_t t = 0; t < reader->target_cnt; t++) {
-        free(reader->targets[t].rows);
-        tm_json_rows_close(reader->targets[t].json);
-    }
-    if (reader->parser) tm_parser_close(reader->parser);
-    tm_recorder_close(reader->recorder);
-    free(reader->journal_dir);
-    free(reader->rows);
-    free(reader);
-}
-
-int tm_frame_reader_record(tm_frame_reader_t *reader, struct tm_journal_writer *journal,
-                           const char *dir)
-{
-    reader->journal = journal;
-    reader->journal_dir = strdup(dir);
-    if (!reader->journal_dir) return tm_error_set(-ENOMEM, "feed: out of memory");
-    const tm_recorder_cfg_t cfg = {.journal = journal,
-                                   .idle = reader->cfg.idle,
-                                   .live = reader->cfg.topo->job->opts.replay_cnt == 0,
-                                   .abort = reader->cfg.abort};
-    return tm_recorder_open(&reader->recorder, &cfg);
-}
-
-int tm_frame_reader_dead_letters(const tm_frame_reader_t *reader, FILE *out)
-{
-    if (reader->parser) TM_TRY(tm_parser_dead_letters_write(reader->parser, out));
-    for (uint32_t t = 0; t < reader->target_cnt; t++)
-        TM_TRY(tm_json_rows_dead_letters_write(reader->targets[t].json, out));
-    return 0;
 }

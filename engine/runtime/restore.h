@@ -2,8 +2,9 @@
    from it.
    Flow     checkpoint store -> [restore] -> symbols, tasks, sources, sinks, before threads start
    Blobs    graph: the plan as text, so that a job that has changed is refused with the line that
-            differs; symbols: names in order of their numbers, each behind a byte of size; ingest.N,
-            worker.N: what their threads handed over; finished: the job has nothing left to do
+            differs; symbols: names in order of their numbers, each behind a byte of size;
+            ingest.N, worker.N: what their threads handed over; finished: the job has nothing left
+            to do
    Options  --restore latest (default): the newest checkpoint that holds in --checkpoints, those
             that do not are named; none: begin anew; a folder: the newest in there, once
    Threads  the control thread

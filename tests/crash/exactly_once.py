@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Jobs that are killed again and again, and restarted until done: exactly_once.py [--full].
+"""Jobs that are killed and restarted until they are done: exactly_once.py [--full].
 
 Each job of crash_job.c reads one journal of a synthetic capture. An undisturbed run gives the rows
 to compare with. Then the job is killed

@@ -5,8 +5,7 @@
    $TM_KILL_LOG=F   writes into F how many there were, if the process lives to its end
 
    The calls are those of state/file.c: open, pwrite, ftruncate, fsync, fdatasync, fallocate,
-            rename,
-   unlink, mkdir. */
+   rename, unlink, mkdir. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>

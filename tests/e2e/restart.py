@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+"""Jobs with checkpoints that are stopped, started again, changed or damaged in between."""
+
+import json
+import signal
+import subprocess
+import time
+
+import harness
+import synthetic
+from harness import BARS, TIDEMARK, expect, expect_equal, finish, parts, run, test, wait_for
+
+SECONDS = 40
+
+
+def capture(folder):
+    path = folder / "capture.txt"
+    synthetic.write(path, seed=31, seconds=SECONDS, rate=30)
+    return path
+
+
+def rows_of(folder):
+    done = subprocess.run([TIDEMARK, "inspect", "--csv", *parts(folder)], capture_output=True,
+                          text=True, check=True)
+    return sorted(done.stdout.splitlines()[1:])
+
+
+def undisturbed(folder, path):
+    expect_equal(run(BARS, "--replay", path, "--out", folder / "whole", "--quiet").code, 0, "status")
+    return rows_of(folder / "whole")
+
+
+def words(folder, path, *more):
+    return [BARS, "--replay", path, "--out", folder / "out", "--checkpoints", folder / "kept",
+            "--state-memory", "8M", "--checkpoint-interval", "50ms", *more]
+
+
+def manifests(folder):
+    return sorted((folder / "kept").glob("manifest-*"))
+
+
+def stopped(folder, path, sig=signal.SIGTERM):
+    """A run that was ended by a signal after a few checkpoints."""
+    process = subprocess.Popen([*map(str, words(folder, path, "--speed", "40x", "--quiet"))],
+                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: len(manifests(folder)) >= 2, "checkpoints")
+    process.send_signal(sig)
+    return finish(process)
+
+
+@test
+def a_job_that_is_told_to_stop_goes_on_where_it_was(folder):
+    path = capture(folder)
+    wanted = undisturbed(folder, path)
+    done = stopped(folder, path)
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    some = rows_of(folder / "out")
+    expect(0 < len(some) < len(wanted), f"{len(some)} of {len(wanted)} rows so far")
+    done = run(*words(folder, path))
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect("restored from checkpoint" in done.stderr, done.stderr)
+    expect_equal(rows_of(folder / "out"), wanted, "rows of both runs")
+    done = run(*words(folder, path, "--json"))
+    expect_equal(json.loads(done.stdout.splitlines()[-1])["rows_in"], 0, "rows of a third run")
+    expect_equal(rows_of(folder / "out"), wanted, "rows of three runs")
+
+
+@test
+def a_changed_job_is_refused_with_the_line_that_differs(folder):
+    path = capture(folder)
+    stopped(folder, path)
+    done = run(*words(folder, path, "--worker-cores", "0,0"))
+    expect_equal(done.code, 2, f"exit status; {done.stderr}")
+    expect("threads: 1 ingest, 2 workers" in done.stderr, done.stderr)
+    expect("threads: 1 ingest, 1 workers" in done.stderr, done.stderr)
+    done = run(*words(folder, path, "--watermark-bound", "5s"))
+    expect_equal(done.code, 2, f"exit status; {done.stderr}")
+    expect("bound 5.000 s" in done.stderr and "bound 1.000 s" in done.stderr, done.stderr)
+
+
+@test
+def a_damaged_checkpoint_is_named_and_the_one_before_is_taken(folder):
+    path = capture(folder)
+    stopped(folder, path, signal.SIGKILL)
+    newest, before = manifests(folder)[-1], manifests(folder)[-2]
+    data = bytearray(newest.read_bytes())
+    data[len(data) // 2] ^= 1
+    newest.write_bytes(data)
+    done = run(*words(folder, path, "--duration", "100ms", "--speed", "1x"))
+    expect(newest.name in done.stderr, done.stderr)
+    number = int(before.name.split("-")[1].split(".")[0])
+    expect(f"restored from checkpoint {number}" in done.stderr, done.stderr)
+
+
+@test
+def restore_none_begins_anew(folder):
+    path = capture(folder)
+    wanted = undisturbed(folder, path)
+    stopped(folder, path)
+    done = run(*words(folder, path, "--restore", "none", "--worker-cores", "0,0"))
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect(len(rows_of(folder / "out")) > len(wanted), "what was written before stays")
+
+
+@test
+def a_checkpoint_of_another_folder_is_gone_on_from(folder):
+    path = capture(folder)
+    wanted = undisturbed(folder, path)
+    stopped(folder, path)
+    (folder / "kept").rename(folder / "old")
+    done = run(*words(folder, path, "--restore", folder / "old"))
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect_equal(rows_of(folder / "out"), wanted, "rows of both runs")
+
+
+@test
+def restore_without_a_folder_for_checkpoints_is_a_bad_option(folder):
+    done = run(BARS, "--replay", capture(folder), "--restore", "latest", "--out", folder / "out")
+    expect_equal(done.code, 2, "exit status")
+    expect("--checkpoints" in done.stderr, done.stderr)
+
+
+@test
+def a_killed_live_job_reads_its_journal_before_it_connects_again(folder):
+    path = folder / "capture.txt"
+    synthetic.write(path, seed=33, seconds=20, rate=20)
+    with harness.venue(folder, "--replay", path, "--speed", "5x", "--wait-clients", "1") as venue:
+        url, ca_file = venue
+        live = [BARS, "--connect", f"{url}/stream?streams=btcusdt@trade", "--ca-file", ca_file,
+                "--journal", folder / "journal", "--out", folder / "out", "--checkpoints",
+                folder / "kept", "--state-memory", "8M", "--checkpoint-interval", "200ms"]
+        process = subprocess.Popen([*map(str, live), "--quiet"], stderr=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: len(manifests(folder)) >= 2, "checkpoints")
+        time.sleep(0.1)
+        process.send_signal(signal.SIGKILL)
+        finish(process)
+    with harness.venue(folder, "--replay", path, "--speed", "max", "--wait-clients", "1") as venue:
+        url, ca_file = venue
+        live[2] = f"{url}/stream?streams=btcusdt@trade"
+        live[4] = ca_file
+        done = run(*live)
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect("frames from the journal" in done.stderr, done.stderr)
+
+
+harness.main()
