@@ -112,18 +112,25 @@ static int check_pattern(const tm_part_bucketer_t *b)
                         b->cfg.pattern, name);
 }
 
+/* Two digits; -1 where they are something else. */
+static int64_t two_digits(const char *at)
+{
+    if (at[0] < '0' || at[0] > '9' || at[1] < '0' || at[1] > '9') return -1;
+    return (at[0] - '0') * 10 + (at[1] - '0');
+}
+
 /* "UTC", "Z", or an offset from it: "+08:00". */
 static int read_zone(tm_part_bucketer_t *b)
 {
     const char *zone = b->cfg.zone;
-    uint32_t hours, minutes;
-    char sign, rest;
     if (!zone || !*zone || strcmp(zone, "UTC") == 0 || strcmp(zone, "Z") == 0) return 0;
-    if (sscanf(zone, "%c%2u:%2u%c", &sign, &hours, &minutes, &rest) != 3 ||
-        (sign != '+' && sign != '-') || hours > 18 || minutes > 59)
+    const bool whole = strlen(zone) == 6 && (zone[0] == '+' || zone[0] == '-') && zone[3] == ':';
+    const int64_t hours = whole ? two_digits(zone + 1) : -1;
+    const int64_t minutes = whole ? two_digits(zone + 4) : -1;
+    if (hours < 0 || hours > 18 || minutes < 0 || minutes > 59)
         return tm_error_set(TM_E_CONFIG, "bucket zone '%s': write UTC or an offset such as +08:00",
                             zone);
-    b->zone_ns = (int64_t)(hours * 60 + minutes) * 60 * TM_NS_PER_S * (sign == '-' ? -1 : 1);
+    b->zone_ns = (hours * 60 + minutes) * 60 * TM_NS_PER_S * (zone[0] == '-' ? -1 : 1);
     return 0;
 }
 

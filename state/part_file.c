@@ -13,11 +13,11 @@
 /* Above so many open parts descriptors are not kept. */
 enum { PARK_CNT = 256 };
 
-static int new_part(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
-                    const tm_part_entry_t *entry)
+static tm_part_file_t *new_part(tm_part_encoder_t *enc, tm_part_log_t *log,
+                                const tm_part_entry_t *entry)
 {
     tm_part_file_t *part = calloc(1, sizeof *part);
-    if (!part) return tm_error_set(-ENOMEM, "out of memory for part file %s", entry->name);
+    if (!part) return NULL;
     part->enc = enc;
     part->log = log;
     part->fd = -1;
@@ -25,8 +25,12 @@ static int new_part(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t 
     part->opened_ns = part->written_ns = TM_TIME_NONE;
     memcpy(part->name, entry->name, sizeof part->name);
     tm_part_path_hidden(part->hidden, log->dir, part->name, part->id);
-    *out = part;
-    return 0;
+    return part;
+}
+
+static int no_memory(const char *name)
+{
+    return tm_error_set(-ENOMEM, "out of memory for part file %s", name);
 }
 
 int tm_part_file_new(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
@@ -34,7 +38,8 @@ int tm_part_file_new(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t
 {
     tm_part_entry_t entry = {.id = tm_part_id_make()};
     snprintf(entry.name, sizeof entry.name, "%s", name);
-    return new_part(out, enc, log, &entry);
+    *out = new_part(enc, log, &entry);
+    return *out ? 0 : no_memory(name);
 }
 
 void tm_part_file_free(tm_part_file_t *part)
@@ -82,8 +87,8 @@ static int cut(tm_part_file_t *part, const tm_part_point_t *at)
 int tm_part_file_resume(tm_part_file_t **out, tm_part_encoder_t *enc, tm_part_log_t *log,
                         const tm_part_entry_t *entry, const tm_part_point_t *at)
 {
-    tm_part_file_t *part = NULL;
-    TM_TRY(new_part(&part, enc, log, entry));
+    tm_part_file_t *part = new_part(enc, log, entry);
+    if (!part) return no_memory(entry->name);
     part->begun = part->named = true;
     int err = cut(part, at);
     if (err < 0) {
