@@ -25,7 +25,7 @@ def number(text, scale=8):
 
 
 def trades(count, seconds, disorder_ms):
-    """(ms, symbol, id, price, quantity, is the buyer the maker?) in order of arrival; prices walk."""
+    """(ms, symbol, id, price, quantity, buyer is maker) in order of arrival; prices walk."""
     rng, price, made = random.Random(SEED), defaultdict(lambda: 10**10), []
     print(f"# seed {SEED}")
     for i in range(count):

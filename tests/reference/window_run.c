@@ -1,5 +1,5 @@
-/* Jobs of threads: one source in one partition, so that watermarks have their places among the rows;
-   one to three workers; a second exchange behind the window. Results have no order. */
+/* Jobs of threads: one source in one partition, so that watermarks have their places among the
+   rows; one to three workers; a second exchange behind the window. Results have no order. */
 #include "tests/reference/window_job.h"
 
 #include <inttypes.h>
