@@ -1,9 +1,10 @@
 /* price_jump - an alert for each symbol whose price moves by half a percent within ten seconds.
 
-   A process function keeps one reference price a symbol. A trade that is too far from it raises an
-   alert and becomes the new reference; a timer takes the reference of a quiet symbol away ten
-   seconds of event time after it was set, so slow drift raises none. All of it is by the
-   exchange's clock: a replay gives the alerts that the live feed gave.
+   A process function keeps one reference price a symbol, good for ten seconds. A trade that is too
+   far from it raises an alert and becomes the new reference; slow drift raises none. A trade behind
+   the ten seconds does not look at it, whether the watermark has come so far or not, and a timer
+   takes the reference of a quiet symbol away. All of it is by the exchange's clock: a replay gives
+   the alerts that the live feed gave.
 
        price_jump --connect wss://stream.binance.com:9443/ws/btcusdt@trade --out alerts
        price_jump --replay capture.gz --out alerts --speed max */
@@ -56,15 +57,17 @@ static void on_trade(tm_process_t *p, const void *trade)
         set_reference(p, price_e8);
         return;
     }
-    const int64_t from_e8 = known->price_e8;
-    if (from_e8 <= 0) return;
-    const int64_t jump_bps = (int64_t)((double)(price_e8 - from_e8) / (double)from_e8 * 10000);
-    if (jump_bps > -JUMP_BPS && jump_bps < JUMP_BPS) return;
-    alert_t *out = tm_process_emit(p);
-    out->from_e8 = from_e8;
-    out->to_e8 = price_e8;
-    out->jump_bps = jump_bps;
-    tm_timer_delete(p, TM_EVENT_TIME, known->until_ns, 0);
+    const int64_t from_e8 = known->price_e8, until_ns = known->until_ns;
+    if (tm_process_time(p) < until_ns) {
+        if (from_e8 <= 0) return;
+        const int64_t jump_bps = (int64_t)((double)(price_e8 - from_e8) / (double)from_e8 * 10000);
+        if (jump_bps > -JUMP_BPS && jump_bps < JUMP_BPS) return;
+        alert_t *out = tm_process_emit(p);
+        out->from_e8 = from_e8;
+        out->to_e8 = price_e8;
+        out->jump_bps = jump_bps;
+    }
+    tm_timer_delete(p, TM_EVENT_TIME, until_ns, 0);
     set_reference(p, price_e8);
 }
 

@@ -1,5 +1,6 @@
 /* parse/json.h - a reader of declared JSON values, as its parts see each other.
-   Flow     json.c (full mode, shapes) and json_lazy.c follow json_path.h and call json_value.h
+   Flow     json.c (full mode, shapes), json_tuple.c (arrays of numbers) and json_lazy.c follow
+            json_path.h and call json_value.h
    Public   parse/tidemark_json.h
    Threads  one */
 #ifndef TM_PARSE_JSON_H

@@ -312,7 +312,7 @@ static int columns_part(tm_json_rows_t *r, uint32_t field_cnt)
 
 static int reader_open(tm_json_rows_t *r, const tm_json_rows_cfg_t *cfg)
 {
-    tm_json_field_t fields[TM_JSON_FIELD_MAX];
+    tm_json_field_t fields[TM_JSON_FIELD_MAX] = {0};
     uint32_t cnt = cfg->field_cnt;
     if (cnt == 0 || cnt >= TM_JSON_FIELD_MAX)
         return tm_error_set(TM_E_CONFIG, "%u paths; 1 to %d can be", cnt, TM_JSON_FIELD_MAX - 1);

@@ -1,11 +1,13 @@
-/* parse/kernels.h - the two inner loops of the parser, one set of them per instruction set.
-   Flow     parser.c, walk.c -> [quotes]; parser.c -> [numerals]
-   Files    scan_<isa>.c: quotes; numeral_<isa>.c: numerals. Every set gives the same result on the
-            same bytes; the scalar one is the reference
+/* parse/kernels.h - the inner loops of the parser, one set of them per instruction set.
+   Flow     parser.c, walk.c, json.c -> [kernels] -> places of marks, numbers, rows
+   Files    scan_<isa>.c: quotes, marks; numeral_<isa>.c: numerals; levels_<isa>.c: levels;
+            shape_<isa>.c: shapes; stencil_<isa>.c: take. Every set gives the same result on the
+            same bytes; the scalar one is the reference. Where 256 bits are as fast as 512, the
+            512-bit set has the 256-bit kernel
    Units    offsets and sizes: bytes
    Memory   reads at most TM_FRAME_PAD bytes past the end it is given, which frames promise
    Threads  no state
-   Tests    tests/parse/test_kernels.c */
+   Tests    tests/parse/test_kernels.c, tests/parse/test_levels.c, tests/parse/test_shape.c */
 #ifndef TM_PARSE_KERNELS_H
 #define TM_PARSE_KERNELS_H
 

@@ -129,8 +129,7 @@ static bool fold(const tm_layout_t *l, const uint8_t *bytes, const uint16_t *at,
     match->level_cnt = 0;
     for (uint32_t i = 0; i < l->levels_cnt; i++) {
         const tm_layout_hole_t *h = &l->levels[i].hole;
-        /* The last quote before the array; the next one is its first string's, or that behind
-           it. */
+        /* The last quote before the array; the next one is of its first string, or behind it. */
         uint32_t last = h->to_quote - 1u + left_out;
         if (last > cnt) return false;
         places_copy(folded->at, at + left_out, kept, h->to_quote);

@@ -262,6 +262,7 @@ static tm_reason_t top_object(tm_message_t *m)
         m->out.kind = kind;
         m->out.kind_cnts[kind->idx]++;
         m->out.event_cnt++;
+        if (inner.type != TM_VALUE_OBJECT) m->event.present = 0;
         return TM_REASON_NONE;
     }
     if (inner.type == TM_VALUE_OBJECT) return event(m, kind, &m->event);

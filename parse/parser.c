@@ -125,8 +125,7 @@ static void learn(tm_parser_t *p, const tm_frame_t *frame, const tm_kind_t *kind
     p->message.out.rows = &row;
     p->message.out.cap = 1;
     if (tm_message_read(&p->message, &copy) || p->message.out.kind != kind) return;
-    /* An event whose part is of several objects gives as many rows, and the next one has other
-       ones. */
+    /* An event with several parts gives as many rows, and the next one will have more or less. */
     if (p->message.out.line_cnt > 1) return;
     const tm_layout_lesson_t lesson = {.walk = w,
                                        .at = p->at,

@@ -23,7 +23,7 @@
    Threads  one a reader
    Limits   TM_JSON_FIELD_MAX fields, paths of TM_JSON_PATH_MAX keys of TM_JSON_KEY_SZ_MAX bytes;
             messages nested TM_JSON_DEPTH_MAX deep, of up to TM_JSON_MESSAGE_SZ_MAX bytes
-   Tests    tests/parse/test_json.c, tests/parse/test_json_suite.c, tests/fuzz/fuzz_json.c */
+   Tests    tests/parse/test_json.c, test_json_each.c, test_json_suite.c, tests/fuzz/fuzz_json.c */
 #ifndef TIDEMARK_JSON_H
 #define TIDEMARK_JSON_H
 

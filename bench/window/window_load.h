@@ -1,8 +1,8 @@
 /* bench/window/window_load.h - what bench_window.c measures: windows, keys, and rows by a formula
    that a peer in another language can follow.
    Flow     load -> [maker] -> pieces of rows -> window operator
-   Rows     row n is made of mix(n): its key, a time that is up to 100 ms behind 1 s + n / rate,
-            whole milliseconds, a price and a quantity. Its id is n
+   Rows     row n is made of mix(n): its key, a time up to 100 ms behind 1 s + n / rate in whole
+            milliseconds, a price and a quantity. Its id is n
    Units    rows_s: rows a second of event time
    Memory   a Zipf table of 32 MiB on the heap */
 #ifndef TM_BENCH_WINDOW_LOAD_H

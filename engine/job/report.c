@@ -61,9 +61,20 @@ static int64_t watermark_min(const tm_runtime_t *rt)
     return min;
 }
 
+/* " | checkpoint 12 (340.0 ms)"; nothing where none are taken. */
+static const char *checkpoint_text(char out[64], const tm_runtime_t *rt)
+{
+    char ms[24];
+    out[0] = '\0';
+    if (rt->coordinator)
+        snprintf(out, 64, " | checkpoint %" PRIu64 " (%s)", tm_counter_sum("checkpoint_id"),
+                 latency_text(ms, (int64_t)tm_counter_sum("checkpoint_ns")));
+    return out;
+}
+
 static void live_text(char *out, size_t out_sz, const tm_runtime_t *rt, double rows_s)
 {
-    char rate[32], p50[24], p99[24], wm_text[TM_TIME_TEXT_MAX] = "none yet", lag[32] = "";
+    char rate[32], p50[24], p99[24], kept[64], wm_text[TM_TIME_TEXT_MAX] = "none yet", lag[32] = "";
     int64_t wm = watermark_min(rt);
     if (wm == INT64_MAX) {
         snprintf(wm_text, sizeof wm_text, "end of input");
@@ -77,11 +88,11 @@ static void live_text(char *out, size_t out_sz, const tm_runtime_t *rt, double r
     latency_collect(rt);
     snprintf(out, out_sz,
              "%s rows/s%s | watermark %s | latency p50 %s p99 %s | bars out %" PRIu64
-             " | parts %" PRIu64,
+             " | parts %" PRIu64 "%s",
              count_text(rate, (uint64_t)rows_s), lag, wm_text,
              latency_text(p50, tm_histogram_quantile(&latency, 0.5)),
              latency_text(p99, tm_histogram_quantile(&latency, 0.99)), tm_counter_sum("rows_out"),
-             tm_counter_sum("parts_finished"));
+             tm_counter_sum("parts_finished"), checkpoint_text(kept, rt));
 }
 
 void tm_report_live(tm_report_live_t *live, const tm_runtime_t *rt, int64_t now_ns)
@@ -117,9 +128,10 @@ static double elapsed_s(const tm_runtime_t *rt)
 
 /* Counters that a good day leaves at zero. */
 static const char *const troubles[] = {
-    "window_late",  "dead_letters",   "window_no_time", "window_time_range",
-    "window_full",  "agg_overflow",   "disconnects",    "gaps",
-    "gap_messages", "streams_silent", "feed_missed",    "part_errors",
+    "window_late",        "dead_letters",   "window_no_time", "window_time_range",
+    "window_full",        "agg_overflow",   "disconnects",    "gaps",
+    "gap_messages",       "streams_silent", "feed_missed",    "part_errors",
+    "checkpoints_failed",
 };
 
 void tm_report_losses(void)
@@ -131,6 +143,18 @@ void tm_report_losses(void)
                  "%s rows found no room in the keyed state and are missing in the results: give "
                  "more --state-memory",
                  count_text(text, full));
+}
+
+static void checkpoints_summary(const tm_runtime_t *rt, FILE *out)
+{
+    char a[32], t[3][24];
+    if (!rt->coordinator) return;
+    fprintf(out, "%s checkpoints, %" PRIu64 " failed; the last one took %s, alignment at most %s, ",
+            count_text(a, tm_counter_sum("checkpoints")), tm_counter_sum("checkpoints_failed"),
+            latency_text(t[0], (int64_t)tm_counter_sum("checkpoint_ns")),
+            latency_text(t[1], (int64_t)tm_counter_sum("checkpoint_align_max_ns")));
+    fprintf(out, "pause at most %s\n",
+            latency_text(t[2], (int64_t)tm_counter_sum("checkpoint_pause_max_ns")));
 }
 
 void tm_report_summary(const tm_runtime_t *rt, FILE *out)
@@ -157,6 +181,7 @@ void tm_report_summary(const tm_runtime_t *rt, FILE *out)
     }
     fprintf(out, "%s%s part files in %s\n", trouble ? "\n" : "",
             count_text(a, tm_counter_sum("parts_finished")), rt->job->opts.out_dir);
+    checkpoints_summary(rt, out);
 }
 
 typedef struct json_ctx {

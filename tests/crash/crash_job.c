@@ -1,7 +1,7 @@
 /* crash_job - the jobs that are killed: $TM_JOB chooses one.
 
    bars      trades to bars of a second per symbol, and every trade as it came
-   sessions  session windows with a gap of 300 ms, accumulators of several kinds
+   sessions  session windows with a gap of 150 ms, accumulators of several kinds
    timers    a process function: sums up the trades of each symbol in a map by second, and emits a
              second by a timer once it is over
    rekeyed   bars of a second per symbol, keyed anew by their number of trades: two exchanges */
@@ -96,7 +96,7 @@ static int build(tm_job_t *job)
 {
     const char *kind = getenv("TM_JOB");
     const tm_window_spec_t second = tm_tumbling(TM_SECOND), minute = tm_tumbling(10 * TM_SECOND);
-    const tm_window_spec_t session = tm_session(300 * TM_MILLISECOND);
+    const tm_window_spec_t session = tm_session(150 * TM_MILLISECOND);
     tm_stream_t *trades = tm_source_feed(job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
     tm_stream_t *timed = tm_watermarks(trades, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
     tm_stream_t *keyed = tm_key_by(timed, "symbol");

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Journals leave as Parquet and JSON lines and come back with every record; another reader sees the
-same messages in the Parquet.
-sees the same messages."""
+same messages in the Parquet."""
 
 import json
 import shutil

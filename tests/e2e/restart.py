@@ -26,7 +26,8 @@ def rows_of(folder):
 
 
 def undisturbed(folder, path):
-    expect_equal(run(BARS, "--replay", path, "--out", folder / "whole", "--quiet").code, 0, "status")
+    done = run(BARS, "--replay", path, "--out", folder / "whole", "--quiet")
+    expect_equal(done.code, 0, "exit status")
     return rows_of(folder / "whole")
 
 

@@ -156,8 +156,8 @@ Test(book_check, levels_beyond_the_depth_that_was_subscribed_to_are_forgotten)
     tm_assert_eq(tm_symbols_open(&symbols), 0);
     seed_take();
     tm_book_check_t *check = check_new(counters, symbols);
-    /* Of ETH/USD ten levels a side were asked for. When a better bid comes, the tenth leaves without
-       a word; once the better one is gone, the venue sends what is tenth then. */
+    /* Of ETH/USD ten levels a side were asked for. When a better bid comes, the tenth leaves
+       without a word; once the better one is gone, the venue sends what is tenth then. */
     symbol = other;
     memset(model, 0, sizeof model);
     for (int i = MID - 10; i < MID + 10; i++)

@@ -165,8 +165,7 @@ static const tm_struct_field_t tick_fields[] = {
 };
 static const tm_struct_t tick_type = TM_STRUCT(tick_t, "tick", tick_fields);
 
-/* Sliding maxima of a venue, keyed anew into the number of venues a window: two windows in one
-   job. */
+/* Sliding maxima of a venue, and sessions of their results: two windows in one job. */
 static tm_stream_t *two_stages(void *ctx, tm_stream_t *in)
 {
     static const tm_agg_spec_t sums[] = {{.as = "total", .fn = TM_AGG_MAX, .field = "price"}};

@@ -176,7 +176,7 @@ Test(fault_plan, a_clock_jumps_in_times_and_nowhere_else)
 Test(fault_plan, spoilt_messages_stay_utf8_and_within_their_room)
 {
     static const char *const goods[] = {
-        "{\"e\":\"trade\",\"s\":\"\xe5\xb8\x81\xe5\xae\x89XUSDT\",\"p\":\"1\"}",
+        "{\"e\":\"trade\",\"E\":1700000000000,\"s\":\"\xe5\xb8\x81USDT\",\"p\":\"1\"}",
         "{\"a\":1\xe5\xb8\x81,\"b\":22}", /* a character right behind a digit */
         "\xe5\xb8\x81", "\xc3\xbc", "[]"};
     uint64_t random = 42;

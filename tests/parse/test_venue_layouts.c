@@ -56,7 +56,8 @@ static uint32_t expand(const char *text, const char *level, char *to)
                 sz += expand(level, "", to + sz);
             }
         } else if (*p == '#' || *p == '~') {
-            sz += (uint32_t)sprintf(to + sz, "%u", *p == '~' ? draw(1000) : draw(1u << draw(30)));
+            sz += (uint32_t)snprintf(to + sz, 12, "%u",
+                                     *p == '~' ? draw(1000) : draw(1u << draw(30)));
         } else {
             to[sz++] = *p;
         }
@@ -157,6 +158,46 @@ Test(venue_layouts, an_empty_value_that_counts_as_absent_is_part_of_the_form)
         tm_assert_eq(rig.rows[0][0].depth.snapshot, i % 4 == 2);
     }
     rig_close(&rig);
+}
+
+/* A parser that is not asked for books, fed all forms of a venue in turn. */
+static void books_are_left(const struct tm_venue *venue)
+{
+    alignas(64) tm_market_row_t rows[RIG_ROW_MAX];
+    tm_symbols_t *symbols;
+    tm_parser_t *parser;
+    exact_t exact;
+    uint32_t books = 0;
+    tm_counter_set_t *counters = tm_counter_set_new("no books");
+    tm_assert(tm_symbols_open(&symbols) == 0);
+    tm_parser_cfg_t cfg = {
+        .symbols = symbols, .counters = counters, .venue = venue, .no_books = true};
+    tm_assert(tm_parser_open(&parser, &cfg) == 0);
+    exact_open(&exact);
+    for (uint32_t i = 0; i < 100 * TM_ARRAY_CNT(forms); i++) {
+        const form_t *form = &forms[i % TM_ARRAY_CNT(forms)];
+        char text[4096];
+        if (tm_venue_find(form->venue) != venue) continue;
+        tm_frame_t f = exact_at_end(&exact, text, message(form, text), '"');
+        uint32_t cnt = tm_parser_frame(parser, &f, rows, RIG_ROW_MAX);
+        bool book = *form->level != '\0';
+        tm_assert_eq(cnt, book ? 0u : 1u);
+        books += book;
+    }
+    tm_assert_eq(tm_counter_read(tm_counter_get(counters, "parsed_depth")) +
+                     tm_counter_read(tm_counter_get(counters, "parsed_depth_snapshot")),
+                 books);
+    tm_assert_eq(tm_counter_read(tm_counter_get(counters, "dead_letters")), 0u);
+    exact_close(&exact);
+    tm_parser_close(parser);
+    tm_counter_set_free(counters);
+    tm_symbols_close(symbols);
+}
+
+Test(venue_layouts, books_that_nobody_asked_for_are_counted_and_left)
+{
+    seed_take();
+    for (uint32_t i = 0; tm_venue_at(i); i++) books_are_left(tm_venue_at(i));
 }
 
 /* Changes a byte or a few: mostly brackets, quotes and digits, which books are made of. */

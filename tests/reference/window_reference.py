@@ -4,7 +4,8 @@
 The model keeps every row of every window in a list and works each result out anew. It finds windows
 by their definition, timers by looking at all of them, and knows nothing of slices, queues, batches
 or accumulators. Each job's results must be the engine's, as multisets after every single step, late
-rows included. $TM_RANDOM_JOBS and $TM_SEED stand for the options.
+rows included. Every tenth job runs in threads, with a second exchange behind the window, and is
+compared as a whole. $TM_RANDOM_JOBS and $TM_SEED stand for the options.
 """
 
 import argparse
@@ -314,6 +315,36 @@ def job_make(rng):
     return job
 
 
+def threads_make(rng, job):
+    """A job for threads, whose clock is the real one: whatever hangs on the clock is left out, and
+    results whose field the second window can sum up are taken."""
+    job.update(inputs=1, proc=False, unsliced=False)
+    if job["trigger"] in (PROC, EVERY_PROC):
+        job["trigger"] = DEFAULT
+    if job["result"] == "avg":
+        job["result"] = "sum"
+    steps = [s for s in steps_make(rng, job) if s[0] in "ew"]
+    first = next((i for i, s in enumerate(steps) if s[0] == "e"), len(steps))
+    steps = steps[first:]  # a watermark rides on the row before it
+    while steps and steps[-1][0] == "w":
+        steps.pop()  # the end of the source says the last one
+    return steps
+
+
+def totals(model, steps):
+    """All that comes out of a job, and of the window behind it that sums up all results."""
+    want, sums = Counter(), {}
+    for step in steps + [("w", 0, MAX)]:
+        want += model.step(step)
+    for (what, _, value, *_), cnt in want.items():
+        if what == "r":
+            total, n = sums.get(value & 3, (0, 0))
+            sums[value & 3] = (total + value * cnt, n + cnt)
+    for key, (total, n) in sums.items():
+        want["s", key, total, n] += 1
+    return want
+
+
 def steps_make(rng, job):
     inputs, now, clock = job["inputs"], rng.randint(-200, 200), 0
     bound, disorder = rng.choice([0, rng.randint(0, 25)]), rng.randint(0, 80)
@@ -349,11 +380,11 @@ def steps_make(rng, job):
     return steps
 
 
-def job_text(job, steps):
+def job_text(job, steps, word="job"):
     names = ("workers", "inputs", "kind", "size", "slide", "offset", "gap", "lateness", "proc",
              "trigger", "count", "interval", "purge", "evictor", "after", "keep")
     values = dict(job)
-    line = ["job"] + [str(int(values[n])) for n in names]
+    line = [word] + [str(int(values[n])) for n in names]
     line += [str(AGG[job["result"]]), str(int(job["unsliced"]))]
     return "\n".join([" ".join(line)] + [" ".join(map(str, s)) for s in steps] + ["end", ""])
 
@@ -363,10 +394,10 @@ class Engine:
         self.run = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                     text=True)
 
-    def results(self, job, steps):
-        """A multiset a step."""
+    def results(self, job, steps, word="job"):
+        """A multiset a step; of a job of threads all in the first."""
         out = [Counter() for _ in steps]
-        self.run.stdin.write(job_text(job, steps))
+        self.run.stdin.write(job_text(job, steps, word))
         self.run.stdin.flush()
         for line in self.run.stdout:
             if line.startswith("done"):
@@ -374,6 +405,20 @@ class Engine:
             step, what, *numbers = line.split()
             out[int(step)][(what, *map(int, numbers))] += 1
         sys.exit(f"window_jobs ended: {self.run.wait()}")
+
+
+def compare_threads(engine, rng, job, seed, seen):
+    steps = threads_make(rng, job)
+    if not steps:
+        return
+    want, got = totals(Model(job), steps), engine.results(job, steps, "run")[0]
+    if got != want:
+        print(f"TM_SEED={seed} by threads\n{job}\n{steps}")
+        print("missing", sorted((want - got).elements()))
+        print("too many", sorted((got - want).elements()))
+        sys.exit(1)
+    seen["threads"] += 1
+    seen.update(kind for kind, *_ in want.elements())
 
 
 def main():
@@ -386,6 +431,9 @@ def main():
     for seed in range(options.seed, options.seed + options.jobs):
         rng = random.Random(seed)
         job = job_make(rng)
+        if seed % 10 == 0:
+            compare_threads(engine, rng, job, seed, seen)
+            continue
         steps = steps_make(rng, job)
         model = Model(job)
         for no, (step, got) in enumerate(zip(steps, engine.results(job, steps))):
@@ -396,8 +444,8 @@ def main():
                 print("too many", sorted((got - want).elements()))
                 sys.exit(1)
             seen.update(kind for kind, *_ in want.elements())
-    print(f"{options.jobs} jobs from TM_SEED={options.seed}: {seen['r']} results,"
-          f" {seen['l']} late rows")
+    print(f"{options.jobs} jobs from TM_SEED={options.seed}, {seen['threads']} of them by threads:"
+          f" {seen['r']} results, {seen['l']} late rows")
     if options.jobs >= 100 and not (seen["r"] and seen["l"]):
         sys.exit("nothing was compared")
 
