@@ -44,18 +44,19 @@ typedef enum tm_feed_what {
 /* TM_ROW_FEED. A group is a feed that may have several addresses; a lane is one of its
    connections. */
 typedef struct tm_feed_row {
-    tm_row_t row;        /* 00-23: recv_ns: when */
-    uint32_t conn_idx;   /* 24-27: as in frames */
-    uint16_t group;      /* 28-29 */
-    uint8_t lane;        /* 30-30 */
-    uint8_t what;        /* 31-31: tm_feed_what_t */
-    uint64_t from_id;    /* 32-39: as `what` says, else 0 */
-    uint64_t to_id;      /* 40-47 */
-    int32_t code;        /* 48-51: DOWN: why, TM_E_CLOSED = in order, for good; 0 = replaced */
-    uint8_t trade_rule;  /* 52-52: UP: tm_id_rule_t of the venue's trades and quotes; books say */
-    uint8_t quote_rule;  /* 53-53: themselves how they follow each other */
-    uint8_t entry;       /* 54-54: the address of the configuration, from 0 */
-    uint8_t reserved[9]; /* 55-63: zero */
+    tm_row_t row;         /* 00-23: recv_ns: when */
+    uint32_t conn_idx;    /* 24-27: as in frames */
+    uint16_t group;       /* 28-29 */
+    uint8_t lane;         /* 30-30 */
+    uint8_t what;         /* 31-31: tm_feed_what_t */
+    uint64_t from_id;     /* 32-39: as `what` says, else 0 */
+    uint64_t to_id;       /* 40-47 */
+    int32_t code;         /* 48-51: DOWN: why, TM_E_CLOSED = in order, for good; 0 = replaced */
+    uint8_t trade_rule;   /* 52-52: UP: tm_id_rule_t of the venue's trades and quotes; books say */
+    uint8_t quote_rule;   /* 53-53: themselves how they follow each other */
+    uint8_t entry;        /* 54-54: the address of the configuration, from 0 */
+    uint8_t endpoint_cnt; /* 55-55: UP: addresses of the group; 0 = not told */
+    uint8_t reserved[8];  /* 56-63: zero */
 } tm_feed_row_t;
 static_assert(sizeof(tm_feed_row_t) == TM_CACHE_LINE, "an event of a feed is one cache line");
 

@@ -203,6 +203,7 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     watch_open(s, l);
     tm_line_tell(f, idx,
                  &(tm_feed_row_t){.what = TM_FEED_UP,
+                                  .endpoint_cnt = (uint8_t)l->endpoint_cnt,
                                   .trade_rule = (uint8_t)x->trade_rule,
                                   .quote_rule = (uint8_t)x->quote_rule});
     link_tell(f, idx, true, 0);

@@ -97,6 +97,7 @@ static int line_add(tm_feed_t *f, const entry_t *e, uint32_t endpoint, const tm_
     l->exchange = e->exchange;
     l->entry = e->idx;
     l->endpoint = endpoint;
+    l->endpoint_cnt = e->endpoint_cnt;
     l->main = f->line_cnt;
     l->rotate_ns = l->overlap_ns = INT64_MAX;
     l->idle_ns = f->cfg.idle_ns == TM_FEED_IDLE_VENUE ? e->exchange->idle_ns : f->cfg.idle_ns;

@@ -54,7 +54,8 @@ typedef struct tm_line {
     uint32_t stream_cnt;
     uint32_t entry; /* number of its address in the configuration */
     uint32_t group;
-    uint32_t endpoint;  /* of the group: 0 = A, 1 = B */
+    uint32_t endpoint; /* of the group: 0 = A, 1 = B */
+    uint32_t endpoint_cnt;
     uint32_t main;      /* slot number of the one that counts */
     int64_t idle_ns;    /* 0 = never cut for silence */
     int64_t rotate_ns;  /* when it is to be replaced; INT64_MAX = never */

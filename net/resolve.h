@@ -1,7 +1,7 @@
 /* net/resolve.h - addresses of a host name, looked up while the caller goes on.
    Flow     conn_connect.c -> [resolve] -> addresses to try, in the order of RFC 6724
    Waiting  the C library's getaddrinfo_a waits in a thread of its own; poll looks whether it is
-            done. Numeric addresses are there at once
+            done. Numeric addresses are there at once. Under ThreadSanitizer open itself waits
    Memory   one block and the C library's list. A look-up that is closed before its end is freed by
             a later open or close, once the library has let go of it
    Threads  open, poll, close: one owner

@@ -27,6 +27,13 @@ static bool plain_row(const tm_event_ctx_t *ctx, const tm_layout_t *l, const tm_
     return row->row.symbol != TM_SYMBOL_NONE;
 }
 
+/* Whether a bare value is a number as JSON has them; what reads it may also take other text. */
+static bool is_number(const uint8_t *text, uint32_t sz)
+{
+    tm_numeral_t n;
+    return tm_numeral_read(text, sz, 0, true, &n) != TM_REASON_NUMBER;
+}
+
 static bool row_with_terms(const tm_event_ctx_t *ctx, const tm_layout_t *l,
                            const tm_layout_match_t *m, const tm_frame_t *frame,
                            tm_market_row_t *row)
@@ -34,8 +41,11 @@ static bool row_with_terms(const tm_event_ctx_t *ctx, const tm_layout_t *l,
     tm_event_fill_t fill;
     tm_event_fill_start(&fill, ctx, l->kind, frame, row);
     if (!numbers_store(ctx, l, m, frame->data, row)) return false;
-    for (uint32_t i = 0; i < l->term_cnt; i++)
-        if (tm_event_fill_value(&fill, l->terms[i].field, &m->terms[i])) return false;
+    for (uint32_t i = 0; i < l->term_cnt; i++) {
+        const tm_value_t *v = &m->terms[i];
+        if (!l->terms[i].quoted && !is_number(frame->data + v->from, v->to - v->from)) return false;
+        if (tm_event_fill_value(&fill, l->terms[i].field, v)) return false;
+    }
     return !tm_event_fill_symbol(&fill);
 }
 

@@ -48,7 +48,7 @@ typedef struct track {
 
 typedef struct group {
     uint32_t live;   /* one bit a lane */
-    uint32_t up_cnt; /* connections that have come up, at most 2 */
+    uint32_t up_cnt; /* connections that have come up, or will, at most 2 */
     uint8_t trade_rule, quote_rule;
 } group_t;
 
@@ -328,6 +328,7 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
         a->conns[row->conn_idx] = (conn_t){true, row->group, row->lane};
         g->live |= 1u << row->lane;
         g->up_cnt += g->up_cnt < 2;
+        if (row->endpoint_cnt > 1) g->up_cnt = 2; /* the others are on their way */
         g->trade_rule = row->trade_rule;
         g->quote_rule = row->quote_rule;
         for (uint32_t i = 0; i < a->track_cnt; i++)

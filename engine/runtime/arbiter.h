@@ -12,7 +12,7 @@
                     does not follow is left out while another live connection may still bring
                     what lies between; when none can any more, a gap is told and it goes on
    Alone    a row is left out only where another connection may have brought it: until a second one
-            comes up (another address, a rotation, the next attempt) every row of a feed goes on
+            comes up (a rotation, the next attempt) every row of a feed with one address goes on
    Restart  a venue that begins its ids anew, far below, is believed where its first message comes
             on the only live connection; a low id otherwise is stale
    Units    *_ns: mono; ids: the venue's

@@ -1,7 +1,7 @@
 /* engine/runtime/book_check.h - keeps the books of a venue that proves them by a checksum alone, to
    notice that a message is missing.
    Flow     parse -> [book_check] -> a mismatch: GAP row, and the book is asked for anew
-   Why      Kraken numbers no message of a book. Each comes with a CRC-32 of the ten best levels,
+   Why      Kraken numbers no message of a book. Each comes with a CRC-32 of the best ten levels,
             and only who keeps the book can compare it
    Method   a book (parse/book.h) for each connection and symbol, of exactly the depth that was
             subscribed to: the venue does not say what leaves a book at its far end

@@ -1,65 +1,11 @@
 /* Copies, gaps and order of several connections against a model that remembers every id. */
-#include "base/clock.h"
 #include "engine/runtime/arbiter.h"
-#include "engine/runtime/id_set.h"
+#include "tests/engine/test_seed.h"
 #include "tests/tm_test.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ID_MAX = 4000, GAP_MAX = 4096, SYMBOL_CNT = 3 };
-
-static uint64_t random_state;
-
-static uint64_t draw(uint64_t n)
-{
-    uint64_t z = random_state += 0x9e3779b97f4a7c15u;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (z ^ (z >> 31)) % n;
-}
-
-static uint64_t seed_take(void)
-{
-    const char *text = getenv("TM_SEED");
-    uint64_t seed = text ? strtoull(text, NULL, 10) : (uint64_t)tm_clock_real_ns();
-    printf("# TM_SEED=%" PRIu64 "\n", seed);
-    random_state = seed;
-    return seed;
-}
-
-/* ---- the set --------------------------------------------------------------------------------- */
-
-Test(id_set, agrees_with_a_table_of_all_ids_as_long_as_its_holes_last)
-{
-    seed_take();
-    for (int round = 0; round < 300; round++) {
-        static bool came[ID_MAX];
-        tm_id_set_t set = {0};
-        memset(came, 0, sizeof came);
-        uint64_t at = 1000, given_up_to = 0;
-        for (int i = 0; i < 1500 && at < ID_MAX - 20; i++) {
-            uint64_t id = draw(10) < 7 ? at + 1 : at + 5 - draw(60);
-            tm_id_hole_t lost;
-            tm_id_verdict_t verdict = tm_id_set_add(&set, id, i, &lost);
-            if (lost.from > 0 && lost.to > given_up_to) given_up_to = lost.to;
-            if (verdict != TM_ID_UNSURE) tm_assert_eq(verdict == TM_ID_SEEN, came[id]);
-            if (id > given_up_to) tm_assert(verdict != TM_ID_UNSURE);
-            if (verdict != TM_ID_SEEN) came[id] = true;
-            if (id > at) at = id;
-            uint32_t untold = 0;
-            for (uint32_t k = 0; k < set.hole_cnt; k++) {
-                untold += !set.holes[k].told;
-                tm_assert(set.holes[k].from <= set.holes[k].to);
-                tm_assert(k == 0 || set.holes[k - 1].to < set.holes[k].from);
-                for (uint64_t h = set.holes[k].from; h <= set.holes[k].to; h++) tm_assert(!came[h]);
-            }
-            tm_assert_eq(untold, set.untold_cnt);
-        }
-    }
-}
 
 /* ---- a bench for the arbiter ----------------------------------------------------------------- */
 
@@ -336,6 +282,24 @@ Test(arbiter, a_lone_connection_loses_nothing_whatever_its_ids)
     tm_assert(trade(&b, 0, 1, 7));
     tm_assert_eq(count(&b, "copies_dropped") + count(&b, "stale_ids") + count(&b, "held_back"), 0u);
     tm_assert(count(&b, "id_repeats") > 0);
+    bench_close(&b);
+}
+
+Test(arbiter, of_a_feed_with_two_addresses_each_id_goes_on_once_also_before_the_second_is_up)
+{
+    bench_t b;
+    bench_open(&b);
+    const tm_feed_row_t up = {.what = TM_FEED_UP,
+                              .endpoint_cnt = 2,
+                              .trade_rule = TM_ID_DENSE,
+                              .quote_rule = TM_ID_SPARSE};
+    tm_arbiter_feed(b.arbiter, &up, b.now_ns);
+    tm_assert(trade(&b, 0, 1, 7));
+    tm_assert(!trade(&b, 0, 1, 7)); /* the exchange sends it twice */
+    tm_assert(quote(&b, 0, 1, 9));
+    tm_assert(!quote(&b, 0, 1, 9));
+    tm_assert_eq(count(&b, "copies_dropped"), 2u);
+    tm_assert_eq(count(&b, "id_repeats"), 0u);
     bench_close(&b);
 }
 

@@ -93,6 +93,7 @@ static void pair_is(int first, const char *instrument)
 
 Test(feed_resync, a_book_that_breaks_on_and_on_is_asked_for_alone_and_ever_more_rarely)
 {
+    tm_clock_init(); /* before the server has threads that read it */
     tm_counter_set_t *counters = tm_counter_set_new("resync");
     bad_server_t *server = bad_server_open(&(bad_server_cfg_t){.script = script});
     tm_source_t *source = open_feed(server, counters);
@@ -122,6 +123,7 @@ Test(feed_resync, a_book_that_breaks_on_and_on_is_asked_for_alone_and_ever_more_
 
 Test(feed_resync, several_books_are_asked_for_one_after_the_other_within_the_venues_limits)
 {
+    tm_clock_init(); /* before the server has threads that read it */
     tm_counter_set_t *counters = tm_counter_set_new("resync");
     bad_server_t *server = bad_server_open(&(bad_server_cfg_t){.script = script});
     tm_source_t *source = open_feed(server, counters);

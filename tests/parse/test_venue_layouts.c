@@ -160,6 +160,24 @@ Test(venue_layouts, an_empty_value_that_counts_as_absent_is_part_of_the_form)
     rig_close(&rig);
 }
 
+/* What reads an id takes text that is no number, too; where it stands bare it must still be one. */
+Test(venue_layouts, a_bare_value_is_checked_to_be_json)
+{
+    static const char *const ids[] = {"7{0}", "2l", "007", "1.", "-", "1]"};
+    char text[200];
+    rig_open(&rig);
+    for (uint32_t i = 0; i < 4; i++)
+        tm_assert_eq(rig_text(&rig, "{\"error\":{\"code\":34,\"msg\":\"no\"},\"id\":7}"), 1u);
+    tm_assert_eq(any_order_cnt(), 1u);
+    for (uint32_t i = 0; i < TM_ARRAY_CNT(ids); i++) {
+        snprintf(text, sizeof text, "{\"error\":{\"code\":34,\"msg\":\"no\"},\"id\":%s}", ids[i]);
+        tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_syntax");
+        snprintf(text, sizeof text, "{\"error\":{\"code\":%s,\"msg\":\"no\"},\"id\":7}", ids[i]);
+        tm_assert_str(rig_reason(&rig, text, strlen(text)), "bad_syntax");
+    }
+    rig_close(&rig);
+}
+
 /* A parser that is not asked for books, fed all forms of a venue in turn. */
 static void books_are_left(const struct tm_venue *venue)
 {

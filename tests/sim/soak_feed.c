@@ -166,6 +166,7 @@ static int blocks_run(uint64_t first, uint64_t seed_cnt, uint32_t job_cnt)
         uint32_t i = 0;
         while (i < block_cnt && pids[i] != pid) i++;
         bool fine = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        if (WIFSIGNALED(status)) printf("# a block died of signal %d\n", WTERMSIG(status));
         /* Numbered as they end: TAP wants its numbers in order. */
         uint64_t from = first + (uint64_t)i * BLOCK_SEEDS, to = from + BLOCK_SEEDS - 1;
         if (to > first + seed_cnt - 1) to = first + seed_cnt - 1;

@@ -1,4 +1,5 @@
-/* Rows as lines of CSV and JSON. */
+/* Rows as lines of CSV and JSON: every type at its edges, and random rows within their bound. */
+#include "base/error.h"
 #include "state/row_text.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_json.h"
@@ -7,7 +8,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* One row of every type, at its edges. */
 typedef struct edge_row {
