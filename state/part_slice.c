@@ -115,17 +115,32 @@ static int find_bucket(tm_part_sink_t *s, const tm_part_bucket_key_t *key, uint3
     return 0;
 }
 
+/* Most rows lie in the span of time of the row before them, and nothing else names the bucket. */
+static bool is_same_span(const tm_part_bucketer_t *b, const uint8_t *row,
+                         const tm_part_bucket_key_t *last)
+{
+    int64_t t;
+    if (b->field_cnt > 0 || b->cfg.folder || b->cfg.by_clock || b->zone_ns != 0) return false;
+    memcpy(&t, row + b->time_off, sizeof t);
+    return t >= b->from_ns && t < b->to_ns && last->flags == 0 && last->span == b->span;
+}
+
 /* Numbers the bucket of each row, up to a row that would need one too many. */
 static int sort_slice(tm_part_sink_t *s, const uint8_t *rows, uint32_t cnt, uint32_t *taken)
 {
-    tm_part_bucket_key_t key, last;
+    tm_part_bucket_key_t key, last = {0};
     const int64_t now_ns = now_of(s);
     uint32_t idx = 0;
     s->slice_seq++;
     for (uint32_t i = 0; i < s->bucket_cnt; i++) s->buckets[i].slice_cnt = 0;
     for (*taken = 0; *taken < cnt; ++*taken) {
-        TM_TRY(tm_part_bucketer_key(&s->bucketer, rows + (size_t)*taken * s->schema.row_sz, now_ns,
-                                    &key));
+        const uint8_t *row = rows + (size_t)*taken * s->schema.row_sz;
+        if (*taken > 0 && is_same_span(&s->bucketer, row, &last)) {
+            s->row_bucket[*taken] = (uint16_t)idx;
+            s->buckets[idx].slice_cnt++;
+            continue;
+        }
+        TM_TRY(tm_part_bucketer_key(&s->bucketer, row, now_ns, &key));
         if (*taken == 0 || memcmp(&key, &last, sizeof key) != 0) {
             int err = find_bucket(s, &key, &idx);
             if (err == -EAGAIN && *taken > 0) return 0;
