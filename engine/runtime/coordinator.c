@@ -193,10 +193,12 @@ static void pages_late(tm_coordinator_t *c)
 
 /* ---- one checkpoint -------------------------------------------------------------------------- */
 
+/* Flips that were begun here end here; pages_late takes back those that were not met yet, even
+   where their ack has come in meanwhile. */
 static void seen_all(tm_coordinator_t *c)
 {
     for (uint32_t w = 0; w < c->topo->worker_cnt; w++)
-        if (acked(&c->workers[w]) == c->id) c->seen[w] = c->id;
+        if (c->steps[w] != STEP_NONE) c->seen[w] = c->id;
 }
 
 /* Whether the checkpoint under way is the one behind which sources stop. */
