@@ -25,7 +25,7 @@
    Order    K1 trigger release -> acquire (stop_id). K2 ack release -> acquire (the slot). K3 ended
             release -> acquire (the slot, for good). K4 aborted: relaxed, steers. K5 prepared, K6
             commit, K7 committed release -> acquire between file thread and coordinator. K8 halt
-   Limits   as topology.h.  Tests tests/engine/test_checkpointing.c, tests/crash */
+   Limits   as topology.h.  Tests tests/engine/test_coordinator.c, tests/crash */
 #ifndef TM_ENGINE_COORDINATOR_H
 #define TM_ENGINE_COORDINATOR_H
 

@@ -10,7 +10,7 @@
    Threads  the control thread
    Errors   TM_E_CONFIG where the job is another, TM_E_MISSING where the folder has no checkpoint,
             those of the store
-   Tests    tests/engine/test_checkpointing.c */
+   Tests    tests/e2e/restart.py */
 #ifndef TM_ENGINE_RESTORE_H
 #define TM_ENGINE_RESTORE_H
 
