@@ -114,7 +114,7 @@ static int graphs_compare(uint64_t id, const char *was, size_t was_sz, const cha
     while (was < end || *is) {
         size_t a = line_sz(was, end);
         size_t b = strcspn(is, "\n");
-        if (a != b || memcmp(was, is, a) != 0)
+        if (a != b || (a > 0 && memcmp(was, is, a) != 0))
             return tm_error_set(TM_E_CONFIG,
                                 "checkpoint %llu is of another job: '%.*s' was '%.*s'. Start with "
                                 "--restore none, or with the job as it was",
