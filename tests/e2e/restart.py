@@ -3,6 +3,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import time
 
@@ -64,6 +65,24 @@ def a_job_that_is_told_to_stop_goes_on_where_it_was(folder):
     done = run(*words(folder, path, "--json"))
     expect_equal(json.loads(done.stdout.splitlines()[-1])["rows_in"], 0, "rows of a third run")
     expect_equal(rows_of(folder / "out"), wanted, "rows of three runs")
+
+
+@test
+def a_job_that_never_got_a_connection_stops_all_the_same(folder):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = subprocess.Popen(
+            [*map(str, [BARS, "--connect", f"wss://127.0.0.1:{silent.getsockname()[1]}/stream"
+                        "?streams=btcusdt@trade", "--out", folder / "out", "--checkpoints",
+                        folder / "kept", "--journal", folder / "journal", "--state-memory", "8M",
+                        "--quiet"])], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        silent.settimeout(10)
+        client, _ = silent.accept()
+        with client:
+            process.send_signal(signal.SIGTERM)
+            started = time.monotonic()
+            done = finish(process)
+    expect(time.monotonic() - started < 4, "it waits for an answer")
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
 
 
 @test
