@@ -218,19 +218,20 @@ static int ingest_body(void *arg)
     tm_ingest_t *in = arg;
     int err = tm_thread_pin(&in->thread);
     if (err == 0) err = sources_open(in);
-    if (err == -EINTR)
-        err = 0; /* told to stop while still connecting */
+    bool last = false;
+    if (err == -EINTR) /* told to stop while still connecting: it stays where it is */
+        err = 0, last = in->slot != NULL;
     else if (err == 0)
         tm_thread_is_running(&in->thread);
     bool sleeps = in->source_cnt == 1 && in->sources[0]->ops->sleeps;
     uint32_t open_cnt = in->source_cnt;
-    bool last = false;
-    while (err == 0 && open_cnt > 0 &&
+    while (err == 0 && open_cnt > 0 && !last &&
            !atomic_load_explicit(in->cfg.stop, memory_order_acquire)) { /* R1 */
         uint64_t work_cnt;
         err = barrier_look(in, &last);
         if (err < 0 || last) break;
         err = round_run(in, &open_cnt, &work_cnt);
+        if (err == -EINTR && in->slot) err = 0, last = true; /* likewise, behind a backlog */
         tm_thread_cycle(&in->thread, tm_clock_mono_ns(), work_cnt == 0);
         if (!sleeps || in->idle.kind == TM_IDLE_SPIN) tm_idle_round(&in->idle, work_cnt);
     }
@@ -280,7 +281,7 @@ static int feeds_make(tm_ingest_t *in, uint32_t *partition_cnt, uint64_t *partit
                                        .symbols = in->cfg.symbols,
                                        .counters = in->thread.counters,
                                        .idle = in->idle.kind,
-                                       .stop = in->cfg.stop,
+                                       .stop = in->cfg.leaving,
                                        .abort = in->cfg.abort};
     TM_TRY(tm_frame_reader_open(&in->reader, &cfg));
     int n = tm_feed_sources_make(in->reader, in->sources, SOURCE_MAX, partition_cnt, partitions);

@@ -25,6 +25,7 @@ typedef struct tm_ingest_cfg {
     tm_ring_t *const *const *x_rings; /* [exchange][producer * workers + consumer] */
     tm_symbols_t *symbols;
     const _Atomic bool *stop;
+    const _Atomic bool *leaving; /* the job is to end: sources that still connect let go */
     const _Atomic bool *abort;
     tm_alignment_t *alignment;
     tm_coordinator_t *coordinator; /* NULL = no checkpoints */

@@ -49,7 +49,7 @@ typedef struct tm_frame_reader_cfg {
     struct tm_symbols *symbols;
     tm_counter_set_t *counters;
     tm_idle_kind_t idle;
-    const _Atomic bool *stop;
+    const _Atomic bool *stop; /* connecting */
     const _Atomic bool *abort;
 } tm_frame_reader_cfg_t;
 
