@@ -122,12 +122,31 @@ const tm_checkpoint_state_t *tm_coordinator_state(const tm_coordinator_t *c,
     return acked(slot) == c->id ? &slot->at_barrier : &slot->at_end;
 }
 
+static uint64_t journal_seq(const tm_checkpoint_state_t *state)
+{
+    return atomic_load_explicit(&state->journal_seq, memory_order_acquire); /* K9 */
+}
+
+/* A slot is filled anew only for a newer trigger: where the sequence is of that one, K9 shows the
+   trigger as well. */
+bool tm_coordinator_journal_seq(const tm_coordinator_t *c, uint32_t ingest_idx, uint64_t id,
+                                uint64_t *seq)
+{
+    const tm_checkpoint_slot_t *slot = &c->ingests[ingest_idx];
+    if (acked(slot) != id) {
+        *seq = journal_seq(&slot->at_end);
+        return ended(slot);
+    }
+    *seq = journal_seq(&slot->at_barrier);
+    return atomic_load_explicit(&c->trigger_id, memory_order_relaxed) == id; /* behind K9 */
+}
+
 /* Journals hold all that the positions of this checkpoint stand on. */
 static bool journals_durable(const tm_coordinator_t *c)
 {
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
         if (c->journals[i] && tm_journal_durable_seq(c->journals[i]) <
-                                  tm_coordinator_state(c, &c->ingests[i])->journal_seq)
+                                  journal_seq(tm_coordinator_state(c, &c->ingests[i])))
             return false;
     return true;
 }
@@ -297,7 +316,7 @@ static void committed(tm_coordinator_t *c, int64_t now_ns)
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
         if (c->journals[i])
             tm_journal_keep_from(c->journals[i],
-                                 tm_coordinator_state(c, &c->ingests[i])->journal_seq);
+                                 journal_seq(tm_coordinator_state(c, &c->ingests[i])));
     tm_coordinator_measure(c, now_ns);
     if (is_stop(c)) halt(c);
 }

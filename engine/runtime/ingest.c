@@ -77,12 +77,24 @@ typedef struct source_mark {
     uint64_t nodes;
 } source_mark_t;
 
+uint64_t tm_ingest_journal_seq(const tm_ingest_t *in)
+{
+    uint64_t seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    for (uint32_t s = 0; s < in->source_cnt; s++) {
+        const tm_row_source_t *src = in->sources[s];
+        const uint64_t at = src->ops->recorded ? src->ops->recorded(src) : UINT64_MAX;
+        if (at < seq) seq = at;
+    }
+    return seq;
+}
+
 /* Operators, then one position a source. */
 static int state_save(tm_ingest_t *in, tm_checkpoint_state_t *state)
 {
     tm_buffer_t *blob = &state->blob;
     tm_buffer_clear(blob);
-    state->journal_seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    atomic_store_explicit(&state->journal_seq, tm_ingest_journal_seq(in),
+                          memory_order_release); /* K9 */
     TM_TRY(tm_task_save(in->task, blob));
     for (uint32_t s = 0; s < in->source_cnt; s++) {
         const tm_row_source_t *src = in->sources[s];

@@ -229,6 +229,8 @@ static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
     TM_TRY(threads_open(rt, restore->id));
     TM_TRY(journals_open(rt));
     int err = state_restore(rt, restore);
+    for (uint32_t i = 0; err == 0 && i < rt->topo.ingest_cnt; i++)
+        tm_file_thread_from(rt->file, i, tm_ingest_journal_seq(rt->ingests[i]));
     return err < 0 ? tm_error_context(err, "--restore") : 0;
 }
 
