@@ -6,7 +6,7 @@
    Memory   one of each sink of part files and worker; the sink keeps a pointer to kv
    Threads  init, from: the control thread before the others start; epoch: the file thread
    Limits   TM_TOPOLOGY_INGEST_MAX journals
-   Tests    tests/e2e/part_origin.py */
+   Tests    tests/e2e/part_origin.py, tests/engine/test_coordinator.c */
 #ifndef TM_ENGINE_PART_ORIGIN_H
 #define TM_ENGINE_PART_ORIGIN_H
 

@@ -93,19 +93,48 @@ static bool flip(tm_page_track_t *track)
 
 /* Worker 0 runs out of copies, which gives the checkpoint up before worker 1 is looked at: that
    one has flipped all the same. */
+static void give_up(rig_t *rig)
+{
+    for (uint32_t w = 0; w < WORKERS; w++) {
+        for (uint32_t page = 1; page < PAGES; page++) tm_page_touch(&rig->arenas[w], page);
+        tm_assert(flip(tm_coordinator_worker(rig->c, w)->track));
+    }
+    for (uint32_t page = 1; page < PAGES; page++) tm_page_touch(&rig->arenas[0], page);
+    tm_checkpoint_ack(tm_coordinator_worker(rig->c, 1), rig->id);
+    tm_checkpoint_ack(tm_coordinator_worker(rig->c, 0), rig->id);
+}
+
 Test(coordinator, a_checkpoint_given_up_hands_the_pages_of_every_worker_back)
 {
     rig_t rig;
     rig_open(&rig);
     for (uint32_t round = 0; round < ROUNDS; round++) {
         tm_assert(triggered(&rig));
-        for (uint32_t w = 0; w < WORKERS; w++) {
-            for (uint32_t page = 1; page < PAGES; page++) tm_page_touch(&rig.arenas[w], page);
-            tm_assert(flip(tm_coordinator_worker(rig.c, w)->track));
-        }
-        for (uint32_t page = 1; page < PAGES; page++) tm_page_touch(&rig.arenas[0], page);
-        tm_checkpoint_ack(tm_coordinator_worker(rig.c, 1), rig.id);
-        tm_checkpoint_ack(tm_coordinator_worker(rig.c, 0), rig.id);
+        give_up(&rig);
     }
+    rig_close(&rig);
+}
+
+Test(coordinator, a_journal_is_known_up_to_a_barrier_until_a_newer_one_is_due)
+{
+    rig_t rig;
+    uint64_t seq;
+    rig_open(&rig);
+    tm_checkpoint_slot_t *slot = tm_coordinator_ingest(rig.c, 0);
+    tm_assert(triggered(&rig));
+    const uint64_t id = rig.id;
+    tm_assert(!tm_coordinator_journal_seq(rig.c, 0, id, &seq)); /* not acknowledged */
+    atomic_store_explicit(&slot->at_barrier.journal_seq, 7, memory_order_release);
+    tm_checkpoint_ack(slot, id);
+    tm_assert(tm_coordinator_journal_seq(rig.c, 0, id, &seq));
+    tm_assert_eq(seq, UINT64_C(7));
+    give_up(&rig);
+    tm_assert(triggered(&rig));
+    tm_assert(!tm_coordinator_journal_seq(rig.c, 0, id, &seq)); /* may be another's by now */
+    tm_assert(!tm_coordinator_journal_seq(rig.c, 0, rig.id, &seq));
+    atomic_store_explicit(&slot->at_end.journal_seq, 9, memory_order_release);
+    tm_checkpoint_end(slot);
+    tm_assert(tm_coordinator_journal_seq(rig.c, 0, rig.id, &seq));
+    tm_assert_eq(seq, UINT64_C(9));
     rig_close(&rig);
 }
