@@ -26,8 +26,7 @@
             release -> acquire (the slot, for good). K4 aborted: relaxed, steers. K5 prepared, K6
             commit, K7 committed release -> acquire between file thread and coordinator. K8 halt.
             K9 journal_seq release -> acquire (a trigger that it goes beyond)
-   Limits   as topology.h.  Tests tests/engine/test_checkpointing.c,
-            tests/engine/test_coordinator.c, tests/crash */
+   Limits   as topology.h.  Tests tests/engine/test_coordinator.c, tests/crash */
 #ifndef TM_ENGINE_COORDINATOR_H
 #define TM_ENGINE_COORDINATOR_H
 
