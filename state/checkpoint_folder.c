@@ -176,6 +176,7 @@ static int manifests_read(tm_checkpoint_store_t *store)
     uint64_t *ids = NULL;
     uint32_t cnt = 0;
     int err = ids_list(store->dir, &ids, &cnt);
+    if (err == 0 && cnt > 0) store->id_max = ids[0];
     for (uint32_t i = 0; err == 0 && i < cnt && store->kept_cnt < store->cfg.retain; i++) {
         char path[TM_CHECKPOINT_PATH_MAX];
         tm_manifest_t m;
@@ -224,11 +225,11 @@ static int folder_lock(tm_checkpoint_store_t *store)
 
 static int store_start(tm_checkpoint_store_t *store)
 {
-    TM_TRY(tm_file_mkdirs(store->dir));
+    if (!store->cfg.only_read) TM_TRY(tm_file_mkdirs(store->dir));
     TM_TRY(folder_lock(store));
     TM_TRY(manifests_read(store));
     TM_TRY(chains_read(store));
-    return tm_checkpoint_tidy(store);
+    return store->cfg.only_read ? 0 : tm_checkpoint_tidy(store);
 }
 
 int tm_checkpoint_store_open(tm_checkpoint_store_t **out, const tm_checkpoint_cfg_t *cfg)

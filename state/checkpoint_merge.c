@@ -11,11 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool needs_merge(const tm_checkpoint_store_t *store, const tm_chain_t *chain)
+/* Files behind the first that a worker may have: all workers share half of a manifest's entries. */
+static uint32_t files_max(const tm_checkpoint_store_t *store)
+{
+    uint32_t worker_cnt = 0;
+    for (uint32_t worker = 0; worker < TM_CHECKPOINT_WORKER_MAX; worker++)
+        worker_cnt += store->chains[worker].cnt > 0;
+    const uint32_t share = TM_CHECKPOINT_ENTRY_MAX / 2 / (worker_cnt ? worker_cnt : 1) - 1;
+    return store->cfg.delta_max < share ? store->cfg.delta_max : share;
+}
+
+static bool needs_merge(const tm_chain_t *chain, uint32_t max)
 {
     int64_t behind = 0;
     for (uint32_t i = 1; i < chain->cnt; i++) behind += chain->files[i].sz;
-    return chain->cnt > 1 && (behind > chain->files[0].sz || chain->cnt - 1 > store->cfg.delta_max);
+    return chain->cnt > 1 && (behind > chain->files[0].sz || chain->cnt - 1 > max);
 }
 
 /* Takes over from one file what no newer one has. */
@@ -94,7 +104,8 @@ static int chain_merge(tm_checkpoint_store_t *store, uint32_t worker)
 int tm_checkpoint_compact(tm_checkpoint_store_t *store)
 {
     TM_CHECK(!store->under_way, "checkpoint: one is under way");
+    const uint32_t max = files_max(store);
     for (uint32_t worker = 0; worker < TM_CHECKPOINT_WORKER_MAX; worker++)
-        if (needs_merge(store, &store->chains[worker])) return chain_merge(store, worker);
+        if (needs_merge(&store->chains[worker], max)) return chain_merge(store, worker);
     return 0;
 }

@@ -29,6 +29,7 @@ struct tm_checkpoint_store {
     bool damaged; /* a manifest cannot be used: nothing is removed */
     tm_manifest_t kept[TM_CHECKPOINT_RETAIN_MAX]; /* newest first */
     uint32_t kept_cnt;
+    uint64_t id_max;    /* of manifests found, usable or not */
     tm_manifest_t next; /* of the checkpoint under way */
     tm_chain_t chains[TM_CHECKPOINT_WORKER_MAX];
     tm_pages_writer_t *writers[TM_CHECKPOINT_WORKER_MAX]; /* those of the checkpoint under way */

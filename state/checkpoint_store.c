@@ -15,6 +15,11 @@ const tm_manifest_t *tm_checkpoint_manifest(const tm_checkpoint_store_t *store)
     return store->kept_cnt ? &store->kept[0] : NULL;
 }
 
+uint64_t tm_checkpoint_id_max(const tm_checkpoint_store_t *store)
+{
+    return store->id_max;
+}
+
 tm_checkpoint_counts_t tm_checkpoint_counts(const tm_checkpoint_store_t *store)
 {
     return store->counts;

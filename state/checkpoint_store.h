@@ -26,6 +26,7 @@ typedef struct tm_checkpoint_cfg {
     uint32_t retain;          /* complete checkpoints kept; 0 = 2 */
     uint32_t delta_max;       /* files of changes behind the first before a merge; 0 = 64 */
     tm_parquet_codec_t codec; /* NONE, LZ4_RAW or ZSTD */
+    bool only_read;           /* the folder stays as it is: it must be there, nothing is removed */
 
     /* Told, with a sentence, of each checkpoint that cannot be used; may be NULL. */
     void (*on_damage)(void *ctx, const char *text);
@@ -37,13 +38,18 @@ typedef struct tm_checkpoint_counts {
     uint64_t pages, page_bytes; /* written, merges not counted; bytes as stored */
 } tm_checkpoint_counts_t;
 
-/* Makes the folder where it is missing, locks it, reads what is there and clears up. */
+/* Makes the folder where it is missing, locks it, reads what is there and clears up; only_read:
+   locks and reads. */
 int tm_checkpoint_store_open(tm_checkpoint_store_t **out,
                              const tm_checkpoint_cfg_t *cfg) TM_MUST_CHECK;
 void tm_checkpoint_store_close(tm_checkpoint_store_t *store);
 
 /* The newest complete checkpoint; NULL where there is none. */
 const tm_manifest_t *tm_checkpoint_manifest(const tm_checkpoint_store_t *store);
+
+/* The highest number that a manifest in the folder had when it was opened, whether or not it can be
+   used; 0 = there was none. */
+uint64_t tm_checkpoint_id_max(const tm_checkpoint_store_t *store);
 
 /* Its pages of a worker, to base + page * TM_PAGE_SZ; pages that no file has are left alone, and
    are zero in a fresh arena. page_cnt: of the arena, which must be the same as it was. */

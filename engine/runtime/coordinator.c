@@ -122,12 +122,31 @@ const tm_checkpoint_state_t *tm_coordinator_state(const tm_coordinator_t *c,
     return acked(slot) == c->id ? &slot->at_barrier : &slot->at_end;
 }
 
+static uint64_t journal_seq(const tm_checkpoint_state_t *state)
+{
+    return atomic_load_explicit(&state->journal_seq, memory_order_acquire); /* K9 */
+}
+
+/* A slot is filled anew only for a newer trigger: where the sequence is of that one, K9 shows the
+   trigger as well. */
+bool tm_coordinator_journal_seq(const tm_coordinator_t *c, uint32_t ingest_idx, uint64_t id,
+                                uint64_t *seq)
+{
+    const tm_checkpoint_slot_t *slot = &c->ingests[ingest_idx];
+    if (acked(slot) != id) {
+        *seq = journal_seq(&slot->at_end);
+        return ended(slot);
+    }
+    *seq = journal_seq(&slot->at_barrier);
+    return atomic_load_explicit(&c->trigger_id, memory_order_relaxed) == id; /* behind K9 */
+}
+
 /* Journals hold all that the positions of this checkpoint stand on. */
 static bool journals_durable(const tm_coordinator_t *c)
 {
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
         if (c->journals[i] && tm_journal_durable_seq(c->journals[i]) <
-                                  tm_coordinator_state(c, &c->ingests[i])->journal_seq)
+                                  journal_seq(tm_coordinator_state(c, &c->ingests[i])))
             return false;
     return true;
 }
@@ -193,10 +212,12 @@ static void pages_late(tm_coordinator_t *c)
 
 /* ---- one checkpoint -------------------------------------------------------------------------- */
 
+/* Flips that were begun here end here; pages_late takes back those that were not met yet, even
+   where their ack has come in meanwhile. */
 static void seen_all(tm_coordinator_t *c)
 {
     for (uint32_t w = 0; w < c->topo->worker_cnt; w++)
-        if (acked(&c->workers[w]) == c->id) c->seen[w] = c->id;
+        if (c->steps[w] != STEP_NONE) c->seen[w] = c->id;
 }
 
 /* Whether the checkpoint under way is the one behind which sources stop. */
@@ -295,7 +316,7 @@ static void committed(tm_coordinator_t *c, int64_t now_ns)
     for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
         if (c->journals[i])
             tm_journal_keep_from(c->journals[i],
-                                 tm_coordinator_state(c, &c->ingests[i])->journal_seq);
+                                 journal_seq(tm_coordinator_state(c, &c->ingests[i])));
     tm_coordinator_measure(c, now_ns);
     if (is_stop(c)) halt(c);
 }
@@ -334,18 +355,22 @@ static bool is_due(const tm_coordinator_t *c, int64_t now_ns)
     return now_ns - c->started_ns >= o->interval_ns && now_ns - c->done_ns >= o->pause_ns;
 }
 
-/* Between checkpoints: the next one, or a piece of tidying up. */
+/* Between checkpoints: a piece of tidying up, or the next one. Files are merged first, or those of
+   checkpoints that follow each other at once would grow in number without end; not so before the
+   one that the job ends with. */
 static int64_t idle_work(tm_coordinator_t *c, int64_t now_ns)
 {
     if (all_ended(c->ingests, c->topo->ingest_cnt)) {
         if (!all_ended(c->workers, c->topo->worker_cnt)) return 0;
         return finish_begin(c, now_ns);
     }
-    if (is_due(c, now_ns)) {
-        TM_TRY(trigger(c, now_ns));
-        return 1;
+    if (!atomic_load_explicit(&c->stopping, memory_order_relaxed)) { /* steers only */
+        int merged = tm_checkpoint_compact(c->store);
+        if (merged != 0) return merged;
     }
-    return tm_checkpoint_compact(c->store);
+    if (!is_due(c, now_ns)) return 0;
+    TM_TRY(trigger(c, now_ns));
+    return 1;
 }
 
 static int64_t round_run(tm_coordinator_t *c, int64_t now_ns)

@@ -24,8 +24,10 @@
    Threads  one thread of its own runs the body. Slots belong to their threads up to their ack
    Order    K1 trigger release -> acquire (stop_id). K2 ack release -> acquire (the slot). K3 ended
             release -> acquire (the slot, for good). K4 aborted: relaxed, steers. K5 prepared, K6
-            commit, K7 committed release -> acquire between file thread and coordinator. K8 halt
-   Limits   as topology.h.  Tests tests/engine/test_checkpointing.c, tests/crash */
+            commit, K7 committed release -> acquire between file thread and coordinator. K8 halt.
+            K9 journal_seq release -> acquire (a trigger that it goes beyond)
+   Limits   as topology.h.  Tests tests/engine/test_checkpointing.c,
+            tests/engine/test_coordinator.c, tests/crash */
 #ifndef TM_ENGINE_COORDINATOR_H
 #define TM_ENGINE_COORDINATOR_H
 
@@ -37,8 +39,9 @@
 
 /* What a thread hands over. */
 typedef struct tm_checkpoint_state {
-    tm_buffer_t blob;     /* operators outside of their pages; positions of sources */
-    uint64_t journal_seq; /* of an ingest thread that records: where a restart reads on */
+    tm_buffer_t blob; /* operators outside of their pages; positions of sources */
+    /* K9. Of an ingest thread that records: where a restart reads on */
+    _Atomic uint64_t journal_seq;
 } tm_checkpoint_state_t;
 
 typedef struct tm_checkpoint_slot {
@@ -104,5 +107,10 @@ uint64_t tm_coordinator_commit(const tm_coordinator_t *c);
 
 /* The id of the last checkpoint, for sinks whose input has ended; 0 = not yet. */
 uint64_t tm_coordinator_final(const tm_coordinator_t *c);
+
+/* Up to where an ingest thread's journal was read at the barrier of this checkpoint, which the
+   caller has seen. False where the checkpoint was given up and nobody knows any more. */
+bool tm_coordinator_journal_seq(const tm_coordinator_t *c, uint32_t ingest_idx, uint64_t id,
+                                uint64_t *seq);
 
 #endif

@@ -287,16 +287,25 @@ typedef struct feed_mark {
     uint8_t entries[TM_ARBITER_CONN_MAX];
 } feed_mark_t;
 
+static uint64_t position(const feed_source_t *f)
+{
+    if (!f->path && f->reader->journal && !f->backlog)
+        return tm_journal_next_seq(f->reader->journal);
+    return f->source ? tm_source_position(f->source) : f->from_pos;
+}
+
+static uint64_t source_recorded(const tm_row_source_t *src)
+{
+    const feed_source_t *f = (const feed_source_t *)src;
+    return f->path || !f->reader->journal ? UINT64_MAX : position(f);
+}
+
 static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
 {
     const feed_source_t *f = (const feed_source_t *)src;
     feed_mark_t mark = {
-        .pos = f->from_pos, .live = !f->path, .recorded = f->reader->journal != NULL};
+        .pos = position(f), .live = !f->path, .recorded = f->reader->journal != NULL};
     memcpy(mark.entries, f->entries, sizeof mark.entries);
-    if (!f->path && f->reader->journal && !f->backlog)
-        mark.pos = tm_journal_next_seq(f->reader->journal);
-    else if (f->source)
-        mark.pos = tm_source_position(f->source);
     return tm_buffer_append(blob, &mark, sizeof mark);
 }
 
@@ -331,6 +340,7 @@ static const tm_row_source_ops_t feed_ops = {.open = source_open,
                                              .free = source_free,
                                              .save = source_save,
                                              .restore = source_restore,
+                                             .recorded = source_recorded,
                                              .sleeps = true};
 
 /* ---- making ---------------------------------------------------------------------------------- */

@@ -24,11 +24,17 @@ static void watermark_take(tm_file_thread_t *f, const tm_sink_port_t *port, int6
     spec->callback.watermark(spec->callback.ctx, tm_valve_now(valve));
 }
 
+static int port_prepare(tm_sink_port_t *port, uint64_t id)
+{
+    if (port->origin) tm_part_origin_epoch(port->origin, id);
+    return port->sink->ops->prepare(port->sink, id);
+}
+
 static int control_take(tm_file_thread_t *f, tm_sink_port_t *port, const tm_row_t *control)
 {
     if (control->kind == TM_ROW_BARRIER) {
         port->barrier_id = (uint64_t)control->event_ns;
-        return port->sink->ops->prepare(port->sink, port->barrier_id);
+        return port_prepare(port, port->barrier_id);
     }
     port->ended |= control->kind == TM_ROW_END;
     watermark_take(f, port, control->kind == TM_ROW_WATERMARK ? control->event_ns : INT64_MAX);
@@ -97,8 +103,7 @@ static int finish_all(tm_file_thread_t *f)
     TM_TRY(journals_close(f));
     for (uint32_t i = 0; i < f->port_cnt; i++)
         if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
-    for (uint32_t i = 0; i < f->port_cnt; i++)
-        TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, 1));
+    for (uint32_t i = 0; i < f->port_cnt; i++) TM_TRY(port_prepare(&f->ports[i], 1));
     for (uint32_t i = 0; i < f->port_cnt; i++)
         TM_TRY(f->ports[i].sink->ops->commit(f->ports[i].sink, 1));
     return 0;
@@ -130,8 +135,7 @@ static int64_t checkpoint_work(tm_file_thread_t *f)
     for (uint32_t i = 0; i < f->port_cnt; i++)
         if (!f->ports[i].ended && f->ports[i].barrier_id != id) return 0;
     for (uint32_t i = 0; i < f->port_cnt; i++)
-        if (f->ports[i].barrier_id != id)
-            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+        if (f->ports[i].barrier_id != id) TM_TRY(port_prepare(&f->ports[i], id));
     f->prepared_id = id;
     tm_coordinator_prepared(f->coordinator, id);
     return 1;
@@ -146,8 +150,7 @@ static int finish_work(tm_file_thread_t *f)
         TM_TRY(journals_close(f));
         for (uint32_t i = 0; i < f->port_cnt; i++)
             if (f->ports[i].sink->ops->end) TM_TRY(f->ports[i].sink->ops->end(f->ports[i].sink));
-        for (uint32_t i = 0; i < f->port_cnt; i++)
-            TM_TRY(f->ports[i].sink->ops->prepare(f->ports[i].sink, id));
+        for (uint32_t i = 0; i < f->port_cnt; i++) TM_TRY(port_prepare(&f->ports[i], id));
         f->prepared_id = id;
         tm_coordinator_prepared(f->coordinator, id);
     }
@@ -207,6 +210,9 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
     char dir[4096];
     snprintf(dir, sizeof dir, "%s%s%s", f->topo->job->opts.out_dir, spec->folder[0] ? "/" : "",
              spec->folder);
+    port->origin = malloc(sizeof *port->origin);
+    if (!port->origin) return tm_error_set(-ENOMEM, "sink %s: out of memory", node->name);
+    tm_part_origin_init(port->origin, f->topo, f->coordinator);
     const tm_part_sink_cfg_t cfg = {
         .dir = dir,
         .subtask_idx = port->worker_idx,
@@ -228,8 +234,12 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
         .compression = spec->compression,
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
+        .kv = port->origin->kv,
+        .kv_cnt = port->origin->kv_cnt,
     };
-    return tm_part_sink_open(&port->sink, &cfg);
+    int err = tm_part_sink_open(&port->sink, &cfg);
+    if (err < 0) free(port->origin);
+    return err;
 }
 
 static int port_open(tm_file_thread_t *f, uint32_t sink_idx, uint32_t worker_idx, tm_ring_t *ring,
@@ -291,10 +301,19 @@ void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal)
     f->journals[f->journal_cnt++] = journal;
 }
 
+void tm_file_thread_from(tm_file_thread_t *f, uint32_t ingest_idx, uint64_t seq)
+{
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        if (f->ports[i].origin) tm_part_origin_from(f->ports[i].origin, ingest_idx, seq);
+}
+
 void tm_file_thread_fini(tm_file_thread_t *f)
 {
     (void)journals_close(f); /* only after a failure that was reported already */
-    for (uint32_t i = 0; i < f->port_cnt; i++) f->ports[i].sink->ops->close(f->ports[i].sink);
+    for (uint32_t i = 0; i < f->port_cnt; i++) {
+        f->ports[i].sink->ops->close(f->ports[i].sink);
+        free(f->ports[i].origin);
+    }
     f->port_cnt = 0;
     for (uint32_t s = 0; s < TM_TOPOLOGY_SINK_MAX; s++) free(f->valves[s]);
     tm_thread_fini(&f->thread);

@@ -13,6 +13,7 @@
 #include "engine/operators/watermark.h"
 #include "engine/runtime/coordinator.h"
 #include "engine/runtime/idle.h"
+#include "engine/runtime/part_origin.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
 #include "state/journal_writer.h"
@@ -20,9 +21,10 @@
 
 /* One subtask of one sink: the output of one worker. */
 typedef struct tm_sink_port {
-    tm_ring_t *ring;    /* not owned */
-    tm_sink_t *sink;    /* owned */
-    tm_schema_t schema; /* of the rows as they lie in the ring */
+    tm_ring_t *ring;          /* not owned */
+    tm_sink_t *sink;          /* owned */
+    tm_part_origin_t *origin; /* of part files, else NULL; owned */
+    tm_schema_t schema;       /* of the rows as they lie in the ring */
     uint32_t sink_idx, worker_idx;
     uint64_t barrier_id; /* the last checkpoint that it was prepared for */
     bool ended;
@@ -58,6 +60,10 @@ int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg) TM
 
 /* Before the thread starts: it becomes the journal's file thread and its owner. */
 void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal);
+
+/* Before the thread starts: the first record of an ingest thread's journal that part files of this
+   run stand on. */
+void tm_file_thread_from(tm_file_thread_t *f, uint32_t ingest_idx, uint64_t seq);
 
 void tm_file_thread_fini(tm_file_thread_t *f);
 

@@ -77,12 +77,24 @@ typedef struct source_mark {
     uint64_t nodes;
 } source_mark_t;
 
+uint64_t tm_ingest_journal_seq(const tm_ingest_t *in)
+{
+    uint64_t seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    for (uint32_t s = 0; s < in->source_cnt; s++) {
+        const tm_row_source_t *src = in->sources[s];
+        const uint64_t at = src->ops->recorded ? src->ops->recorded(src) : UINT64_MAX;
+        if (at < seq) seq = at;
+    }
+    return seq;
+}
+
 /* Operators, then one position a source. */
 static int state_save(tm_ingest_t *in, tm_checkpoint_state_t *state)
 {
     tm_buffer_t *blob = &state->blob;
     tm_buffer_clear(blob);
-    state->journal_seq = in->journal ? tm_journal_next_seq(in->journal) : 0;
+    atomic_store_explicit(&state->journal_seq, tm_ingest_journal_seq(in),
+                          memory_order_release); /* K9 */
     TM_TRY(tm_task_save(in->task, blob));
     for (uint32_t s = 0; s < in->source_cnt; s++) {
         const tm_row_source_t *src = in->sources[s];
@@ -218,19 +230,20 @@ static int ingest_body(void *arg)
     tm_ingest_t *in = arg;
     int err = tm_thread_pin(&in->thread);
     if (err == 0) err = sources_open(in);
-    if (err == -EINTR)
-        err = 0; /* told to stop while still connecting */
+    bool last = false;
+    if (err == -EINTR) /* told to stop while still connecting: it stays where it is */
+        err = 0, last = in->slot != NULL;
     else if (err == 0)
         tm_thread_is_running(&in->thread);
     bool sleeps = in->source_cnt == 1 && in->sources[0]->ops->sleeps;
     uint32_t open_cnt = in->source_cnt;
-    bool last = false;
-    while (err == 0 && open_cnt > 0 &&
+    while (err == 0 && open_cnt > 0 && !last &&
            !atomic_load_explicit(in->cfg.stop, memory_order_acquire)) { /* R1 */
         uint64_t work_cnt;
         err = barrier_look(in, &last);
         if (err < 0 || last) break;
         err = round_run(in, &open_cnt, &work_cnt);
+        if (err == -EINTR && in->slot) err = 0, last = true; /* likewise, behind a backlog */
         tm_thread_cycle(&in->thread, tm_clock_mono_ns(), work_cnt == 0);
         if (!sleeps || in->idle.kind == TM_IDLE_SPIN) tm_idle_round(&in->idle, work_cnt);
     }
@@ -280,7 +293,7 @@ static int feeds_make(tm_ingest_t *in, uint32_t *partition_cnt, uint64_t *partit
                                        .symbols = in->cfg.symbols,
                                        .counters = in->thread.counters,
                                        .idle = in->idle.kind,
-                                       .stop = in->cfg.stop,
+                                       .stop = in->cfg.leaving,
                                        .abort = in->cfg.abort};
     TM_TRY(tm_frame_reader_open(&in->reader, &cfg));
     int n = tm_feed_sources_make(in->reader, in->sources, SOURCE_MAX, partition_cnt, partitions);

@@ -25,6 +25,7 @@ typedef struct tm_ingest_cfg {
     tm_ring_t *const *const *x_rings; /* [exchange][producer * workers + consumer] */
     tm_symbols_t *symbols;
     const _Atomic bool *stop;
+    const _Atomic bool *leaving; /* the job is to end: sources that still connect let go */
     const _Atomic bool *abort;
     tm_alignment_t *alignment;
     tm_coordinator_t *coordinator; /* NULL = no checkpoints */
@@ -45,6 +46,9 @@ int tm_ingest_record(tm_ingest_t *ingest, tm_journal_writer_t *journal,
 
 /* Before the thread starts: operators and sources go on from a checkpoint. */
 int tm_ingest_restore(tm_ingest_t *ingest, struct tm_restore *restore) TM_MUST_CHECK;
+
+/* Before the thread starts: the first record of the journal that its rows will come from. */
+uint64_t tm_ingest_journal_seq(const tm_ingest_t *ingest);
 
 /* Before the thread starts: puts dead letters into a journal of their own, likewise. */
 void tm_ingest_bury(tm_ingest_t *ingest, tm_journal_writer_t *journal);

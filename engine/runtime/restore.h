@@ -8,9 +8,9 @@
    Options  --restore latest (default): the newest checkpoint that holds in --checkpoints, those
             that do not are named; none: begin anew; a folder: the newest in there, once
    Threads  the control thread
-   Errors   TM_E_CONFIG where the job is another, TM_E_MISSING where the folder has no checkpoint,
-            those of the store
-   Tests    tests/engine/test_checkpointing.c */
+   Errors   TM_E_CONFIG where the job is another, or the folder's checkpoint is older than that in
+            --checkpoints; TM_E_MISSING where the folder has no checkpoint; those of the store
+   Tests    tests/e2e/restart.py */
 #ifndef TM_ENGINE_RESTORE_H
 #define TM_ENGINE_RESTORE_H
 

@@ -26,6 +26,9 @@ typedef struct tm_row_source_ops {
     int (*save)(const tm_row_source_t *src, tm_buffer_t *blob);
     /* Before open: what save has written; the source goes on from there. */
     int (*restore)(tm_row_source_t *src, const void *bytes, size_t sz);
+    /* Between polls: where a live feed that is recorded stands in its journal, which it may still
+       read after a restart. NULL, or UINT64_MAX = it does not depend on the journal. */
+    uint64_t (*recorded)(const tm_row_source_t *src);
     bool sleeps; /* poll waits by itself: its thread need not */
 } tm_row_source_ops_t;
 
@@ -49,7 +52,7 @@ typedef struct tm_frame_reader_cfg {
     struct tm_symbols *symbols;
     tm_counter_set_t *counters;
     tm_idle_kind_t idle;
-    const _Atomic bool *stop;
+    const _Atomic bool *stop; /* connecting */
     const _Atomic bool *abort;
 } tm_frame_reader_cfg_t;
 

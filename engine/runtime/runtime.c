@@ -124,6 +124,7 @@ static int threads_open(tm_runtime_t *rt, uint64_t restored_id)
                                      .x_rings = x_rings,
                                      .symbols = rt->symbols,
                                      .stop = &rt->stop,
+                                     .leaving = &rt->leaving,
                                      .abort = &rt->abort,
                                      .alignment = rt->alignment,
                                      .coordinator = rt->coordinator};
@@ -228,6 +229,8 @@ static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
     TM_TRY(threads_open(rt, restore->id));
     TM_TRY(journals_open(rt));
     int err = state_restore(rt, restore);
+    for (uint32_t i = 0; err == 0 && i < rt->topo.ingest_cnt; i++)
+        tm_file_thread_from(rt->file, i, tm_ingest_journal_seq(rt->ingests[i]));
     return err < 0 ? tm_error_context(err, "--restore") : 0;
 }
 
@@ -276,6 +279,12 @@ static bool is_over(const tm_thread_t *t)
     return state == TM_THREAD_DONE || state == TM_THREAD_FAILED || !t->started;
 }
 
+static void sources_stop(tm_runtime_t *rt)
+{
+    atomic_store_explicit(&rt->leaving, true, memory_order_relaxed); /* steers only */
+    atomic_store_explicit(&rt->stop, true, memory_order_release);    /* R1 */
+}
+
 /* A failed worker or file thread leaves rings that nobody empties: everybody has to let go. */
 static void failures_check(tm_runtime_t *rt)
 {
@@ -290,11 +299,10 @@ static void failures_check(tm_runtime_t *rt)
         if (rt->coordinator) failed |= tm_thread_state(t) == TM_THREAD_FAILED;
         /* A source that never opened is a mistake to hear of now, not when the others have ended,
            which a live feed does never. */
-        if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran)
-            atomic_store_explicit(&rt->stop, true, memory_order_release); /* R1 */
+        if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran) sources_stop(rt);
     }
     if (!failed) return;
-    atomic_store_explicit(&rt->stop, true, memory_order_release);  /* R1 */
+    sources_stop(rt);
     atomic_store_explicit(&rt->abort, true, memory_order_release); /* A1 */
 }
 
@@ -320,10 +328,12 @@ static void stop_check(tm_runtime_t *rt, int64_t now_ns)
                  rt->coordinator ? "with a checkpoint" : "draining what came in");
     if (!sig && (duration_ns <= 0 || now_ns - rt->start_ns < duration_ns)) return;
     rt->told_to_stop = true;
-    if (rt->coordinator)
+    if (rt->coordinator) {
+        atomic_store_explicit(&rt->leaving, true, memory_order_relaxed); /* steers only */
         tm_coordinator_stop(rt->coordinator);
-    else
-        atomic_store_explicit(&rt->stop, true, memory_order_release); /* R1 */
+    } else {
+        sources_stop(rt);
+    }
 }
 
 /* The error to report: the one that came first in the flow of causes, so a failed sink before the
@@ -385,7 +395,7 @@ int tm_runtime_run(tm_runtime_t *rt)
     int err = threads_start(rt);
     signals_block(SIG_UNBLOCK);
     if (err < 0) {
-        atomic_store_explicit(&rt->stop, true, memory_order_release);  /* R1 */
+        sources_stop(rt);
         atomic_store_explicit(&rt->abort, true, memory_order_release); /* A1 */
     } else {
         control_loop(rt);

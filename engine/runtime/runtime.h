@@ -35,6 +35,7 @@ typedef struct tm_runtime {
     bool told_to_stop;
     bool finished;                             /* by a run before this one */
     alignas(TM_FALSE_SHARE) _Atomic bool stop; /* written by the control thread */
+    _Atomic bool leaving;                      /* likewise: nothing is to be connected any more */
     _Atomic bool abort;
     int64_t start_ns; /* mono */
     int64_t end_ns;

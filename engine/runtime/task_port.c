@@ -20,7 +20,14 @@ typedef struct lane {
     uint32_t row_sz;
 } lane_t;
 
-/* Until the ring has room. False where the run was aborted: what is under way is dropped. */
+/* Behind its last checkpoint nobody empties rings any more, and what is in them comes again. */
+static bool is_halted(const tm_task_t *task)
+{
+    return task->cfg.coordinator && tm_coordinator_halted(task->cfg.coordinator);
+}
+
+/* Until the ring has room. False where the run was aborted or halted: what is under way is
+   dropped. */
 static bool room_wait(const lane_t *lane)
 {
     if (TM_LIKELY(tm_ring_claim(lane->ring) != NULL)) return true;
@@ -31,7 +38,7 @@ static bool room_wait(const lane_t *lane)
     bool room = false;
     tm_counter_add(lane->full, 1);
     while (!(room = tm_ring_claim(lane->ring) != NULL)) {
-        if (is_aborted(task)) break;
+        if (is_aborted(task) || is_halted(task)) break;
         tm_idle_round(&idle, tm_task_drain(task, lane->stage));
     }
     task->blocked_ns = before_ns + tm_clock_mono_ns() - since_ns;

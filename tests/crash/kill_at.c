@@ -62,6 +62,7 @@ static int count(void)
 
 #define SEEN __attribute__((visibility("default")))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a list of parameters takes none */
 #define WRAP(ret, name, params, args)                                                              \
     SEEN ret name params                                                                           \
     {                                                                                              \
@@ -75,6 +76,7 @@ static int count(void)
         if (last) die();                                                                           \
         return rc;                                                                                 \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 WRAP(ssize_t, pwrite64, (int fd, const void *bytes, size_t sz, off64_t off), (fd, bytes, sz, off))
 WRAP(int, ftruncate64, (int fd, off64_t sz), (fd, sz))

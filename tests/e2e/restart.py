@@ -2,7 +2,9 @@
 """Jobs with checkpoints that are stopped, started again, changed or damaged in between."""
 
 import json
+import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -42,9 +44,11 @@ def manifests(folder):
 
 def stopped(folder, path, sig=signal.SIGTERM):
     """A run that was ended by a signal after a few checkpoints."""
+    before = manifests(folder)[-1:]
     process = subprocess.Popen([*map(str, words(folder, path, "--speed", "40x", "--quiet"))],
                                stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    wait_for(lambda: len(manifests(folder)) >= 2, "checkpoints")
+    wait_for(lambda: len(manifests(folder)) >= 2 and manifests(folder)[-1:] != before,
+             "checkpoints")
     process.send_signal(sig)
     return finish(process)
 
@@ -64,6 +68,24 @@ def a_job_that_is_told_to_stop_goes_on_where_it_was(folder):
     done = run(*words(folder, path, "--json"))
     expect_equal(json.loads(done.stdout.splitlines()[-1])["rows_in"], 0, "rows of a third run")
     expect_equal(rows_of(folder / "out"), wanted, "rows of three runs")
+
+
+@test
+def a_job_that_never_got_a_connection_stops_all_the_same(folder):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        process = subprocess.Popen(
+            [*map(str, [BARS, "--connect", f"wss://127.0.0.1:{silent.getsockname()[1]}/stream"
+                        "?streams=btcusdt@trade", "--out", folder / "out", "--checkpoints",
+                        folder / "kept", "--journal", folder / "journal", "--state-memory", "8M",
+                        "--quiet"])], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        silent.settimeout(10)
+        client, _ = silent.accept()
+        with client:
+            process.send_signal(signal.SIGTERM)
+            started = time.monotonic()
+            done = finish(process)
+    expect(time.monotonic() - started < 4, "it waits for an answer")
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
 
 
 @test
@@ -91,6 +113,8 @@ def a_damaged_checkpoint_is_named_and_the_one_before_is_taken(folder):
     expect(newest.name in done.stderr, done.stderr)
     number = int(before.name.split("-")[1].split(".")[0])
     expect(f"restored from checkpoint {number}" in done.stderr, done.stderr)
+    expect("come twice" in done.stderr, done.stderr)
+    expect_equal(newest.read_bytes(), bytes(data), "the damaged one, which stays as it was")
 
 
 @test
@@ -112,6 +136,28 @@ def a_checkpoint_of_another_folder_is_gone_on_from(folder):
     done = run(*words(folder, path, "--restore", folder / "old"))
     expect_equal(done.code, 0, f"exit status; {done.stderr}")
     expect_equal(rows_of(folder / "out"), wanted, "rows of both runs")
+
+
+@test
+def a_checkpoint_older_than_what_was_committed_is_refused(folder):
+    path = capture(folder)
+    stopped(folder, path)
+    shutil.copytree(folder / "kept", folder / "old")
+    before = sorted(f.name for f in (folder / "old").iterdir())
+    stopped(folder, path)
+    rows = rows_of(folder / "out")
+    done = run(*words(folder, path, "--restore", folder / "old", "--checkpoint-keep", "1"))
+    expect_equal(done.code, 2, f"exit status; {done.stderr}")
+    expect("is older than" in done.stderr and "leave --restore out" in done.stderr, done.stderr)
+    expect_equal(rows_of(folder / "out"), rows, "rows of both runs")
+    expect_equal(sorted(f.name for f in (folder / "old").iterdir()), before, "files only read")
+
+
+@test
+def a_folder_to_restore_from_that_is_missing_is_not_made(folder):
+    done = run(*words(folder, capture(folder), "--restore", folder / "missing"))
+    expect(done.code != 0 and "missing" in done.stderr, done.stderr)
+    expect(not (folder / "missing").exists(), "the folder was made")
 
 
 @test

@@ -35,13 +35,15 @@ static void print_field(const tm_symbols_t *symbols, const tm_market_row_t *r, c
 {
     const uint8_t *at = (const uint8_t *)r + f->off;
     char text[TM_SYMBOL_SZ_MAX + 1];
+    const char *name;
     size_t sz;
     int64_t v;
     int32_t v32;
     tm_i128_t wide;
     switch ((int)f->type) {
     case TM_TYPE_SYMBOL:
-        memcpy(text, tm_symbols_name(symbols, r->row.symbol, &sz), sizeof text);
+        name = tm_symbols_name(symbols, r->row.symbol, &sz);
+        memcpy(text, name, sz + 1);
         for (size_t i = 0; i < sz; i++)
             if ((uint8_t)text[i] < 0x20) text[i] = '?'; /* the lines must stay lines */
         printf(" %s", r->row.symbol == TM_SYMBOL_NONE ? "-" : text);

@@ -117,7 +117,7 @@ static bool run_is_exact(const text_t *t, const tm_kernels_t *kernels, const tm_
         row.price_e8 = values[0];
         row.qty_e8 = values[1];
         row.order_cnt = (int32_t)values[2];
-        if (!got) tm_assert_eq(memcmp(&rows[i], &row, sizeof row), 0);
+        if (!got) tm_assert_eq(memcmp(&rows[i].level, &row, sizeof row), 0);
     }
     tm_assert_eq((int)got, (int)TM_REASON_NONE);
     return true;

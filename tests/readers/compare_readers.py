@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
-"""Random part files read by our reader, DuckDB and hyparquet, row by row against what was written.
+"""Random part files read by ours and four other readers, row by row against what was written.
 
   compare_readers.py WRITE_PARTS DUMP_PARTS [SEED]
 
 Speaks TAP. A reader whose packages are not installed is skipped with the reason.
 """
 
+import itertools
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 FILES = 60
+CODECS = ("UNCOMPRESSED", "ZSTD", "LZ4_RAW")
+ENCODINGS = ("PLAIN", "DELTA_BINARY_PACKED", "RLE_DICTIONARY")
+OTHERS = ("duckdb", "hyparquet", "parquet-wasm", "polars")
 SKIP = 77
 
 
@@ -61,34 +67,48 @@ def compare(name, expected, output):
     return None
 
 
+def check_layout(output):
+    """What the files do not put to the test, or None."""
+    groups = {(codec, encoding): cnt for codec, encoding, cnt in json.loads(output)}
+    missing = set(itertools.product(CODECS, ENCODINGS)) - set(groups)
+    if missing:
+        return f"no chunk is {sorted(missing)}"
+    return None if max(groups.values()) > 1 else "no file has several row groups"
+
+
+def report(number, title, run, check):
+    """One line of TAP. Returns whether the test failed."""
+    if run is None:
+        print(f"ok {number} - {title} # SKIP node is not installed", flush=True)
+        return False
+    if run.returncode == SKIP:
+        print(f"ok {number} - {title} # SKIP {run.stderr.strip()}", flush=True)
+        return False
+    why = run.stderr if run.returncode else check(run.stdout)
+    if why is not None:
+        print("# " + why.strip().replace("\n", "\n# "))
+    print(f"{'ok' if why is None else 'not ok'} {number} - {title}", flush=True)
+    return why is not None
+
+
 def main():
     write_parts, dump_parts = sys.argv[1:3]
     seed = int(sys.argv[3]) if len(sys.argv) > 3 else 20260131
     node = shutil.which("node")
-    readers = {
-        "ours": [dump_parts],
-        "duckdb": node and [node, str(HERE / "read_parts.mjs"), "duckdb"],
-        "hyparquet": node and [node, str(HERE / "read_parts.mjs"), "hyparquet"],
-    }
-    print(f"1..{len(readers)}\n# seed {seed}")
+    titles = {"layout": "the files hold each encoding in each compression, and several row groups"}
+    for name in ("ours", *OTHERS):
+        titles[name] = f"{name} reads {FILES} random part files as they were written"
+    print(f"1..{len(titles)}\n# seed {seed}")
     failed = False
     with tempfile.TemporaryDirectory() as scratch:
         subprocess.run([write_parts, scratch, str(seed), str(FILES)], check=True)
         expected = expected_of(Path(scratch))
-        for number, (name, command) in enumerate(readers.items(), 1):
-            title = f"{number} - {name} reads {FILES} random part files as they were written"
-            if not command:
-                print(f"ok {title} # SKIP node is not installed")
-                continue
-            run = subprocess.run(command + sorted(expected), capture_output=True, text=True)
-            if run.returncode == SKIP:
-                print(f"ok {title} # SKIP {run.stderr.strip()}")
-                continue
-            why = run.stderr if run.returncode else compare(name, expected, run.stdout)
-            failed |= why is not None
-            if why is not None:
-                print("# " + why.strip().replace("\n", "\n# "))
-            print(f"{'not ok' if why is not None else 'ok'} {title}", flush=True)
+        for number, (name, title) in enumerate(titles.items(), 1):
+            command = [node, str(HERE / "read_parts.mjs"), name] if name != "ours" else [dump_parts]
+            run = command[0] and subprocess.run(command + sorted(expected), capture_output=True,
+                                                text=True)
+            check = check_layout if name == "layout" else partial(compare, name, expected)
+            failed |= report(number, title, run, check)
     return failed
 
 

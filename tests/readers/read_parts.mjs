@@ -1,5 +1,7 @@
 // Prints the rows of a part file in the canonical text form, as read by an independent library:
-//   node read_parts.mjs duckdb|hyparquet FILE...
+//   node read_parts.mjs duckdb|hyparquet|parquet-wasm|polars FILE...
+// or, as DuckDB tells them, what the files are made of and their key-value metadata, as JSON:
+//   node read_parts.mjs layout|keys FILE...
 // A cell is \N where absent; decimals are exact; times are the number in the file's own unit; doubles
 // are the 16 hex digits of their bits; cells are separated by tabs. Before each file: "# FILE".
 // Runs on Node 18 and later.
@@ -36,12 +38,37 @@ const duckdbCell = (value, unit) => {
   return String(value)
 }
 
-const readDuckdb = async (files) => {
+const openDuckdb = async () => {
   const { DuckDBInstance } = await import('@duckdb/node-api')
   const db = await (await DuckDBInstance.create(':memory:')).connect()
   await db.run('set threads = 1')
+  return db
+}
+
+const quoted = (file) => `'${file.replaceAll("'", "''")}'`
+
+// [[codec, encoding, row groups of the file that has most]]
+const readLayout = async (files) => {
+  const rows = (await (await openDuckdb()).runAndReadAll(
+    `select compression, encoding, max(row_group_id) + 1 from
+       (select compression, row_group_id, unnest(string_split(encodings, ', ')) as encoding
+        from parquet_metadata([${files.map(quoted)}])) group by all order by all`)).getRows()
+  emit([JSON.stringify(rows.map((row) => row.map((cell) => typeof cell === 'bigint' ? Number(cell) : cell)))])
+}
+
+// { file: { key: value } }
+const readKeys = async (files) => {
+  const rows = (await (await openDuckdb()).runAndReadAll(
+    `select file_name, decode(key), decode(value) from parquet_kv_metadata([${files.map(quoted)}])`)).getRows()
+  const all = {}
+  for (const [file, key, value] of rows) (all[file] ??= {})[key] = value
+  emit([JSON.stringify(all)])
+}
+
+const readDuckdb = async (files) => {
+  const db = await openDuckdb()
   for (const file of files) {
-    const name = `'${file.replaceAll("'", "''")}'`
+    const name = quoted(file)
     const schema = await db.runAndReadAll(
       `select name, type, logical_type from parquet_schema(${name}) where type is not null`)
     const columns = schema.getRows().map(([column, type, logical]) => ({
@@ -100,17 +127,70 @@ const readHyparquet = async (files) => {
   }
 }
 
-const readers = { duckdb: readDuckdb, hyparquet: readHyparquet }
+// ---- parquet-wasm: the Rust implementation, handed over as Arrow; its bare integers are taken, since
+// Arrow's JavaScript library rounds times ----
+
+const arrowCell = (column, type, row, DataType) => {
+  if (!column.getValid(row)) return '\\N'
+  if (DataType.isFloat(type)) return hexOfDouble(column.values[row])
+  if (DataType.isTimestamp(type)) return String(column.values[row])
+  if (DataType.isDecimal(type)) {
+    const words = column.values.subarray(4 * row, 4 * row + 4)
+    const bits = words.reduceRight((all, word) => (all << 32n) | BigInt(word), 0n)
+    return decimalText(BigInt.asIntN(128, bits), type.scale)
+  }
+  return String(column.get(row))
+}
+
+const readParquetWasm = async (files) => {
+  const { readParquet } = await import('parquet-wasm')
+  const { tableFromIPC, makeVector, DataType } = await import('apache-arrow')
+  for (const file of files) {
+    const table = tableFromIPC(readParquet(readFileSync(file)).intoIPCStream())
+    emit([`# ${file}`])
+    for (const batch of table.batches) {
+      const columns = batch.data.children.map((data) => ({
+        type: data.type, values: data.values, getValid: (row) => data.getValid(row),
+        get: ((vector) => (row) => vector.get(row))(makeVector(data)),
+      }))
+      emit(Array.from({ length: batch.numRows }, (_, row) =>
+        columns.map((column) => arrowCell(column, column.type, row, DataType)).join('\t')))
+    }
+  }
+}
+
+// ---- Polars: another Rust implementation; it turns its exact values into text itself ----
+
+const readPolars = async (files) => {
+  const { default: pl } = await import('nodejs-polars')
+  for (const file of files) {
+    const frame = pl.readParquet(file)
+    const columns = frame.columns.map((name) => {
+      const series = frame.getColumn(name)
+      const kind = series.dtype.variant
+      if (kind === 'Float64') return series.toArray().map((value) => value === null ? '\\N' : hexOfDouble(value))
+      const exact = kind === 'Datetime' ? series.cast(pl.Int64) : series
+      return exact.cast(pl.Utf8).toArray().map((value) => value ?? '\\N')
+    })
+    emit([`# ${file}`, ...Array.from({ length: frame.height }, (_, row) =>
+      columns.map((column) => column[row]).join('\t'))])
+  }
+}
+
+const readers = {
+  duckdb: readDuckdb, hyparquet: readHyparquet, 'parquet-wasm': readParquetWasm, polars: readPolars,
+  layout: readLayout, keys: readKeys,
+}
 const [, script, name, ...files] = process.argv
 if (!readers[name]) {
-  console.error(`usage: node ${script} duckdb|hyparquet FILE...`)
+  console.error(`usage: node ${script} ${Object.keys(readers).join('|')} FILE...`)
   process.exit(2)
 }
 try {
   await readers[name](files)
 } catch (error) {
-  if (error.code === 'ERR_MODULE_NOT_FOUND') {
-    console.error(`${name} is not installed: run npm ci in tests/readers`)
+  if (['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes(error.code)) {
+    console.error(`the packages of ${name} are not installed: run npm ci in tests/readers`)
     process.exit(77)
   }
   throw error

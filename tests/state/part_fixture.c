@@ -136,29 +136,46 @@ static void open_symbols(tm_fixture_t *fx, uint32_t cnt)
     }
 }
 
-void tm_fixture_random(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt)
+/* Rows of the fixture's schema, each field with a habit of its own. */
+static void fill_rows(tm_fixture_t *fx)
 {
     uint32_t habits[TM_SCHEMA_FIELD_MAX];
     uint64_t last[TM_SCHEMA_FIELD_MAX];
+    bool nullable = false;
+    for (uint32_t i = 0; i < fx->schema.field_cnt; i++) {
+        habits[i] = (uint32_t)tm_fixture_below(&fx->rng, 6);
+        last[i] = tm_fixture_rand(&fx->rng) >> 20;
+        nullable |= fx->schema.fields[i].nullable;
+    }
+    fx->rows = calloc(fx->row_cnt ? fx->row_cnt : 1, fx->schema.row_sz);
+    TM_CHECK(fx->rows, "rows");
+    for (uint32_t r = 0; r < fx->row_cnt; r++) {
+        uint8_t *row = tm_fixture_row(fx, r);
+        uint64_t nulls = tm_fixture_below(&fx->rng, 4) == 0 ? tm_fixture_rand(&fx->rng) : 0;
+        if (nullable) memcpy(row + fx->schema.null_off, &nulls, 8);
+        for (uint32_t i = 0; i < fx->schema.field_cnt; i++)
+            put_field(fx, row, i, habits[i], &last[i]);
+    }
+}
+
+void tm_fixture_random(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt)
+{
     *fx = (tm_fixture_t){.rng = {seed}, .row_cnt = row_cnt};
     open_symbols(fx, 1 + (uint32_t)tm_fixture_below(&fx->rng, 300));
     tm_schema_init(&fx->schema, "random", TM_SCHEMA_ID_USER);
     fx->schema.null_off = fx->schema.row_sz;
     fx->schema.row_sz += 8;
     uint32_t field_cnt = 1 + (uint32_t)tm_fixture_below(&fx->rng, 12);
-    for (uint32_t i = 0; i < field_cnt; i++) {
+    for (uint32_t i = 0; i < field_cnt; i++)
         add_field(fx, (tm_type_t)tm_fixture_below(&fx->rng, TM_TYPE_SIDE + 1), i);
-        habits[i] = (uint32_t)tm_fixture_below(&fx->rng, 6);
-        last[i] = tm_fixture_rand(&fx->rng) >> 20;
-    }
-    fx->rows = calloc(row_cnt ? row_cnt : 1, fx->schema.row_sz);
-    TM_CHECK(fx->rows, "rows");
-    for (uint32_t r = 0; r < row_cnt; r++) {
-        uint8_t *row = tm_fixture_row(fx, r);
-        uint64_t nulls = tm_fixture_below(&fx->rng, 4) == 0 ? tm_fixture_rand(&fx->rng) : 0;
-        memcpy(row + fx->schema.null_off, &nulls, 8);
-        for (uint32_t i = 0; i < field_cnt; i++) put_field(fx, row, i, habits[i], &last[i]);
-    }
+    fill_rows(fx);
+}
+
+void tm_fixture_market(tm_fixture_t *fx, uint16_t schema_id, uint64_t seed, uint32_t row_cnt)
+{
+    *fx = (tm_fixture_t){.rng = {seed}, .row_cnt = row_cnt, .schema = *tm_schema_market(schema_id)};
+    open_symbols(fx, 1 + (uint32_t)tm_fixture_below(&fx->rng, 300));
+    fill_rows(fx);
 }
 
 void tm_fixture_trades(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt, uint32_t symbol_cnt)

@@ -32,6 +32,9 @@ typedef struct tm_fixture {
    and nulls. */
 void tm_fixture_random(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt);
 
+/* Such rows of a market schema: TM_SCHEMA_ID_TRADE, TM_SCHEMA_ID_BAR, ... */
+void tm_fixture_market(tm_fixture_t *fx, uint16_t schema_id, uint64_t seed, uint32_t row_cnt);
+
 /* Trades of a few symbols, ids counting up, times a second apart from 2026-01-31T12:00:00Z. */
 void tm_fixture_trades(tm_fixture_t *fx, uint64_t seed, uint32_t row_cnt, uint32_t symbol_cnt);
 

@@ -170,6 +170,33 @@ Test(checkpoint, writes_only_what_changed)
     dir_remove(dir);
 }
 
+/* Few pages change of many, so that only the number of files asks for a merge. */
+Test(checkpoint, those_of_many_workers_never_name_more_files_than_a_manifest_holds)
+{
+    enum { MANY = 32 };
+    char dir[64];
+    uint64_t seed = 7;
+    dir_make(dir);
+    tm_checkpoint_store_t *s = store_open(dir, NULL);
+    for (uint64_t id = 1; id <= TM_CHECKPOINT_ENTRY_MAX / MANY + 8; id++) {
+        tm_assert_eq(tm_checkpoint_begin(s, id), 0);
+        for (uint32_t w = 0; w < MANY; w++)
+            for (uint32_t page = 1; page < (id == 1 ? PAGES : 2); page++) {
+                uint64_t *words = (uint64_t *)(void *)now[0][page];
+                for (uint32_t i = 0; i < TM_PAGE_SZ / 8; i++)
+                    words[i] = id == 1 ? pages_bed_random(&seed) : id;
+                tm_assert_eq(tm_checkpoint_put(s, w, PAGES, page, words), 0);
+            }
+        tm_assert_eq(tm_checkpoint_commit(s, (int64_t)id), 0);
+        int merged;
+        while ((merged = tm_checkpoint_compact(s)) == 1) {
+        }
+        tm_assert_eq(merged, 0);
+    }
+    tm_checkpoint_store_close(s);
+    dir_remove(dir);
+}
+
 Test(checkpoint, an_aborted_one_leaves_the_one_before_and_nothing_else)
 {
     char dir[64];

@@ -1,4 +1,5 @@
-/* Writes random part files, and beside each the rows that any reader must find in it:
+/* Writes random part files, trades and bars among them, and beside each the rows that any reader
+   must find in it:
      write_parts DIR SEED CNT
    gives DIR/<n>.parquet and DIR/<n>.txt, cells in the canonical form of part_fixture.h. The first
    line of the text names the columns' units: "ns" where a time is kept in nanoseconds, else "-". */
@@ -27,6 +28,17 @@ static void write_text(const tm_fixture_t *fx, const char *path, const uint32_t 
     if (fclose(f) != 0) exit(1);
 }
 
+/* Every fifth file holds trades, every fifth one bars, in each compression; the others anything. */
+static void fill(tm_fixture_t *fx, uint64_t n, uint64_t seed, uint32_t rows)
+{
+    if (n % 5 == 0)
+        tm_fixture_market(fx, TM_SCHEMA_ID_TRADE, seed, rows);
+    else if (n % 5 == 1)
+        tm_fixture_market(fx, TM_SCHEMA_ID_BAR, seed, rows);
+    else
+        tm_fixture_random(fx, seed, rows);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 4) {
@@ -39,7 +51,7 @@ int main(int argc, char **argv)
         tm_fixture_t fx;
         const uint32_t rows = (uint32_t)(n % 7 == 0 ? n : 40 + n * 97 % 3000);
         const uint32_t group_rows = n % 2 ? 700 : 4096;
-        tm_fixture_random(&fx, seed + n, rows);
+        fill(&fx, n, seed + n, rows);
         int cluster = -1;
         for (int i = fx.schema.field_cnt - 1; i >= 0; i--)
             if (fx.schema.fields[i].type == TM_TYPE_SYMBOL) cluster = i;

@@ -24,11 +24,11 @@ typedef struct txns {
    sink writes for itself is hidden, and lies elsewhere. */
 static int refuse_fsync(int fd)
 {
-    char link[64], path[256] = "";
+    char self[64], where[256] = "";
     struct stat st;
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && readlink(link, path, sizeof path - 1) > 0) {
-        const char *slash = strrchr(path, '/');
+    snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
+    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode) && readlink(self, where, sizeof where - 1) > 0) {
+        const char *slash = strrchr(where, '/');
         errno = EIO;
         if (slash && strcmp(slash + 1, BUCKET) == 0) return -1;
     }
