@@ -4,17 +4,22 @@
    Memory   one context a thread, made at open; nothing is allocated per page
    Threads  one owner a context
    Errors   decompress: TM_E_CORRUPT; unknown codecs TM_E_UNSUPPORTED, with a text
-   Limits   sizes up to TM_PARQUET_PAGE_SZ_MAX */
+   Limits   sizes up to TM_PARQUET_PAGE_SZ_MAX
+   Tests    tests/state/test_codec.c */
 #ifndef TM_STATE_CODEC_H
 #define TM_STATE_CODEC_H
 
 #include "base/types.h"
 #include "state/parquet_format.h"
 
+enum { TM_CODEC_WIDE_SZ = 16 };
+
 typedef struct tm_codec {
     void *zstd_in, *zstd_out; /* ZSTD_CCtx, ZSTD_DCtx */
+    void *matches;            /* ZSTD_Sequence, for wide records */
     int level;
-    bool wide; /* long fixed records: a small hash table finds their zeros faster, and no worse */
+    bool wide; /* records of TM_CODEC_WIDE_SZ bytes up to the page's end, alike in their first ones:
+                  at level 1 zstd is told where they match, and need not search */
 } tm_codec_t;
 
 int tm_codec_open(tm_codec_t *codec, int level) TM_MUST_CHECK;

@@ -115,14 +115,21 @@ static int find_bucket(tm_part_sink_t *s, const tm_part_bucket_key_t *key, uint3
     return 0;
 }
 
-/* Most rows lie in the span of time of the row before them, and nothing else names the bucket. */
-static bool is_same_span(const tm_part_bucketer_t *b, const uint8_t *row,
-                         const tm_part_bucket_key_t *last)
+/* Most rows lie in the span of time of the row before them. Counts those at `rows` that do, where
+   nothing else names the bucket. */
+static uint32_t same_span(const tm_part_bucketer_t *b, const uint8_t *rows, uint32_t cnt,
+                          const tm_part_bucket_key_t *last, size_t row_sz)
 {
-    int64_t t;
-    if (b->field_cnt > 0 || b->cfg.folder || b->cfg.by_clock || b->zone_ns != 0) return false;
-    memcpy(&t, row + b->time_off, sizeof t);
-    return t >= b->from_ns && t < b->to_ns && last->flags == 0 && last->span == b->span;
+    const int64_t from_ns = b->from_ns, to_ns = b->to_ns;
+    uint32_t run = 0;
+    if (b->field_cnt > 0 || b->cfg.folder || b->cfg.by_clock || b->zone_ns != 0) return 0;
+    if (last->flags != 0 || last->span != b->span) return 0;
+    for (const uint8_t *at = rows + b->time_off; run < cnt; run++, at += row_sz) {
+        int64_t t;
+        memcpy(&t, at, sizeof t);
+        if (t < from_ns || t >= to_ns) break;
+    }
+    return run;
 }
 
 /* Numbers the bucket of each row, up to a row that would need one too many. */
@@ -130,16 +137,12 @@ static int sort_slice(tm_part_sink_t *s, const uint8_t *rows, uint32_t cnt, uint
 {
     tm_part_bucket_key_t key, last = {0};
     const int64_t now_ns = now_of(s);
+    const size_t row_sz = s->schema.row_sz;
     uint32_t idx = 0;
     s->slice_seq++;
     for (uint32_t i = 0; i < s->bucket_cnt; i++) s->buckets[i].slice_cnt = 0;
-    for (*taken = 0; *taken < cnt; ++*taken) {
-        const uint8_t *row = rows + (size_t)*taken * s->schema.row_sz;
-        if (*taken > 0 && is_same_span(&s->bucketer, row, &last)) {
-            s->row_bucket[*taken] = (uint16_t)idx;
-            s->buckets[idx].slice_cnt++;
-            continue;
-        }
+    for (*taken = 0; *taken < cnt;) {
+        const uint8_t *row = rows + *taken * row_sz;
         TM_TRY(tm_part_bucketer_key(&s->bucketer, row, now_ns, &key));
         if (*taken == 0 || memcmp(&key, &last, sizeof key) != 0) {
             int err = find_bucket(s, &key, &idx);
@@ -148,8 +151,11 @@ static int sort_slice(tm_part_sink_t *s, const uint8_t *rows, uint32_t cnt, uint
             s->buckets[idx].used_seq = s->slice_seq;
             last = key;
         }
-        s->row_bucket[*taken] = (uint16_t)idx;
-        s->buckets[idx].slice_cnt++;
+        const uint32_t left = cnt - *taken - 1;
+        const uint32_t run = 1 + same_span(&s->bucketer, row + row_sz, left, &last, row_sz);
+        for (uint32_t i = 0; i < run; i++) s->row_bucket[*taken + i] = (uint16_t)idx;
+        s->buckets[idx].slice_cnt += run;
+        *taken += run;
     }
     return 0;
 }
