@@ -8,7 +8,7 @@
 #ifndef TIDEMARK_SINK_H
 #define TIDEMARK_SINK_H
 
-#include "state/part_options.h"
+#include "state/part/part_options.h"
 #include "state/sink.h"
 #include "tidemark_types.h"
 

@@ -1,7 +1,7 @@
 #include "parse/dead_letter.h"
 
 #include "base/error.h"
-#include "parse/quoted.h"
+#include "parse/scan/quoted.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
             levels.c, layout.c read
    Idea     a venue is data: how an envelope looks, what tells the kinds of messages apart, which
             kinds there are, which keys of a kind go where in a row. Nothing here fixes the order of
-            keys: the order is learned from the messages (parse/layout.h)
+            keys: the order is learned from the messages (parse/paths/layout.h)
    Shape    a message is an event, an array of events, or an envelope {topic, payload} around
             either. An event gives one row; or, where it has a part, one for each object of it; or,
             where it has levels, a head and a row for each level
@@ -16,8 +16,8 @@
 #define TM_PARSE_DIALECT_H
 
 #include "base/market.h"
-#include "parse/numeral.h"
-#include "parse/swar.h"
+#include "parse/scan/numeral.h"
+#include "parse/scan/swar.h"
 
 enum {
     TM_KEY_CNT_MAX = 63,

@@ -1,7 +1,7 @@
 #include "parse/event.h"
 
-#include "parse/levels.h"
-#include "parse/rfc3339.h"
+#include "parse/paths/levels.h"
+#include "parse/scan/rfc3339.h"
 #include "parse/term.h"
 
 static bool tag_is(const tm_kind_t *kind, const uint64_t text[TM_KEY_WORD_CNT], uint32_t sz)

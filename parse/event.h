@@ -10,9 +10,9 @@
 #define TM_PARSE_EVENT_H
 
 #include "base/frame.h"
-#include "parse/kernels.h"
+#include "parse/paths/walk.h"
+#include "parse/scan/kernels.h"
 #include "parse/symbol_cache.h"
-#include "parse/walk.h"
 
 enum { TM_EVENT_FIELD_NONE = 0xff };
 

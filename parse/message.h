@@ -12,7 +12,7 @@
 #ifndef TM_PARSE_MESSAGE_H
 #define TM_PARSE_MESSAGE_H
 
-#include "parse/levels.h"
+#include "parse/paths/levels.h"
 
 /* What a message has given. */
 typedef struct tm_message_out {

@@ -2,10 +2,10 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "parse/layout.h"
 #include "parse/message.h"
-#include "parse/shape.h"
-#include "parse/stencil.h"
+#include "parse/paths/layout.h"
+#include "parse/paths/shape.h"
+#include "parse/paths/stencil.h"
 #include "parse/venues/venues.h"
 
 #include <errno.h>

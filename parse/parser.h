@@ -34,9 +34,10 @@ typedef struct tm_parser_cfg {
     tm_dead_letter_fn *on_dead_letter; /* called with each, beside it being kept; may be NULL */
     void *on_dead_letter_ctx;
     /* For tests and measurements: */
-    const struct tm_kernels *kernels; /* parse/kernels.h; NULL = the best set of this machine */
-    bool any_order_only;              /* never takes a fast path */
-    bool no_shapes;                   /* takes the fast path of any sizes, not that of same sizes */
+    const struct tm_kernels
+        *kernels;        /* parse/scan/kernels.h; NULL = the best set of this machine */
+    bool any_order_only; /* never takes a fast path */
+    bool no_shapes;      /* takes the fast path of any sizes, not that of same sizes */
 } tm_parser_cfg_t;
 
 int tm_parser_open(tm_parser_t **out, const tm_parser_cfg_t *cfg) TM_MUST_CHECK;

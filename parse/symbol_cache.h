@@ -12,7 +12,7 @@
 
 #include "base/row.h"
 #include "base/symbol.h"
-#include "parse/swar.h"
+#include "parse/scan/swar.h"
 
 enum { TM_SYMBOL_CACHE_BITS = 12, TM_SYMBOL_CACHE_SLOTS = 1 << TM_SYMBOL_CACHE_BITS };
 

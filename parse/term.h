@@ -8,7 +8,7 @@
 #define TM_PARSE_TERM_H
 
 #include "base/row.h"
-#include "parse/numeral.h"
+#include "parse/scan/numeral.h"
 
 /* "buy", "b", "bid" and "sell", "s", "ask", "offer", "a", whatever their case; anything else is
    TM_SIDE_UNKNOWN. */

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "state/parquet_meta.h"
+#include "state/parquet/parquet_meta.h"
 
 #include <errno.h>
 #include <lz4.h>

@@ -10,7 +10,7 @@
 #define TM_STATE_CODEC_H
 
 #include "base/types.h"
-#include "state/parquet_format.h"
+#include "state/parquet/parquet_format.h"
 
 enum { TM_CODEC_WIDE_SZ = 16 };
 

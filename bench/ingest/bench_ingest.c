@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "bench/ingest/receiver.h"
-#include "net/venue.h"
+#include "net/simulated/venue.h"
 
 #include <math.h>
 #include <pthread.h>

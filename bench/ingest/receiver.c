@@ -3,10 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/runtime/ring.h"
-#include "net/feed.h"
-#include "net/http_upgrade.h"
-#include "net/link.h"
-#include "net/ws.h"
+#include "net/conn/link.h"
+#include "net/feed/feed.h"
+#include "net/ws/http_upgrade.h"
+#include "net/ws/ws.h"
 #include "parse/parser.h"
 
 #include <arpa/inet.h>

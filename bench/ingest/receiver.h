@@ -1,6 +1,6 @@
 /* bench/ingest/receiver.h - the engine's receive core over one connection, whole or by stages.
    Flow     venue -> [receiver] -> a ring that is emptied at once
-   Whole    net/feed.h, the parser and the ring, as an ingest thread runs them
+   Whole    net/feed/feed.h, the parser and the ring, as an ingest thread runs them
    Stages   the same parts one after another over what a wake-up brought: every message is taken out
             of the records first, then every frame is parsed, then every row is pushed. Clocks are
             read once a stage and received buffer, and buffers in the middle of which the thread

@@ -8,9 +8,9 @@
 #include "bench/journal/replay_cases.h"
 #include "engine/runtime/recorder.h"
 #include "state/crc32c.h"
-#include "state/journal_cold.h"
-#include "state/journal_reader.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_cold.h"
+#include "state/journal/journal_reader.h"
+#include "state/journal/journal_writer.h"
 
 #include <dirent.h>
 #include <errno.h>

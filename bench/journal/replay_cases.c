@@ -6,10 +6,10 @@
 #include "base/histogram.h"
 #include "base/symbol.h"
 #include "engine/runtime/recorded.h"
-#include "net/replay.h"
+#include "net/replay/replay.h"
 #include "parse/parser.h"
-#include "state/journal_reader.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_reader.h"
+#include "state/journal/journal_writer.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
 #define ZLIB_CONST
 #include "bench/bench.h"
 
-#include "net/ws.h"
+#include "net/ws/ws.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
             against wslay's event layer and its frame layer alone; UTF-8 checks */
 #include "bench/bench.h"
 
-#include "net/utf8.h"
-#include "net/ws.h"
+#include "net/ws/utf8.h"
+#include "net/ws/ws.h"
 
 #include <math.h>
 #include <stdio.h>

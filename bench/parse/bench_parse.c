@@ -7,9 +7,9 @@
 #include "bench/bench.h"
 #include "bench/parse/parse_corpus.h"
 #include "bench/parse/parse_peer.h"
-#include "parse/json.h"
-#include "parse/kernels.h"
+#include "parse/json/json.h"
 #include "parse/parser.h"
+#include "parse/scan/kernels.h"
 
 #include <dirent.h>
 #include <dlfcn.h>

@@ -2,7 +2,7 @@
 
 #include "base/counter.h"
 #include "base/error.h"
-#include "net/replay.h"
+#include "net/replay/replay.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,7 @@
 #include "bench/part/part_rows.h"
 #include "bench/part/peer_duckdb.h"
 #include "state/file.h"
-#include "state/part_sink.h"
+#include "state/part/part_sink.h"
 
 #include <ftw.h>
 #include <math.h>

@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "bench/bench.h"
-#include "state/checkpoint_store.h"
-#include "state/keyed_table.h"
-#include "state/page_track.h"
+#include "state/checkpoint/checkpoint_store.h"
+#include "state/table/keyed_table.h"
+#include "state/table/page_track.h"
 
 #include <dirent.h>
 #include <errno.h>

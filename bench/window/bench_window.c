@@ -13,7 +13,7 @@
 #include "bench/bench.h"
 #include "bench/window/window_load.h"
 #include "bench/window/window_peer.h"
-#include "state/keyed_table.h"
+#include "state/table/keyed_table.h"
 
 #include <math.h>
 #include <stdio.h>

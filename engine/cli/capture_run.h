@@ -14,8 +14,8 @@
 #define TM_ENGINE_CAPTURE_RUN_H
 
 #include "engine/runtime/topology.h"
-#include "net/feed.h"
-#include "state/journal_writer.h"
+#include "net/feed/feed.h"
+#include "state/journal/journal_writer.h"
 
 typedef struct tm_capture_cfg {
     tm_feed_cfg_t feed; /* stop, counters and on_link are filled in */

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/stamp.h"
 #include "engine/cli/commands.h"
-#include "state/checkpoint_manifest.h"
+#include "state/checkpoint/checkpoint_manifest.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* tidemark inspect: what part files hold, as a page for a person or as CSV for a program. */
-#include "state/inspect.h"
+#include "state/parquet/inspect.h"
 
 #include "base/error.h"
 #include "engine/cli/commands.h"
 #include "engine/job/flags.h"
-#include "state/parquet_reader.h"
+#include "state/parquet/parquet_reader.h"
 
 #include <errno.h>
 #include <string.h>

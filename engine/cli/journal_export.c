@@ -6,10 +6,10 @@
 #include "engine/cli/journal_verbs.h"
 #include "engine/cli/line_out.h"
 #include "engine/job/flags.h"
-#include "net/stream_filter.h"
-#include "net/utf8.h"
-#include "state/frame_parquet.h"
-#include "state/journal_reader.h"
+#include "net/replay/stream_filter.h"
+#include "net/ws/utf8.h"
+#include "state/journal/frame_parquet.h"
+#include "state/journal/journal_reader.h"
 
 #include <errno.h>
 #include <inttypes.h>

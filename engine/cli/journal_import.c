@@ -4,9 +4,9 @@
 #include "engine/cli/journal_text.h"
 #include "engine/cli/journal_verbs.h"
 #include "engine/job/flags.h"
-#include "net/archive.h"
-#include "state/frame_parquet.h"
-#include "state/journal_writer.h"
+#include "net/replay/archive.h"
+#include "state/journal/frame_parquet.h"
+#include "state/journal/journal_writer.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "base/stamp.h"
 #include "engine/cli/journal_text.h"
-#include "net/capture_line.h"
+#include "net/replay/capture_line.h"
 
 #include <errno.h>
 #include <stdlib.h>

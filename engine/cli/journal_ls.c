@@ -4,8 +4,8 @@
 #include "base/stamp.h"
 #include "engine/cli/journal_verbs.h"
 #include "engine/job/flags.h"
-#include "state/journal_event.h"
-#include "state/journal_reader.h"
+#include "state/journal/journal_event.h"
+#include "state/journal/journal_reader.h"
 
 #include <inttypes.h>
 #include <stdio.h>

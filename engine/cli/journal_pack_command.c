@@ -3,9 +3,9 @@
 #include "base/log.h"
 #include "engine/cli/journal_verbs.h"
 #include "engine/job/flags.h"
-#include "state/journal_cold.h"
-#include "state/journal_dir.h"
-#include "state/journal_reader.h"
+#include "state/journal/journal_cold.h"
+#include "state/journal/journal_dir.h"
+#include "state/journal/journal_reader.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -16,7 +16,7 @@
 #ifndef TM_ENGINE_JOURNAL_TEXT_H
 #define TM_ENGINE_JOURNAL_TEXT_H
 
-#include "state/journal_event.h"
+#include "state/journal/journal_event.h"
 
 typedef enum tm_journal_form {
     TM_JOURNAL_FORM_AUTO,
@@ -25,7 +25,7 @@ typedef enum tm_journal_form {
     TM_JOURNAL_FORM_TARDIS,
     TM_JOURNAL_FORM_JSON,
     TM_JOURNAL_FORM_RAW,
-    TM_JOURNAL_FORM_PARQUET, /* no lines: state/frame_parquet.h */
+    TM_JOURNAL_FORM_PARQUET, /* no lines: state/journal/frame_parquet.h */
 } tm_journal_form_t;
 
 /* "lines", "cryptofeed", "tardis", "json", "raw", "parquet"; TM_E_CONFIG with a text otherwise. */

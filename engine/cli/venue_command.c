@@ -1,5 +1,5 @@
 /* tidemark venue: the simulated exchange as a program. */
-#include "net/venue.h"
+#include "net/simulated/venue.h"
 
 #include "base/clock.h"
 #include "base/error.h"

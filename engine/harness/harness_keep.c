@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "base/error.h"
-#include "state/page_track.h"
+#include "state/table/page_track.h"
 
 #include <errno.h>
 #include <stdlib.h>

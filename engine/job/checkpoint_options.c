@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/job/flags.h"
-#include "state/checkpoint_store.h"
+#include "state/checkpoint/checkpoint_store.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* Builder of sources whose messages a job declares by paths. */
 #include "engine/job/nodes.h"
-#include "parse/json_rows.h"
+#include "parse/json/json_rows.h"
 
 static void json_print(const struct tm_stream *node, FILE *out)
 {

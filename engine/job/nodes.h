@@ -22,7 +22,7 @@ extern const tm_node_ops_t tm_two_phase_node;
 typedef struct tm_feed_node_spec {
     tm_rows_t rows;
     char url[TM_FEED_URL_MAX];
-    struct tm_json_rows_cfg *json; /* parse/json_rows.h; NULL = messages of an exchange */
+    struct tm_json_rows_cfg *json; /* parse/json/json_rows.h; NULL = messages of an exchange */
 } tm_feed_node_spec_t;
 
 /* Arrays are generators too. */

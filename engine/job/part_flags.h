@@ -7,7 +7,7 @@
 #ifndef TM_ENGINE_PART_FLAGS_H
 #define TM_ENGINE_PART_FLAGS_H
 
-#include "state/part_options.h"
+#include "state/part/part_options.h"
 
 typedef struct tm_part_flags {
     bool has_format;

@@ -9,7 +9,7 @@
 #ifndef TM_ENGINE_TRANSPORT_OPTIONS_H
 #define TM_ENGINE_TRANSPORT_OPTIONS_H
 
-#include "net/transport.h"
+#include "net/conn/transport.h"
 
 typedef struct tm_transport_options {
     tm_proxy_t proxy;

@@ -23,7 +23,7 @@
 #include "base/row.h"
 #include "base/schema.h"
 #include "engine/tidemark.h"
-#include "state/slab.h"
+#include "state/table/slab.h"
 
 enum {
     TM_AGG_COLUMN_MAX = 2 * TM_JOB_AGG_MAX + 1,

@@ -16,7 +16,7 @@
 
 #include "base/schema.h"
 #include "engine/runtime/route.h"
-#include "state/keyed_table.h"
+#include "state/table/keyed_table.h"
 
 enum { TM_KEY_FIELD_MAX = 8, TM_KEY_SZ_MAX = 64 };
 

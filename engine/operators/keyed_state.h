@@ -25,7 +25,7 @@
 #include "base/row.h"
 #include "engine/operators/key.h"
 #include "engine/tidemark.h"
-#include "state/key_dict.h"
+#include "state/table/key_dict.h"
 
 enum { KEYED_STATE_INLINE_MAX = 256 };
 

@@ -20,7 +20,7 @@
 
 #include "base/counter.h"
 #include "base/row.h"
-#include "state/page_arena.h"
+#include "state/table/page_arena.h"
 
 enum {
     TM_OPERATOR_INPUT_MAX = 8,  /* of one operator */

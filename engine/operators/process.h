@@ -22,7 +22,7 @@
 
 #include "engine/operators/keyed_state.h"
 #include "engine/operators/operator.h"
-#include "state/timer_queue.h"
+#include "state/table/timer_queue.h"
 
 typedef struct tm_process_cfg {
     const char *name;

@@ -32,7 +32,7 @@
 #include "engine/operators/key.h"
 #include "engine/operators/operator.h"
 #include "engine/tidemark.h"
-#include "state/page_arena.h"
+#include "state/table/page_arena.h"
 
 enum { TM_WINDOW_SLICE_MAX = 1 << 17 };
 

@@ -15,7 +15,7 @@
 
 #include "engine/operators/window_out.h"
 #include "engine/operators/window_roots.h"
-#include "state/radix_heap.h"
+#include "state/table/radix_heap.h"
 
 enum { GENERAL_BUDGET = 512 };
 

@@ -13,7 +13,7 @@
 
 #include "engine/operators/window_out.h"
 #include "engine/operators/window_roots.h"
-#include "state/keyed_table.h"
+#include "state/table/keyed_table.h"
 
 enum {
     WINDOW_OUT_ROWS = 64, /* entries looked at at once */

@@ -1,7 +1,7 @@
 #include "engine/runtime/callback_sink.h"
 
 #include "base/error.h"
-#include "state/row_text.h"
+#include "state/part/row_text.h"
 
 #include <errno.h>
 #include <stdlib.h>

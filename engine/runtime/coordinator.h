@@ -32,9 +32,9 @@
 
 #include "base/symbol.h"
 #include "engine/runtime/thread.h"
-#include "state/checkpoint_store.h"
-#include "state/journal_writer.h"
-#include "state/page_track.h"
+#include "state/checkpoint/checkpoint_store.h"
+#include "state/journal/journal_writer.h"
+#include "state/table/page_track.h"
 
 /* What a thread hands over. */
 typedef struct tm_checkpoint_state {

@@ -1,7 +1,7 @@
 #include "engine/runtime/dead_journal.h"
 
 #include "base/error.h"
-#include "state/journal_event.h"
+#include "state/journal/journal_event.h"
 
 #include <stdio.h>
 

@@ -13,7 +13,7 @@
 #define TM_ENGINE_DEAD_JOURNAL_H
 
 #include "parse/dead_letter.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_writer.h"
 
 enum {
     TM_DEAD_JOURNAL_MESSAGE_MAX = 1 << 20,

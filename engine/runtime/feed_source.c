@@ -9,8 +9,8 @@
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/feed_state.h"
 #include "engine/runtime/recorded.h"
-#include "net/feed_venue.h"
-#include "net/url.h"
+#include "net/conn/url.h"
+#include "net/feed/feed_venue.h"
 #include "parse/venues/venues.h"
 
 #include <errno.h>

@@ -9,8 +9,8 @@
 #include "engine/runtime/book_check.h"
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/row_source.h"
-#include "net/feed.h"
-#include "parse/json_rows.h"
+#include "net/feed/feed.h"
+#include "parse/json/json_rows.h"
 #include "parse/parser.h"
 
 enum {

@@ -5,7 +5,7 @@
 #include "engine/runtime/callback_sink.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/user_sink.h"
-#include "state/part_sink.h"
+#include "state/part/part_sink.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -16,7 +16,7 @@
 #include "engine/runtime/part_origin.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/thread.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_writer.h"
 #include "state/sink.h"
 
 /* One subtask of one sink: the output of one worker. */

@@ -2,8 +2,8 @@
 #include "base/symbol.h"
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/feed_state.h"
-#include "net/feed_venue.h"
-#include "net/url.h"
+#include "net/conn/url.h"
+#include "net/feed/feed_venue.h"
 #include "parse/venues/venues.h"
 
 #include <errno.h>

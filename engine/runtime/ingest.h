@@ -15,7 +15,7 @@
 #include "base/symbol.h"
 #include "engine/runtime/task.h"
 #include "engine/runtime/thread.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_writer.h"
 
 typedef struct tm_ingest tm_ingest_t;
 

@@ -4,9 +4,9 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "net/stream_filter.h"
-#include "state/journal_format.h"
-#include "state/journal_reader.h"
+#include "net/replay/stream_filter.h"
+#include "state/journal/journal_format.h"
+#include "state/journal/journal_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>

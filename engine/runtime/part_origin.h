@@ -11,7 +11,7 @@
 #define TM_ENGINE_PART_ORIGIN_H
 
 #include "engine/runtime/coordinator.h"
-#include "state/parquet_meta.h"
+#include "state/parquet/parquet_meta.h"
 
 enum { TM_PART_ORIGIN_KEY_MAX = 5, TM_PART_ORIGIN_RANGE_MAX = 48 };
 

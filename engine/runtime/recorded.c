@@ -1,7 +1,7 @@
 #include "engine/runtime/recorded.h"
 
 #include "engine/runtime/journal_source.h"
-#include "net/replay.h"
+#include "net/replay/replay.h"
 
 int tm_recording_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {

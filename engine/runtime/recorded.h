@@ -1,15 +1,15 @@
 /* engine/runtime/recorded.h - whatever was recorded as a source of frames: a journal, or a text
    capture.
-   Flow     path -> [recording] -> journal_source.c | net/replay.c -> ingest, tidemark replay
+   Flow     path -> [recording] -> journal_source.c | net/replay/replay.c -> ingest, tidemark replay
    Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the
             consumer does. Only differences of recorded times are used, so a receive clock that was
             wrong does no harm
    Range    a run without holes: from the first message received at or after from_ns, up to the
-            first one at or after to_ns. Inside it the streams choose (net/stream_filter.h)
+            first one at or after to_ns. Inside it the streams choose (net/replay/stream_filter.h)
    Units    *_ns: Unix time; speed: 1 = recorded pace, 0 = as fast as the consumer takes frames
    Memory   path and streams stay the caller's and outlive the source
    Threads  one ingest thread
-   Errors   those of net/replay.h and journal_source.h
+   Errors   those of net/replay/replay.h and journal_source.h
    Tests    tests/engine/test_recording.c, tests/e2e/three_ways.py */
 #ifndef TM_ENGINE_RECORDED_H
 #define TM_ENGINE_RECORDED_H

@@ -18,8 +18,8 @@
 #define TM_ENGINE_RECORDER_H
 
 #include "engine/runtime/idle.h"
-#include "net/feed.h"
-#include "state/journal_event.h"
+#include "net/feed/feed.h"
+#include "state/journal/journal_event.h"
 
 #include <stdatomic.h>
 

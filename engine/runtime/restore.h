@@ -16,7 +16,7 @@
 
 #include "base/symbol.h"
 #include "engine/runtime/topology.h"
-#include "state/checkpoint_store.h"
+#include "state/checkpoint/checkpoint_store.h"
 
 #define TM_BLOB_GRAPH    "graph"
 #define TM_BLOB_SYMBOLS  "symbols"

@@ -1,7 +1,7 @@
 #include "net/venues/binance_session.h"
 
 #include "base/error.h"
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>

@@ -7,14 +7,14 @@
             come nested in "error"; both are read, and both are matched to their request by id.
             developers.binance.com, futures: ten messages a second, a ping every three minutes;
             USD-M serves books under /public and everything else under /market
-   Memory   that of net/session.h
+   Memory   that of net/feed/session.h
    Errors   open: TM_E_CONFIG, TM_E_LIMIT; judge: TM_E_PROTOCOL with the venue's own message
    Limits   TM_BINANCE_STREAM_MAX streams
    Tests    tests/net/test_binance_session.c, tests/net/test_sessions.c */
 #ifndef TM_NET_BINANCE_SESSION_H
 #define TM_NET_BINANCE_SESSION_H
 
-#include "net/session.h"
+#include "net/feed/session.h"
 
 enum {
     TM_BINANCE_STREAM_MAX = 1024,

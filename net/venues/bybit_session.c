@@ -4,7 +4,7 @@
             ten args a request on spot; 500 connections in five minutes; {"op":"ping"} every 20 s,
             or the venue ends the connection. Books: u goes up by one from message to message, 1
             is a snapshot after a restart of the service. Trade ids are UUIDs, which no row keeps */
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>

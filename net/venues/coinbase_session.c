@@ -4,7 +4,7 @@
             channel but heartbeats closes after 60 to 90 s without news, so heartbeats are always
             subscribed to; eight messages a second and address. sequence_num counts all messages of
             a connection, whatever their channel, from 0: that is what continuity is judged by */
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>

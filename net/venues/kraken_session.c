@@ -5,7 +5,7 @@
             symbol; {"method":"ping"} is answered with a pong; heartbeats come every second while
             nothing else does. Books carry a CRC32 of their ten best levels instead of a count,
             which whoever keeps the book has to check; trades have contiguous ids */
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>

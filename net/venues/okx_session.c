@@ -4,7 +4,7 @@
             and connection, args up to 64 KB; silence of 30 s ends a connection, the text "ping" is
             answered with "pong"; notice 64008 comes a minute before the venue ends a connection.
             Books: prevSeqId is the seqId of the message before */
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "net/json_member.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #define TM_TESTS_PROCESS_MODEL_H
 
 #include "engine/operators/process.h"
-#include "state/checkpoint_store.h"
+#include "state/checkpoint/checkpoint_store.h"
 
 enum { KEYS = 40, LIST_MAX = 400, MAP_MAX = 24, TIMER_MAX = 4000, TTL = 5000, BLOB_MAX = 3000 };
 enum { VALUE, BLOB, LIST, MAP, SUM, MEAN, STATES };

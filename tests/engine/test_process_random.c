@@ -2,7 +2,7 @@
    field and of three, time to live in no, in event and in processing time, arenas with room and
    without, undisturbed and restored from checkpoints again and again. */
 #include "base/error.h"
-#include "state/page_track.h"
+#include "state/table/page_track.h"
 #include "tests/engine/process_model.h"
 #include "tests/state/pages_bed.h"
 

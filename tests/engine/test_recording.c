@@ -2,7 +2,7 @@
 #include "base/error.h"
 #include "engine/runtime/recorded.h"
 #include "engine/runtime/recorder.h"
-#include "state/journal_reader.h"
+#include "state/journal/journal_reader.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
 

@@ -2,7 +2,7 @@
 #include "base/decimal.h"
 #include "base/types.h"
 #include "engine/tidemark.h"
-#include "state/parquet_reader.h"
+#include "state/parquet/parquet_reader.h"
 #include "tests/tm_test.h"
 
 #include <ftw.h>

@@ -1,7 +1,7 @@
 /* A head must be judged alike however it is cut; what is taken for an upgrade must get an answer
    that our own client takes. Input: request or response, the size of the pieces, the stream. */
 #include "base/error.h"
-#include "net/http_upgrade.h"
+#include "net/ws/http_upgrade.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -5,8 +5,8 @@
      way 1: the payload of one compressed message, put into frames here
      way 2: text, cut into messages that are compressed, sent and read
      way 3: the field in which a peer offers or answers terms */
-#include "net/http_extension.h"
-#include "net/ws.h"
+#include "net/ws/http_extension.h"
+#include "net/ws/ws.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/net/ws_wire.h"
 

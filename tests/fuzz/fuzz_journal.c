@@ -2,8 +2,8 @@
    bytes claim to be, so that lengths, indexes and seals of a hostile writer are reached; bit 1: not
    the last segment; bit 2: cold; bit 3: the input brings its own header page. */
 #include "state/crc32c.h"
-#include "state/journal_cold.h"
-#include "state/journal_cursor.h"
+#include "state/journal/journal_cold.h"
+#include "state/journal/journal_cursor.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Messages, one a line, read by declared paths: every instruction set, with shapes and without, has
    to give the same values or the same fault; lazy mode what full mode accepts; and simdjson, where
    it is installed, has to see the same values. Earlier lines teach shapes that later ones have. */
-#include "parse/json.h"
+#include "parse/json/json.h"
 #include "tests/fuzz/fuzz.h"
 #ifdef TM_HAVE_JSON_PEER
 #    include "tests/fuzz/json_peer.h"

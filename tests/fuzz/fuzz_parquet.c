@@ -1,7 +1,7 @@
 /* No bytes may make the Parquet reader crash, hang or read outside of them. Input: what the rest is
    (a file, a footer, DELTA values, a run-length hybrid), then the rest. */
-#include "state/parquet_reader.h"
-#include "state/thrift.h"
+#include "state/parquet/parquet_reader.h"
+#include "state/parquet/thrift.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { ROWS_MAX = 1 << 16 }; /* time is spent on bytes, not on rows that a run repeats */

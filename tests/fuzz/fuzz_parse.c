@@ -2,9 +2,9 @@
    JSON must be what a plain reader, one byte at a time, takes for JSON. Earlier lines teach layouts
    that later ones may follow. */
 #include "base/counter.h"
-#include "parse/kernels.h"
 #include "parse/parser.h"
 #include "parse/reason.h"
+#include "parse/scan/kernels.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* What an exchange says beside its data: answers, complaints, heartbeats, notices. Input: which
    exchange, then messages, a line each; the first ones meet a session that has asked. */
 #include "base/error.h"
-#include "net/feed_venue.h"
+#include "net/feed/feed_venue.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

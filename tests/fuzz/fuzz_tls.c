@@ -3,8 +3,8 @@
    mode 2: edits of the bytes between our client and our server, (skip low, skip high, xor) each.
    Whatever is read must be what was written, up to the place where the connection failed. */
 #include "base/error.h"
-#include "net/tls.h"
-#include "net/tls_selfsigned.h"
+#include "net/conn/tls.h"
+#include "net/conn/tls_selfsigned.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

@@ -1,12 +1,12 @@
 /* Texts that others write and the simulated exchange and its clients take apart: requests, captured
    lines, fault scripts, addresses. Input: which of them, the text. */
 #include "base/error.h"
-#include "net/fault_plan.h"
-#include "net/url.h"
-#include "net/utf8.h"
-#include "net/venue_fault_text.h"
-#include "net/venue_line.h"
-#include "net/venue_request.h"
+#include "net/conn/url.h"
+#include "net/simulated/fault_plan.h"
+#include "net/simulated/venue_fault_text.h"
+#include "net/simulated/venue_line.h"
+#include "net/simulated/venue_request.h"
+#include "net/ws/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>

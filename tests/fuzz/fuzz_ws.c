@@ -1,6 +1,6 @@
 /* A stream of WebSocket bytes must give the same messages, answers and verdict however it is cut.
    Input: role, limits, the size of the first piece, the size of the others, then the stream. */
-#include "net/ws.h"
+#include "net/ws/ws.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/net/ws_wire.h"
 

@@ -25,8 +25,8 @@ SEES = {
     "tests": {"base", "net", "parse", "state", "engine", "bench", "tests"},
 }
 PUBLIC = Path("engine/tidemark.h")
-PUBLIC_SEES = {"base/types.h", "base/row.h", "base/schema.h", "state/part_options.h",
-               "state/part_roll.h", "state/sink.h"}
+PUBLIC_SEES = {"base/types.h", "base/row.h", "base/schema.h", "state/part/part_options.h",
+               "state/part/part_roll.h", "state/sink.h"}
 NO_THREADS = {"base", "net", "parse", "state"}
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.M)

@@ -3,10 +3,10 @@
    frames and deflate are the product's; only the sockets are this program's own, plain and
    blocking. */
 #include "base/error.h"
-#include "net/http_extension.h"
-#include "net/http_upgrade.h"
-#include "net/url.h"
-#include "net/ws.h"
+#include "net/conn/url.h"
+#include "net/ws/http_extension.h"
+#include "net/ws/http_upgrade.h"
+#include "net/ws/ws.h"
 
 #include <errno.h>
 #include <getopt.h>

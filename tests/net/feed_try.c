@@ -1,7 +1,7 @@
 #include "tests/net/feed_try.h"
 
 #include "base/error.h"
-#include "net/tls_selfsigned.h"
+#include "net/conn/tls_selfsigned.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

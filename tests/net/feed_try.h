@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_NET_FEED_TRY_H
 #define TM_TESTS_NET_FEED_TRY_H
 
-#include "net/feed.h"
+#include "net/feed/feed.h"
 
 /* A folder with a CA, a certificate and a key. */
 typedef struct pki {

@@ -1,7 +1,7 @@
 #include "base/error.h"
-#include "net/capture_line.h"
-#include "net/replay.h"
-#include "net/stream_filter.h"
+#include "net/replay/capture_line.h"
+#include "net/replay/replay.h"
+#include "net/replay/stream_filter.h"
 #include "tests/net/capture_text.h"
 #include "tests/tm_test.h"
 

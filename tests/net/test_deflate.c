@@ -1,7 +1,7 @@
 /* The codec by itself, against the examples of RFC 7692 (section 7.2.3) and zlib driven by hand. */
 #define ZLIB_CONST
 #include "base/error.h"
-#include "net/deflate.h"
+#include "net/ws/deflate.h"
 #include "tests/tm_test.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* permessage-deflate as it is offered, answered and agreed: RFC 7692, section 7.1. */
 #include "base/error.h"
-#include "net/http_extension.h"
+#include "net/ws/http_extension.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

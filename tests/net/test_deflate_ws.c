@@ -1,7 +1,7 @@
 /* Compressed messages through the whole reader and writer. Frames are made by hand. */
 #define ZLIB_CONST
 #include "base/error.h"
-#include "net/ws.h"
+#include "net/ws/ws.h"
 #include "tests/net/ws_wire.h"
 #include "tests/tm_test.h"
 

@@ -1,8 +1,8 @@
 /* The bad frames of the simulated exchange, given to the product's WebSocket as a client. */
 #include "base/error.h"
 #include "base/frame.h"
-#include "net/fault_frame.h"
-#include "net/ws.h"
+#include "net/simulated/fault_frame.h"
+#include "net/ws/ws.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "base/error.h"
-#include "net/fault_plan.h"
-#include "net/utf8.h"
-#include "net/venue_fault_text.h"
+#include "net/simulated/fault_plan.h"
+#include "net/simulated/venue_fault_text.h"
+#include "net/ws/utf8.h"
 #include "tests/tm_test.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* Every fault of the venue, and what a feed says to it: the code, the message, the counter. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/fault_frame.h"
-#include "net/feed.h"
+#include "net/feed/feed.h"
+#include "net/simulated/fault_frame.h"
 #include "tests/net/venue_fixture.h"
 #include "tests/tm_test.h"
 

@@ -2,7 +2,7 @@
    do. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/resolve.h"
+#include "net/conn/resolve.h"
 #include "tests/net/bad_server.h"
 #include "tests/net/feed_try.h"
 #include "tests/tm_test.h"

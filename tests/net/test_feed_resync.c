@@ -1,8 +1,8 @@
 /* Books that are asked for anew: of the right symbol, in the venue's words, never too often. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/feed.h"
-#include "net/feed_venue.h"
+#include "net/feed/feed.h"
+#include "net/feed/feed_venue.h"
 #include "tests/net/bad_server.h"
 #include "tests/tm_test.h"
 

@@ -1,7 +1,7 @@
 /* Feeds that outlive their connections: servers that die, come back, refuse, fall silent. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/venue_listen.h"
+#include "net/simulated/venue_listen.h"
 #include "tests/net/bad_server.h"
 #include "tests/net/feed_try.h"
 #include "tests/net/venue_fixture.h"

@@ -2,8 +2,8 @@
    message is lost on the way. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/fault_plan.h"
-#include "net/feed.h"
+#include "net/feed/feed.h"
+#include "net/simulated/fault_plan.h"
 #include "tests/net/bad_server.h"
 #include "tests/net/feed_try.h"
 #include "tests/net/venue_fixture.h"

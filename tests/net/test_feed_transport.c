@@ -1,9 +1,9 @@
 /* Feeds through proxies, with compression, with sockets told otherwise. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/conn.h"
-#include "net/feed.h"
-#include "net/transport.h"
+#include "net/conn/conn.h"
+#include "net/conn/transport.h"
+#include "net/feed/feed.h"
 #include "tests/net/connect_proxy.h"
 #include "tests/net/venue_fixture.h"
 #include "tests/tm_test.h"

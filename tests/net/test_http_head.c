@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "net/http_head.h"
+#include "net/ws/http_head.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "net/http_upgrade.h"
+#include "net/ws/http_upgrade.h"
 #include "tests/tm_test.h"
 
 #include <errno.h>

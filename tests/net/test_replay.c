@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/replay.h"
+#include "net/replay/replay.h"
 #include "tests/net/capture_text.h"
 #include "tests/tm_test.h"
 

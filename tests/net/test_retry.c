@@ -1,8 +1,8 @@
 /* The policy of retries against closed forms, and the limits against a slow count of their own. */
 #include "base/error.h"
-#include "net/attempts.h"
-#include "net/quota.h"
-#include "net/retry.h"
+#include "net/feed/attempts.h"
+#include "net/feed/quota.h"
+#include "net/feed/retry.h"
 #include "tests/tm_test.h"
 
 #include <errno.h>

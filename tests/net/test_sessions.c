@@ -1,8 +1,8 @@
 /* What each venue is told and how its answers are read, against messages as their documentation
    shows them. */
 #include "base/error.h"
-#include "net/feed_venue.h"
-#include "net/stream_watch.h"
+#include "net/feed/feed_venue.h"
+#include "net/feed/stream_watch.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "base/error.h"
-#include "net/tls.h"
-#include "net/tls_selfsigned.h"
+#include "net/conn/tls.h"
+#include "net/conn/tls_selfsigned.h"
 #include "tests/tm_test.h"
 
 #include <openssl/crypto.h>

@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
-#include "net/uring.h"
+#include "net/conn/uring.h"
 #include "tests/tm_test.h"
 
 #include <errno.h>

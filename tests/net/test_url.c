@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "net/url.h"
+#include "net/conn/url.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "net/venue_generator.h"
+#include "net/simulated/venue_generator.h"
 #include "tests/tm_test.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 #include "net/json_member.h"
-#include "net/venue_line.h"
+#include "net/simulated/venue_line.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "net/venue_request.h"
+#include "net/simulated/venue_request.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

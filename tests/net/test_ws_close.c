@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "net/ws.h"
+#include "net/ws/ws.h"
 #include "tests/net/ws_wire.h"
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "net/utf8.h"
+#include "net/ws/utf8.h"
 #include "tests/tm_test.h"
 
 #include <string.h>

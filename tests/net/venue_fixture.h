@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_NET_VENUE_FIXTURE_H
 #define TM_TESTS_NET_VENUE_FIXTURE_H
 
-#include "net/venue.h"
+#include "net/simulated/venue.h"
 
 typedef struct venue_fixture venue_fixture_t;
 

@@ -6,7 +6,7 @@
 #ifndef TM_TESTS_NET_WS_WIRE_H
 #define TM_TESTS_NET_WS_WIRE_H
 
-#include "net/ws.h"
+#include "net/ws/ws.h"
 
 /* First byte of a frame: FIN, three reserved bits, opcode. */
 enum {

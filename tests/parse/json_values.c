@@ -4,7 +4,7 @@
    time, time-<unit in ns> or decimal-<scale>. A reader that differs from the first one is an
    error. */
 #include "base/check.h"
-#include "parse/json.h"
+#include "parse/json/json.h"
 
 #include <inttypes.h>
 #include <stdio.h>

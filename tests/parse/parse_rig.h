@@ -5,8 +5,8 @@
 #define TM_TESTS_PARSE_RIG_H
 
 #include "base/counter.h"
-#include "parse/kernels.h"
 #include "parse/parser.h"
+#include "parse/scan/kernels.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

@@ -5,8 +5,8 @@
 #include "base/decimal.h"
 #include "base/error.h"
 #include "base/schema.h"
-#include "parse/kernels.h"
 #include "parse/parser.h"
+#include "parse/scan/kernels.h"
 #include "tests/parse/capture.h"
 
 #include <inttypes.h>

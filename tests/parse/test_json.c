@@ -1,4 +1,4 @@
-#include "parse/json.h"
+#include "parse/json/json.h"
 
 #include "tests/parse/exact_frame.h"
 #include "tests/parse/messages.h"

@@ -1,5 +1,5 @@
 /* Arrays whose elements are told one by one: what is told, in which order, and what is wrong. */
-#include "parse/json.h"
+#include "parse/json/json.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

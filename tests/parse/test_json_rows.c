@@ -1,7 +1,7 @@
 /* Messages of any JSON to rows: columns of all types, arrays, what is chosen, what is buried. */
 #include "base/error.h"
 #include "base/row.h"
-#include "parse/json_rows.h"
+#include "parse/json/json_rows.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

@@ -1,5 +1,5 @@
 /* The parsing tests of JSONTestSuite: y_ must be accepted, n_ refused, i_ may be either. */
-#include "parse/json.h"
+#include "parse/json/json.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "parse/kernels.h"
+#include "parse/scan/kernels.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "parse/layout.h"
+#include "parse/paths/layout.h"
 #include "tests/parse/messages.h"
 #include "tests/parse/parse_rig.h"
 

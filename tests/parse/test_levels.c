@@ -1,6 +1,6 @@
 /* Runs of levels of all forms, read by every instruction set, against the exact reader of numbers
    called for one value after another. */
-#include "parse/level_run.h"
+#include "parse/paths/level_run.h"
 #include "tests/parse/exact_frame.h"
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "parse/quoted.h"
+#include "parse/scan/quoted.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

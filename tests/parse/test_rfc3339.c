@@ -1,4 +1,4 @@
-#include "parse/rfc3339.h"
+#include "parse/scan/rfc3339.h"
 
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "parse/shape.h"
+#include "parse/paths/shape.h"
 
 #include "tests/parse/messages.h"
 #include "tests/parse/parse_rig.h"

@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 enum {
-    BLOCK_SEEDS = 25, /* an address each: fewer than net/attempts.h counts at a time */
+    BLOCK_SEEDS = 25, /* an address each: fewer than net/feed/attempts.h counts at a time */
     WARM_SEEDS = 5,   /* before descriptors and memory are counted */
     /* What libraries keep once they were used in full: error queues, session caches. A leak of 1
        KiB a seed would pass it. */

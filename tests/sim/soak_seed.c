@@ -9,8 +9,8 @@
 #include "engine/job/graph.h"
 #include "engine/runtime/arbiter.h"
 #include "engine/runtime/ingest.h"
-#include "net/fault_plan.h"
-#include "net/venue.h"
+#include "net/simulated/fault_plan.h"
+#include "net/simulated/venue.h"
 
 #include <inttypes.h>
 #include <pthread.h>

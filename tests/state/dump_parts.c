@@ -2,7 +2,7 @@
    own reader:
      dump_parts FILE... */
 #include "base/error.h"
-#include "state/parquet_reader.h"
+#include "state/parquet/parquet_reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>

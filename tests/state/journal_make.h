@@ -4,9 +4,9 @@
 #ifndef TM_TESTS_STATE_JOURNAL_MAKE_H
 #define TM_TESTS_STATE_JOURNAL_MAKE_H
 
-#include "state/journal_cursor.h"
-#include "state/journal_reader.h"
-#include "state/journal_writer.h"
+#include "state/journal/journal_cursor.h"
+#include "state/journal/journal_reader.h"
+#include "state/journal/journal_writer.h"
 
 enum { TM_MAKE_PAYLOAD_MAX = 4096 };
 

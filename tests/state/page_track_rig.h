@@ -5,7 +5,7 @@
 #ifndef TM_TESTS_PAGE_TRACK_RIG_H
 #define TM_TESTS_PAGE_TRACK_RIG_H
 
-#include "state/page_track.h"
+#include "state/table/page_track.h"
 
 typedef struct rig {
     tm_page_arena_t arena;

@@ -2,7 +2,7 @@
 #ifndef TM_TESTS_PAGES_BED_H
 #define TM_TESTS_PAGES_BED_H
 
-#include "state/page_arena.h"
+#include "state/table/page_arena.h"
 #include "tests/tm_test.h"
 
 #include <stdlib.h>

@@ -4,8 +4,8 @@
 #include "base/decimal.h"
 #include "base/error.h"
 #include "state/file.h"
-#include "state/parquet_reader.h"
-#include "state/parquet_writer.h"
+#include "state/parquet/parquet_reader.h"
+#include "state/parquet/parquet_writer.h"
 
 #include <dirent.h>
 #include <fcntl.h>

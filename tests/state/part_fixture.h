@@ -8,7 +8,7 @@
 #include "base/row.h"
 #include "base/schema.h"
 #include "base/symbol.h"
-#include "state/part_sink.h"
+#include "state/part/part_sink.h"
 
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
 /* Kernels against a reference that moves one bit at a time. */
-#include "state/bit_pack.h"
+#include "state/parquet/bit_pack.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

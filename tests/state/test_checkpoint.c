@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "state/checkpoint_store.h"
+#include "state/checkpoint/checkpoint_store.h"
 #include "state/file.h"
 #include "tests/state/pages_bed.h"
 

@@ -2,7 +2,7 @@
    it can; and the process dies at each of them. What was acknowledged is there afterwards, whole,
    and what is there is a checkpoint that was taken. */
 #include "base/error.h"
-#include "state/checkpoint_store.h"
+#include "state/checkpoint/checkpoint_store.h"
 #include "state/file.h"
 #include "tests/state/pages_bed.h"
 

@@ -1,6 +1,6 @@
 /* Pages of wide records: zstd's own decoder reads them, its own search is the measure of size. */
 #include "state/codec.h"
-#include "state/parquet_encode.h"
+#include "state/parquet/parquet_encode.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

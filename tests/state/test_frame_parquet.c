@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "state/frame_parquet.h"
+#include "state/journal/frame_parquet.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
 

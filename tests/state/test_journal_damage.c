@@ -2,7 +2,7 @@
    offset, and everything else is read. The expectation comes from the layout of the undamaged file.
    */
 #include "base/error.h"
-#include "state/journal_cold.h"
+#include "state/journal/journal_cold.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
 

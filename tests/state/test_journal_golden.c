@@ -2,8 +2,8 @@
    (tests/reference/journal_reader.py) on them, on random journals and on damaged ones.
    TM_GOLDEN_WRITE=1 made the golden files, once. */
 #include "base/error.h"
-#include "state/journal_cold.h"
-#include "state/journal_event.h"
+#include "state/journal/journal_cold.h"
+#include "state/journal/journal_event.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
 

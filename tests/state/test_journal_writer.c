@@ -1,6 +1,6 @@
 /* What is appended comes back, over segments, restarts, cold copies, ranges and filters. */
 #include "base/error.h"
-#include "state/journal_cold.h"
+#include "state/journal/journal_cold.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
 

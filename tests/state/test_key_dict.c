@@ -1,4 +1,4 @@
-#include "state/key_dict.h"
+#include "state/table/key_dict.h"
 #include "tests/state/pages_bed.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "state/keyed_table.h"
+#include "state/table/keyed_table.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "state/page_track.h"
+#include "state/table/page_track.h"
 #include "tests/state/page_track_rig.h"
 #include "tests/state/pages_bed.h"
 

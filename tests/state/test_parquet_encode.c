@@ -1,7 +1,7 @@
 #include "base/error.h"
-#include "state/parquet_decode.h"
-#include "state/parquet_encode.h"
-#include "state/value_dict.h"
+#include "state/parquet/parquet_decode.h"
+#include "state/parquet/parquet_encode.h"
+#include "state/parquet/value_dict.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

@@ -1,7 +1,7 @@
 /* Whole files: what was written comes back, whatever the schema; damaged files are told. */
 #include "base/error.h"
-#include "state/inspect.h"
-#include "state/parquet_reader.h"
+#include "state/parquet/inspect.h"
+#include "state/parquet/parquet_reader.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "state/part_log.h"
+#include "state/part/part_log.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

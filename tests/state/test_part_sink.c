@@ -1,8 +1,8 @@
 /* The life of part files: buckets, rolling, two phases, and what a restart makes of each state. */
 #include "base/error.h"
 #include "state/file.h"
-#include "state/parquet_meta.h"
-#include "state/part_log.h"
+#include "state/parquet/parquet_meta.h"
+#include "state/part/part_log.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 

@@ -1,4 +1,4 @@
-#include "state/radix_heap.h"
+#include "state/table/radix_heap.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Rows as lines of CSV and JSON: every type at its edges, and random rows within their bound. */
 #include "base/error.h"
-#include "state/row_text.h"
+#include "state/part/row_text.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_json.h"
 #include "tests/tm_test.h"

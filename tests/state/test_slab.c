@@ -1,4 +1,4 @@
-#include "state/slab.h"
+#include "state/table/slab.h"
 #include "tests/state/pages_bed.h"
 
 #include <stdio.h>

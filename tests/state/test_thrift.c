@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "state/thrift.h"
+#include "state/parquet/thrift.h"
 #include "tests/tm_test.h"
 
 /* Bytes by hand from the compact protocol's description: field headers hold the id's difference and

@@ -1,6 +1,6 @@
 /* Compared with a sorted array that is kept by insertion. */
 #include "base/error.h"
-#include "state/timer_queue.h"
+#include "state/table/timer_queue.h"
 #include "tests/state/pages_bed.h"
 
 #include <stdio.h>

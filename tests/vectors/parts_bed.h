@@ -1,5 +1,5 @@
 /* tests/vectors/parts_bed.h - the real part sink, driven by the lines of a case.
-   Flow     vector_parts.c, vector_parts_state.c, vector_txn.c -> [bed] -> state/part_sink.h
+   Flow     vector_parts.c, vector_parts_state.c, vector_txn.c -> [bed] -> state/part/part_sink.h
    Rows     one column of text, as headless CSV without quotes: a line is its text and a newline;
             the bucket is named by the row's symbol, through a function
    Names    without a suffix; hidden files of rows that will come again are kept, as the cases ask
@@ -8,7 +8,7 @@
 #ifndef TM_TESTS_PARTS_BED_H
 #define TM_TESTS_PARTS_BED_H
 
-#include "state/part_sink.h"
+#include "state/part/part_sink.h"
 #include "tests/vectors/vector.h"
 
 enum { PARTS_BED_SINK_MAX = 4 };

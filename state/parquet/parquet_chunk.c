@@ -1,0 +1,386 @@
+#include "state/parquet/parquet_chunk.h"
+
+#include "base/error.h"
+#include "state/parquet/parquet_encode.h"
+#include "state/parquet/thrift.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* The first values of two pages are tried. A form that saves less than one part in PAYS_MIN is not
+   worth its time; a choice is looked at again after CHOICE_CHUNKS chunks. */
+enum { SAMPLE_CNT = 4096, PAYS_MIN = 16, CHOICE_CHUNKS = 16 };
+
+int tm_parquet_chunker_init(tm_parquet_chunker_t *chunker)
+{
+    *chunker = (tm_parquet_chunker_t){0};
+    return tm_value_dict_open(&chunker->dict);
+}
+
+void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
+{
+    tm_buffer_free(&chunker->raw);
+    tm_buffer_free(&chunker->file);
+    tm_buffer_free(&chunker->temp);
+    tm_value_dict_close(&chunker->dict);
+    free(chunker->pages);
+    *chunker = (tm_parquet_chunker_t){0};
+}
+
+static int prepare_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+{
+    uint32_t page_cnt = (src->row_cnt + c->page_rows - 1) / c->page_rows;
+    if (page_cnt > c->page_cap) {
+        tm_parquet_page_t *pages = realloc(c->pages, page_cnt * sizeof *pages);
+        if (!pages) return tm_error_set(-ENOMEM, "out of memory for %u pages", page_cnt);
+        c->pages = pages;
+        c->page_cap = page_cnt;
+    }
+    c->page_cnt = page_cnt;
+    for (uint32_t i = 0; i < page_cnt; i++) {
+        uint32_t first = i * c->page_rows, left = src->row_cnt - first;
+        tm_parquet_page_t *page = &c->pages[i];
+        *page = (tm_parquet_page_t){.first_row = first,
+                                    .row_cnt = left < c->page_rows ? left : c->page_rows};
+        tm_parquet_page_prepare(src, page);
+    }
+    return 0;
+}
+
+/* The pages that are tried: one or two. */
+static uint32_t picks(const tm_parquet_chunker_t *c, uint32_t pick[2])
+{
+    pick[0] = c->page_cnt / 4;
+    pick[1] = c->page_cnt * 3 / 4;
+    return pick[0] == pick[1] ? 1 : 2;
+}
+
+/* What a form does to the samples: bytes as they stand, and compressed. */
+typedef struct trial {
+    size_t raw_sz, packed_sz;
+} trial_t;
+
+static int pack_trial(tm_parquet_chunker_t *c, trial_t *trial)
+{
+    size_t packed_sz = c->raw.sz;
+    if (c->kind != TM_PARQUET_CODEC_NONE) {
+        tm_buffer_clear(&c->temp);
+        TM_TRY(tm_buffer_reserve(&c->temp, tm_codec_bound(c->kind, c->raw.sz)));
+        packed_sz = tm_codec_compress(c->codec, c->kind, c->temp.data, c->raw.data, c->raw.sz);
+    }
+    trial->raw_sz += c->raw.sz;
+    trial->packed_sz += packed_sz;
+    return 0;
+}
+
+static int try_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                    const tm_parquet_form_t *form, trial_t *trial)
+{
+    uint32_t pick[2], cnt = picks(c, pick);
+    *trial = (trial_t){0};
+    for (uint32_t i = 0; i < cnt; i++) {
+        tm_buffer_clear(&c->raw);
+        TM_TRY(tm_parquet_page_sample(src, &c->pages[pick[i]], SAMPLE_CNT, form, &c->raw));
+        TM_TRY(pack_trial(c, trial));
+    }
+    return 0;
+}
+
+static bool pays(size_t sz, size_t instead_of_sz)
+{
+    return sz < instead_of_sz - instead_of_sz / PAYS_MIN;
+}
+
+static uint32_t there_cnt(const tm_parquet_page_t *page)
+{
+    return page->row_cnt - page->null_cnt;
+}
+
+/* Numbers all values of the chunk; false where too many of them are distinct. */
+static bool number_values(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+{
+    const uint32_t limit = src->row_cnt / 4;
+    const uint32_t max = limit < TM_VALUE_DICT_MAX ? limit : TM_VALUE_DICT_MAX;
+    tm_value_dict_clear(&c->dict);
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        const tm_parquet_page_t *page = &c->pages[i];
+        if (!tm_value_dict_add(&c->dict, page->values, there_cnt(page), max,
+                               c->idx + page->first_row))
+            return false;
+    }
+    return c->dict.cnt > 0;
+}
+
+/* Whether half of the samples' values occurred before: else numbering is not even tried. */
+static bool repeats(tm_parquet_chunker_t *c)
+{
+    uint32_t pick[2], cnt = picks(c, pick), all = 0;
+    tm_value_dict_clear(&c->dict);
+    for (uint32_t i = 0; i < cnt; i++) {
+        const tm_parquet_page_t *page = &c->pages[pick[i]];
+        uint32_t some = there_cnt(page) < SAMPLE_CNT ? there_cnt(page) : SAMPLE_CNT;
+        (void)tm_value_dict_add(&c->dict, page->values, some, TM_VALUE_DICT_MAX,
+                                c->idx + page->first_row);
+        all += some;
+    }
+    return c->dict.cnt <= all / 2;
+}
+
+/* Compares numbers and their dictionary with what the best other form takes. */
+static int try_numbers(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, size_t best_sz,
+                       tm_parquet_choice_t *choice)
+{
+    trial_t numbers, dict = {0};
+    uint32_t pick[2], cnt = picks(c, pick), sample_cnt = 0;
+    if (!repeats(c) || !number_values(c, src)) return 0;
+    for (uint32_t i = 0; i < cnt; i++) {
+        uint32_t some = there_cnt(&c->pages[pick[i]]);
+        sample_cnt += some < SAMPLE_CNT ? some : SAMPLE_CNT;
+    }
+    const tm_parquet_form_t form = {.idx = c->idx, .dict_cnt = c->dict.cnt};
+    TM_TRY(try_form(c, src, &form, &numbers));
+    tm_buffer_clear(&c->raw);
+    TM_TRY(tm_buffer_append(&c->raw, c->dict.values, (size_t)c->dict.cnt * 8));
+    TM_TRY(pack_trial(c, &dict));
+    const bool compress = pays(numbers.packed_sz + dict.packed_sz, numbers.raw_sz + dict.raw_sz);
+    /* The dictionary is there once, the samples stand for all rows. */
+    const size_t share = (size_t)(compress ? dict.packed_sz : dict.raw_sz) * sample_cnt;
+    const size_t sz = (compress ? numbers.packed_sz : numbers.raw_sz) + share / src->row_cnt;
+    if (!pays(sz, best_sz)) return 0;
+    *choice = (tm_parquet_choice_t){.compress = compress, .number = true};
+    return 0;
+}
+
+static int choose(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, tm_parquet_choice_t *choice)
+{
+    tm_parquet_form_t form = {.codec = c->kind};
+    trial_t tight, bytes;
+    *choice = (tm_parquet_choice_t){0};
+    TM_TRY(try_form(c, src, &form, &tight));
+    const bool delta = tm_parquet_page_encoding(src, &form) == TM_PARQUET_DELTA_BINARY_PACKED;
+    size_t best_sz = tight.packed_sz;
+    if (delta && c->kind != TM_PARQUET_CODEC_NONE) {
+        form.whole_bytes = true;
+        TM_TRY(try_form(c, src, &form, &bytes));
+        choice->whole_bytes = pays(bytes.packed_sz, tight.packed_sz);
+        if (choice->whole_bytes) best_sz = bytes.packed_sz;
+    }
+    choice->compress = pays(best_sz, tight.raw_sz);
+    if (!choice->compress) {
+        choice->whole_bytes = false;
+        best_sz = tight.raw_sz;
+    }
+    if (delta && src->col->type == TM_PARQUET_INT64) TM_TRY(try_numbers(c, src, best_sz, choice));
+    choice->left_cnt = CHOICE_CHUNKS;
+    return 0;
+}
+
+/* The form of this chunk: what was chosen before, while it holds. */
+static int choose_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                       tm_parquet_choice_t *choice, tm_parquet_form_t *form)
+{
+    if (choice->left_cnt == 0) TM_TRY(choose(c, src, choice));
+    choice->left_cnt--;
+    bool number = choice->number;
+    if (number && !number_values(c, src)) { /* values have changed: look again next time */
+        number = false;
+        choice->left_cnt = 0;
+    }
+    *form = (tm_parquet_form_t){
+        .codec = choice->compress ? c->kind : TM_PARQUET_CODEC_NONE,
+        .whole_bytes = choice->whole_bytes,
+        .idx = number ? c->idx : NULL,
+        .dict_cnt = number ? c->dict.cnt : 0,
+    };
+    return 0;
+}
+
+/* A page that is about to be written; no page = the dictionary. */
+typedef struct page_put {
+    const tm_parquet_page_t *page;
+    const tm_parquet_src_t *src;
+    const tm_parquet_form_t *form;
+} page_put_t;
+
+static void put_header(tm_thrift_out_t *out, const page_put_t *put, size_t sz, size_t packed_sz)
+{
+    const tm_parquet_page_t *page = put->page;
+    const bool text = put->src->dict != NULL;
+    const uint32_t dict_cnt = text ? put->src->dict->cnt : put->form->dict_cnt;
+    tm_thrift_struct(out);
+    tm_thrift_field_i32(out, 1, page ? TM_PARQUET_DATA_PAGE : TM_PARQUET_DICTIONARY_PAGE);
+    tm_thrift_field_i32(out, 2, (int32_t)sz);
+    tm_thrift_field_i32(out, 3, (int32_t)packed_sz);
+    tm_thrift_field_struct(out, page ? 5 : 7);
+    tm_thrift_field_i32(out, 1, (int32_t)(page ? page->row_cnt : dict_cnt));
+    if (page) {
+        tm_thrift_field_i32(out, 2, (int32_t)tm_parquet_page_encoding(put->src, put->form));
+        tm_thrift_field_i32(out, 3, TM_PARQUET_RLE); /* levels, where there are any */
+        tm_thrift_field_i32(out, 4, TM_PARQUET_RLE);
+    } else {
+        tm_thrift_field_i32(out, 2, TM_PARQUET_PLAIN);
+        tm_thrift_field_bool(out, 3, text); /* texts are sorted, numbers are not */
+    }
+    tm_thrift_end(out);
+    tm_thrift_end(out);
+}
+
+/* Header and compressed body behind what is in c->file. */
+static int put_page(tm_parquet_chunker_t *c, const page_put_t *put, const void *body, size_t sz)
+{
+    /* The header states the compressed size, so the body is compressed behind room for it. */
+    enum { HEADER_SZ_MAX = 64 };
+    const tm_parquet_codec_t kind = put->form->codec;
+    TM_TRY(tm_buffer_reserve(&c->file, HEADER_SZ_MAX + tm_codec_bound(kind, sz)));
+    tm_thrift_out_t out;
+    const size_t header_off = c->file.sz, body_off = header_off + HEADER_SZ_MAX;
+    size_t packed_sz = sz;
+    if (kind != TM_PARQUET_CODEC_NONE)
+        packed_sz = tm_codec_compress(c->codec, kind, c->file.data + body_off, body, sz);
+    tm_thrift_out_init(&out, &c->file);
+    put_header(&out, put, sz, packed_sz);
+    TM_TRY(out.err);
+    TM_CHECK(c->file.sz - header_off <= HEADER_SZ_MAX, "page header of %zu bytes",
+             c->file.sz - header_off);
+    if (kind != TM_PARQUET_CODEC_NONE)
+        memmove(c->file.data + c->file.sz, c->file.data + body_off, packed_sz);
+    else if (sz > 0)
+        memcpy(c->file.data + c->file.sz, body, sz);
+    c->file.sz += packed_sz;
+    c->saved_sz += (int64_t)sz - (int64_t)packed_sz;
+    return 0;
+}
+
+static int put_dict(tm_parquet_chunker_t *c, const page_put_t *put)
+{
+    const tm_parquet_dict_t *dict = put->src->dict;
+    if (!dict) return put_page(c, put, c->dict.values, (size_t)c->dict.cnt * 8);
+    tm_buffer_clear(&c->temp);
+    for (uint32_t i = 0; i < dict->cnt; i++)
+        TM_TRY(tm_parquet_encode_string(&c->temp, dict->text[i], dict->text_sz[i]));
+    return put_page(c, put, c->temp.data, c->temp.sz);
+}
+
+static void fill_stats(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                       tm_parquet_stats_t *stats)
+{
+    tm_parquet_range_t all = {0};
+    *stats = (tm_parquet_stats_t){0};
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_parquet_range_merge(&all, &c->pages[i].range);
+        stats->null_cnt += c->pages[i].null_cnt;
+    }
+    if (!all.known) return;
+    stats->min_sz = (uint8_t)tm_parquet_range_bytes(src, &all, false, stats->min);
+    stats->max_sz = (uint8_t)tm_parquet_range_bytes(src, &all, true, stats->max);
+    stats->known = stats->min_sz > 0 && stats->max_sz > 0;
+}
+
+int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                           tm_parquet_choice_t *choice, int64_t off, tm_parquet_chunk_t *chunk)
+{
+    tm_parquet_form_t form;
+    page_put_t put = {.src = src, .form = &form};
+    c->codec->wide = src->col->type == TM_PARQUET_FIXED;
+    TM_TRY(prepare_pages(c, src));
+    TM_TRY(choose_form(c, src, choice, &form));
+    const tm_parquet_encoding_t encoding = tm_parquet_page_encoding(src, &form);
+    *chunk = (tm_parquet_chunk_t){
+        .codec = form.codec,
+        .data_encoding = encoding,
+        .data_page_cnt = c->page_cnt,
+        .value_cnt = src->row_cnt,
+        .encodings = 1u << encoding,
+    };
+    if (src->col->repetition == TM_PARQUET_OPTIONAL) chunk->encodings |= 1u << TM_PARQUET_RLE;
+    tm_buffer_clear(&c->file);
+    c->saved_sz = 0;
+    if (encoding == TM_PARQUET_RLE_DICTIONARY) {
+        TM_TRY(put_dict(c, &put));
+        chunk->dict_off = off;
+        chunk->encodings |= 1u << TM_PARQUET_PLAIN;
+    }
+    chunk->data_off = off + (int64_t)c->file.sz;
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_parquet_page_t *page = &c->pages[i];
+        put.page = page;
+        page->file_off = c->file.sz;
+        tm_buffer_clear(&c->raw);
+        TM_TRY(tm_parquet_page_encode(src, page, &form, &c->raw));
+        TM_TRY(put_page(c, &put, c->raw.data, page->raw_sz));
+        page->file_sz = c->file.sz - page->file_off;
+    }
+    chunk->file_sz = (int64_t)c->file.sz;
+    chunk->raw_sz = chunk->file_sz + c->saved_sz;
+    fill_stats(c, src, &chunk->stats);
+    return 0;
+}
+
+/* 1 = ascending, 2 = descending, 0 = neither: lets readers search pages by halving. */
+static int32_t boundary_order(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
+{
+    bool up = src->col->type != TM_PARQUET_DOUBLE, down = up;
+    const tm_parquet_range_t *prev = NULL;
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        const tm_parquet_range_t *r = &c->pages[i].range;
+        if (!r->known) continue;
+        if (prev) {
+            up = up && prev->min <= r->min && prev->max <= r->max;
+            down = down && prev->min >= r->min && prev->max >= r->max;
+        }
+        prev = r;
+    }
+    return up ? 1 : down ? 2 : 0;
+}
+
+static int column_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                        tm_parquet_chunk_t *chunk, tm_buffer_t *index)
+{
+    uint8_t stat[TM_PARQUET_STAT_SZ_MAX];
+    tm_thrift_out_t out;
+    for (uint32_t i = 0; i < c->page_cnt; i++) /* only NaN: no bounds can be stated */
+        if (!c->pages[i].range.known && c->pages[i].null_cnt < c->pages[i].row_cnt) return 0;
+    size_t start = index->sz;
+    tm_thrift_out_init(&out, index);
+    tm_thrift_struct(&out);
+    tm_thrift_field_list(&out, 1, TM_THRIFT_TRUE, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) tm_thrift_item_bool(&out, !c->pages[i].range.known);
+    for (int16_t largest = 0; largest < 2; largest++) {
+        tm_thrift_field_list(&out, (int16_t)(2 + largest), TM_THRIFT_BINARY, c->page_cnt);
+        for (uint32_t i = 0; i < c->page_cnt; i++) {
+            const tm_parquet_range_t *range = &c->pages[i].range;
+            uint32_t sz = range->known ? tm_parquet_range_bytes(src, range, largest, stat) : 0;
+            tm_thrift_item_binary(&out, stat, sz);
+        }
+    }
+    tm_thrift_field_i32(&out, 4, boundary_order(c, src));
+    tm_thrift_field_list(&out, 5, TM_THRIFT_I64, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) tm_thrift_item_int(&out, c->pages[i].null_cnt);
+    tm_thrift_end(&out);
+    chunk->column_index_off = (int64_t)start;
+    chunk->column_index_sz = (int32_t)(index->sz - start);
+    return out.err;
+}
+
+int tm_parquet_chunk_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
+                           tm_parquet_chunk_t *chunk, tm_buffer_t *index)
+{
+    const int64_t off = chunk->dict_off ? chunk->dict_off : chunk->data_off;
+    tm_thrift_out_t out;
+    TM_TRY(column_index(c, src, chunk, index));
+    size_t start = index->sz;
+    tm_thrift_out_init(&out, index);
+    tm_thrift_struct(&out);
+    tm_thrift_field_list(&out, 1, TM_THRIFT_STRUCT, c->page_cnt);
+    for (uint32_t i = 0; i < c->page_cnt; i++) {
+        tm_thrift_struct(&out);
+        tm_thrift_field_i64(&out, 1, off + (int64_t)c->pages[i].file_off);
+        tm_thrift_field_i32(&out, 2, (int32_t)c->pages[i].file_sz);
+        tm_thrift_field_i64(&out, 3, c->pages[i].first_row);
+        tm_thrift_end(&out);
+    }
+    tm_thrift_end(&out);
+    chunk->offset_index_off = (int64_t)start;
+    chunk->offset_index_sz = (int32_t)(index->sz - start);
+    return out.err;
+}

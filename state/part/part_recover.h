@@ -1,0 +1,38 @@
+/* state/part/part_recover.h - hidden files to visible ones, in steady state and after a restart alike.
+   Flow     part_sink (commit, recover) -> [part recover] -> rename, fsync of the folder
+   Rules    docs/part-files.md: READY parts of committed transactions are renamed; of all others
+            that the log knows, those with a committed point are cut there and gone on with, the
+            rest is removed; what the log does not know is never touched
+   Threads  one owner
+   Errors   -errno with the path; TM_E_CORRUPT where a READY part is missing under both names or has
+            another size. Every step may be repeated
+   Tests    tests/state/test_part_sink.c, tests/state/test_part_fault.c */
+#ifndef TM_STATE_PART_RECOVER_H
+#define TM_STATE_PART_RECOVER_H
+
+#include "state/part/part_log.h"
+
+typedef struct tm_part_done {
+    uint64_t part_cnt, point_cnt; /* points: those that were outdated */
+    int64_t row_cnt, file_sz;
+    uint64_t given_up_cnt;
+} tm_part_done_t;
+
+/* When a transaction that cannot be committed is left alone for now. */
+typedef struct tm_part_patience {
+    int64_t now_ns;
+    int64_t limit_ns; /* age of the transaction; 0 = never */
+} tm_part_patience_t;
+
+/* Makes the READY parts of transactions up to txn_id visible, and forgets points that newer ones
+   have outdated. A part that fails stays in the log; the others are done all the same; the first
+   error is returned, but for those of transactions for which patience has an end: they are warned
+   of, counted, and tried again by the next start. patience NULL = without end. */
+int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, const tm_part_patience_t *patience,
+                           tm_part_done_t *done) TM_MUST_CHECK;
+
+/* Removes what no transaction up to txn_id knows; `keep` leaves the hidden files where they are.
+   What is left has a point. */
+int tm_part_recover_remove(tm_part_log_t *log, uint64_t txn_id, bool keep) TM_MUST_CHECK;
+
+#endif
