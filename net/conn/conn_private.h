@@ -1,5 +1,5 @@
-/* net/conn/conn_private.h - what the files of a connection share: conn.c (phases), conn_connect.c (name
-   to descriptor), conn_stream.c (messages). Nobody else includes it. */
+/* net/conn/conn_private.h - what the files of a connection share: conn.c (phases), conn_connect.c
+   (name to descriptor), conn_stream.c (messages). Nobody else includes it. */
 #ifndef TM_NET_CONN_PRIVATE_H
 #define TM_NET_CONN_PRIVATE_H
 

@@ -1,5 +1,5 @@
-/* net/conn/transport.h - how a connection travels: through a proxy or not, compressed or not, and what
-   its socket is told.
+/* net/conn/transport.h - how a connection travels: through a proxy or not, compressed or not, and
+   what its socket is told.
    Flow     options -> [transport] -> feed -> conn.c, conn_connect.c
    Units    *_us: microseconds; *_sz: bytes
    Memory   the caller's; it must outlive the connections

@@ -1,4 +1,5 @@
-/* net/conn/uring.h - the io_uring of one thread: connects, accepts, receives and sends; gives events.
+/* net/conn/uring.h - the io_uring of one thread: connects, accepts, receives and sends; gives
+   events.
    Flow     kernel <-> [uring] <-> link.c, conn.c, venue.c
    Ring     SINGLE_ISSUER, DEFER_TASKRUN, TASKRUN_FLAG, SUBMIT_ALL, a registered ring descriptor,
             one ring of provided buffers, multishot receive and accept. What this kernel refuses is

@@ -10,8 +10,8 @@
    Threads  open, poll, close: the ingest thread that opened it
    Retries  a connection that fails or is cut is opened again after the delays of net/feed/retry.h,
             driven by poll: nobody sleeps, the other connections go on. An error that no retry can
-            mend (net/feed/retry.c says which) ends the connection at once. One that has streamed before
-            is tried on past retry_max while another one lives
+            mend (net/feed/retry.c says which) ends the connection at once. One that has streamed
+            before is tried on past retry_max while another one lives
    Rotation before the venue ends a connection (its 24 hours, a shutdown that it announces) another
             one is opened beside it; both stream for overlap_ns, then the old one is closed. It
             stays for longer where it brings messages and the new one does not keep up
@@ -29,7 +29,8 @@
             missing by the connection's own count; venue_errors: complaints while streaming;
             resyncs: books asked for anew
    Limits   TM_FEED_CONN_MAX addresses, TM_FEED_LINE_MAX connections (and one more each while it is
-            rotated), TM_FEED_STREAM_MAX streams; those of net/feed/attempts.h and net/feed/feed_venue.h
+            rotated), TM_FEED_STREAM_MAX streams; those of net/feed/attempts.h and
+            net/feed/feed_venue.h
    Tests    tests/net/test_feed.c, test_feed_bad.c, test_feed_refused.c, test_feed_retry.c,
             test_feed_rotate.c, test_feed_resync.c */
 #ifndef TM_NET_FEED_H

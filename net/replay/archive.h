@@ -1,5 +1,5 @@
-/* net/replay/archive.h - the bytes of a file, unpacked on the way: plain, gzip or xz, told by its first
-   bytes.
+/* net/replay/archive.h - the bytes of a file, unpacked on the way: plain, gzip or xz, told by its
+   first bytes.
    Flow     file -> [archive] -> replay.c
    Units    *_sz: bytes
    Memory   256 KiB of input and the decoder's window (zlib 40 KiB; xz as the file says, at most

@@ -1,8 +1,8 @@
-/* net/replay/replay.h - a captured feed as a source of frames, on its original schedule or as fast as it
-   is read.
+/* net/replay/replay.h - a captured feed as a source of frames, on its original schedule or as fast
+   as it is read.
    Flow     capture file -> [replay] -> parse
-   Form     text lines of net/replay/capture_line.h, told by the first of them; plain, gzip or xz, told by
-            their first bytes. What a client sent is left out
+   Form     text lines of net/replay/capture_line.h, told by the first of them; plain, gzip or xz,
+            told by their first bytes. What a client sent is left out
    Range    a run without holes: from the first message received at or after from_ns, up to the
             first one at or after to_ns. Inside it the streams choose
    Pacing   open loop: a frame is due at start + (its time - first time) / speed whatever the

@@ -1,8 +1,8 @@
 /* net/replay/stream_filter.h - chooses messages by the stream that carried them.
    Flow     replay.c, the engine's journal source, tidemark journal -> [filter] -> messages wanted
    Rule     a combined message names its stream; a raw one belongs to every stream of its event and
-            symbol (net/simulated/venue_line.h); one that tells neither belongs to none. Names are compared as
-            shell patterns: btcusdt@trade, btcusdt@*, *@bookTicker
+            symbol (net/simulated/venue_line.h); one that tells neither belongs to none. Names are
+            compared as shell patterns: btcusdt@trade, btcusdt@*, *@bookTicker
    Memory   names stay the caller's; a raw message is wrapped in a buffer of its size
    Threads  one owner
    Limits   names of messages up to TM_VENUE_STREAM_SZ_MAX - 1 bytes

@@ -1,4 +1,5 @@
-/* net/simulated/fault_frame.h - WebSocket frames that break a rule each, as a server would send them.
+/* net/simulated/fault_frame.h - WebSocket frames that break a rule each, as a server would send
+   them.
    Flow     name in a script -> [fault_frame] -> bytes in a client's queue
    Memory   the caller's buffer
    Threads  any; no state

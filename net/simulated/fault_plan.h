@@ -1,4 +1,5 @@
-/* net/simulated/fault_plan.h - what a misbehaving exchange does to which connection, and when: a script.
+/* net/simulated/fault_plan.h - what a misbehaving exchange does to which connection, and when: a
+   script.
    Flow     text of a file, or a seed -> [fault_plan] -> venue_fault.c
    Form     one rule a line, `CONNECTION WHEN WHAT`, # begins a comment; docs/faults.md is the
             grammar and the list

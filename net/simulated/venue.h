@@ -1,4 +1,5 @@
-/* net/simulated/venue.h - a simulated exchange that speaks Binance's stream protocol, on the same net code.
+/* net/simulated/venue.h - a simulated exchange that speaks Binance's stream protocol, on the same
+   net code.
    Flow     venue_source.c -> [venue] -> many clients over wss and ws
    Paths    /ws/<stream>[/<stream>...] raw; /stream?streams=a/b combined; SUBSCRIBE and the other
             requests on both

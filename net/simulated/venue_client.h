@@ -1,4 +1,5 @@
-/* net/simulated/venue_client.h - one client of the simulated exchange: upgrade, requests, pings, its queue.
+/* net/simulated/venue_client.h - one client of the simulated exchange: upgrade, requests, pings,
+   its queue.
    Flow     uring events -> [venue_client] -> requests;  venue.c -> send -> [venue_client] -> link
    Rules    as Binance has them: a ping every 20 s with the time in ms, 60 s to answer one with its
             payload, five incoming messages a second, 1024 streams; streams nobody knows are

@@ -1,5 +1,5 @@
-/* net/simulated/venue_client_private.h - what the files of a venue's client share: venue_client.c (bytes and
-   times), venue_client_request.c (what it asks for). Nobody else includes it. */
+/* net/simulated/venue_client_private.h - what the files of a venue's client share: venue_client.c
+   (bytes and times), venue_client_request.c (what it asks for). Nobody else includes it. */
 #ifndef TM_NET_VENUE_CLIENT_PRIVATE_H
 #define TM_NET_VENUE_CLIENT_PRIVATE_H
 

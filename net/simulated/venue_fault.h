@@ -1,9 +1,9 @@
 /* net/simulated/venue_fault.h - what goes wrong on one connection of the simulated exchange.
    Flow     venue.c accepts, venue_client.c upgrades, sends, steps -> [venue_fault] -> the client's
             queue and link
-   Plan     net/simulated/fault_plan.h; rules are looked at in the order of the script, and each that fits
-            fires. Every one that fires is a counter (fault_<name>) and a line of the log, with the
-            connection's number and its message
+   Plan     net/simulated/fault_plan.h; rules are looked at in the order of the script, and each
+            that fits fires. Every one that fires is a counter (fault_<name>) and a line of the log,
+            with the connection's number and its message
    Messages a message goes through what is on then: gap, spoilt text, clock, reorder, duplicate
    Units    *_ns: nanoseconds (mono); *_sz: bytes
    Memory   one block a connection, copies of the messages that it holds back

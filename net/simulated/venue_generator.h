@@ -1,5 +1,5 @@
-/* net/simulated/venue_generator.h - a seeded market: trades and quotes of made-up symbols as Binance would
-   send.
+/* net/simulated/venue_generator.h - a seeded market: trades and quotes of made-up symbols as
+   Binance would send.
    Flow     [venue_generator] -> venue_source.c -> clients
    Market   each symbol walks at random on its tick grid between a quarter and four times its first
             price; symbol k is about 1/k as busy as the first. A trade takes the bid or the ask,

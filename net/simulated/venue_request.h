@@ -1,4 +1,5 @@
-/* net/simulated/venue_request.h - the JSON requests that clients of the venue send, and the errors they get.
+/* net/simulated/venue_request.h - the JSON requests that clients of the venue send, and the errors
+   they get.
    Flow     WebSocket text -> [venue_request] -> venue_client.c
    Source   Binance spot API documentation, web-socket-streams: methods, error codes and texts; the
             nesting in "error" is how the exchange sends them

@@ -1,5 +1,5 @@
-/* net/simulated/venue_source.h - what the simulated exchange publishes: generated or captured messages in
-   time.
+/* net/simulated/venue_source.h - what the simulated exchange publishes: generated or captured
+   messages in time.
    Flow     venue_generator.c | replay.c -> [venue_source] -> venue.c
    Units    *_ns: mono
    Memory   that of the generator or the replay

@@ -1,4 +1,5 @@
-/* net/ws/deflate.h - message payloads in and out of DEFLATE as permessage-deflate sends it (RFC 7692).
+/* net/ws/deflate.h - message payloads in and out of DEFLATE as permessage-deflate sends it (RFC
+   7692).
    Flow     ws_read -> [inflater] -> message buffer; message -> [deflater] -> ws_write
    Framing  a compressed message is a DEFLATE stream flushed to a byte, less the four bytes
             00 00 FF FF that such a flush ends with; the reader adds them again

@@ -1,4 +1,5 @@
-/* parse/paths/layout.h - the fast path: messages that look like one seen before, but for their values.
+/* parse/paths/layout.h - the fast path: messages that look like one seen before, but for their
+   values.
    Flow     parser.c: quotes of the message -> [layouts] -> places of its values -> event.c,
             level_run.c -> rows
    Files    layout.c: matching; layout_rows.c: what a match gives; layout_learn.c: learning
@@ -11,8 +12,8 @@
             are checked as they are converted. Anything else takes the any-order path. A field that
             an exchange adds costs that path once
    Books    hold any number of levels. Their layout is that of the message with its arrays of levels
-            emptied; runs of levels (parse/paths/level_run.h) are found first and their quotes left out,
-            and then it is matched like any other
+            emptied; runs of levels (parse/paths/level_run.h) are found first and their quotes left
+            out, and then it is matched like any other
    Units    *_quote: ordinal of a quote, counted from 1; 0 is the message's start and quote_cnt + 1
             its end. Distances: bytes from there
    Memory   part of its parser

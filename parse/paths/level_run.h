@@ -1,5 +1,5 @@
-/* parse/paths/level_run.h - runs of levels: arrays of strings, one right after another, as nearly all the
-   bytes of a book message are.
+/* parse/paths/level_run.h - runs of levels: arrays of strings, one right after another, as nearly
+   all the bytes of a book message are.
    Flow     levels.c, layout.c -> [level run] -> level rows
    Method   the list of quotes tells where each string begins and ends, so a run is checked by the
             distances of its quotes and the bytes between its levels; what is in the strings is

@@ -1,7 +1,7 @@
 /* parse/paths/levels.h - arrays of book levels to level rows.
    Flow     message.c -> [levels] -> rows
-   Method   arrays of strings are read as runs (parse/paths/level_run.h), many at a time; any other form
-            of level, and objects, value by value
+   Method   arrays of strings are read as runs (parse/paths/level_run.h), many at a time; any other
+            form of level, and objects, value by value
    Memory   none of its own
    Threads  one
    Errors   a reason and bad_off. The array has been walked before, so it is well-formed

@@ -1,5 +1,5 @@
-/* parse/paths/shape.h - the fastest path: messages that differ from one seen before in digits and letters
-   only, while every value has kept its size.
+/* parse/paths/shape.h - the fastest path: messages that differ from one seen before in digits and
+   letters only, while every value has kept its size.
    Flow     parser.c, json.c -> [shapes] -> row or values; what fits none takes the other paths
    Idea     a feed repeats itself to the byte: prices keep their number of digits for hours. So a
             shape says for every byte of a message the range it must lie in: one value for text

@@ -1,5 +1,5 @@
-/* parse/paths/walk.h - the any-order path: one pass over a message that checks all of RFC 8259 and notes
-   where the values of the declared keys stand.
+/* parse/paths/walk.h - the any-order path: one pass over a message that checks all of RFC 8259 and
+   notes where the values of the declared keys stand.
    Flow     parser.c -> [walk] -> members -> event.c; scalars -> layout.c, which learns from them
    Method   strings end at the quotes that the scan kernel lists, window by window, so their bytes
             are only looked at where a window holds escapes, control bytes or UTF-8

@@ -1,9 +1,9 @@
 /* parse/scan/numeral.h - text of numbers to exact integers: decimals scaled by a power of ten, ids,
    times.
    Flow     layout.c, event.c -> [numeral] -> row
-   Method   a batch of a message's numbers goes through a kernel (parse/scan/kernels.h) that converts the
-            common forms, several at a time; what it leaves is read by tm_numeral_read, which knows
-            every form. Nothing passes through a double
+   Method   a batch of a message's numbers goes through a kernel (parse/scan/kernels.h) that
+            converts the common forms, several at a time; what it leaves is read by tm_numeral_read,
+            which knows every form. Nothing passes through a double
    Grammar  -? digits [. digits] [e|E [+|-] digits]; in JSON strings leading zeros are allowed too
    Units    value * 10^scale, as sign and magnitude
    Errors   TM_REASON_NUMBER: not that grammar; TM_REASON_RANGE: the scaled value is no integer or

@@ -1,4 +1,5 @@
-/* state/checkpoint/checkpoint_format.h - the bytes of checkpoints, as docs/checkpoints.md states them.
+/* state/checkpoint/checkpoint_format.h - the bytes of checkpoints, as docs/checkpoints.md states
+   them.
    Units    *_sz, off: bytes; all integers little-endian, as on every machine this is built for
    Tests    tests/state/test_checkpoint.c, tests/reference/checkpoint_reader.py */
 #ifndef TM_STATE_CHECKPOINT_FORMAT_H

@@ -1,5 +1,5 @@
-/* state/checkpoint/checkpoint_manifest.h - what a complete checkpoint is made of: names of page files, and
-   named blobs. Its rename is what completes a checkpoint.
+/* state/checkpoint/checkpoint_manifest.h - what a complete checkpoint is made of: names of page
+   files, and named blobs. Its rename is what completes a checkpoint.
    Flow     checkpoint store -> [manifest] -> <dir>/manifest-<id>.tmc; back at a restart
    Memory   one buffer on the heap: the entries as they are in the file
    Threads  one owner

@@ -1,4 +1,5 @@
-/* state/checkpoint/checkpoint_pages.h - one file of pages of a checkpoint: written page by page, read back.
+/* state/checkpoint/checkpoint_pages.h - one file of pages of a checkpoint: written page by page,
+   read back.
    Flow     page track -> [page file writer] -> disk -> [page file reader] -> pages of an arena
    Method   records are gathered in 1 MiB and written as a whole; a page is compressed unless that
             saves less than an eighth. docs/checkpoints.md has the bytes

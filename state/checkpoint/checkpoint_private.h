@@ -1,6 +1,6 @@
-/* state/checkpoint/checkpoint_private.h - the inside of the checkpoint store, shared by checkpoint_store.c
-   (taking and loading), checkpoint_folder.c (what lies in the folder) and checkpoint_merge.c.
-   Nobody else includes it. */
+/* state/checkpoint/checkpoint_private.h - the inside of the checkpoint store, shared by
+   checkpoint_store.c (taking and loading), checkpoint_folder.c (what lies in the folder) and
+   checkpoint_merge.c. Nobody else includes it. */
 #ifndef TM_STATE_CHECKPOINT_PRIVATE_H
 #define TM_STATE_CHECKPOINT_PRIVATE_H
 

@@ -1,5 +1,5 @@
-/* state/checkpoint/checkpoint_store.h - a folder of incremental checkpoints: takes the next one, keeps the
-   last few, merges their files, and gives the newest back.
+/* state/checkpoint/checkpoint_store.h - a folder of incremental checkpoints: takes the next one,
+   keeps the last few, merges their files, and gives the newest back.
    Flow     page track, operators, sources, sinks -> [checkpoint store] -> files; back at a restart
    Use      open; for a restart: manifest, blob, load. For each checkpoint: begin, then pages and
             blobs in any order, then commit or abort; compact when there is time

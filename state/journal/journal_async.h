@@ -1,5 +1,5 @@
-/* state/journal/journal_async.h - one write in flight, so that the next checksums are made while the disk
-   works.
+/* state/journal/journal_async.h - one write in flight, so that the next checksums are made while
+   the disk works.
    Flow     journal_flush.c -> [async] -> kernel
    Why      checksum and write in turn leave the disk idle for a third of the time at 1 GB/s
    Units    *_sz, off: bytes

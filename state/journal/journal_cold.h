@@ -1,4 +1,5 @@
-/* state/journal/journal_cold.h - cold segments: a sealed segment as independent zstd blocks with an index.
+/* state/journal/journal_cold.h - cold segments: a sealed segment as independent zstd blocks with an
+   index.
    Flow     sealed .tmj -> pack -> .tmz -> [cold] -> window
    Units    raw_*: of the plain segment; off: in the cold file
    Memory   reading: the index (48 bytes a block) and one packed block. Packing: two blocks and

@@ -1,4 +1,5 @@
-/* state/journal/journal_cursor_private.h - what the two halves of the cursor share: opening and reading.
+/* state/journal/journal_cursor_private.h - what the two halves of the cursor share: opening and
+   reading.
    Flow     journal_cursor_open.c, journal_cursor.c
    Threads  as journal_cursor.h */
 #ifndef TM_STATE_JOURNAL_CURSOR_PRIVATE_H

@@ -1,5 +1,5 @@
-/* state/journal/journal_dir.h - the folder of a journal: which segments it holds, who writes it, what may
-   go.
+/* state/journal/journal_dir.h - the folder of a journal: which segments it holds, who writes it,
+   what may go.
    Flow     journal writer, reader, tools -> [dir] -> folder
    Units    *_sz: bytes; *_ns: Unix time; first_seq: of the segment
    Memory   a list is one heap block, freed by tm_journal_list_free

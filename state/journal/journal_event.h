@@ -1,5 +1,5 @@
-/* state/journal/journal_event.h - the payloads of events: what happened beside messages, in order with
-   them.
+/* state/journal/journal_event.h - the payloads of events: what happened beside messages, in order
+   with them.
    Flow     capture -> [event] -> journal writer; reader -> [event] -> replay, tidemark journal
    Form     docs/journal.md, table of kinds
    Units    *_ns: nanoseconds; *_sz: bytes; *_cnt: messages

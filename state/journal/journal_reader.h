@@ -1,4 +1,5 @@
-/* state/journal/journal_reader.h - a whole journal in order: what replay, restart and the tools read.
+/* state/journal/journal_reader.h - a whole journal in order: what replay, restart and the tools
+   read.
    Flow     segments -> cursor -> [reader] -> engine's source, tidemark journal
    Range    a run of the log without holes: it starts at the first record at or after from_seq and
             from_ns, and ends before the first record at or after to_ns. Inside it the filters

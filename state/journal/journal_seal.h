@@ -1,5 +1,5 @@
-/* state/journal/journal_seal.h - what a segment says about itself at its end: counts, times and the sparse
-   index.
+/* state/journal/journal_seal.h - what a segment says about itself at its end: counts, times and the
+   sparse index.
    Flow     writer, recovery: every record -> [seal] -> seal record and trailer -> file
    Units    off: bytes in the segment; *_ns: Unix time
    Memory   about 100 KiB, no pointers; the caller owns it

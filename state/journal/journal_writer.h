@@ -1,4 +1,5 @@
-/* state/journal/journal_writer.h - writes every frame behind the back of the thread that receives it.
+/* state/journal/journal_writer.h - writes every frame behind the back of the thread that receives
+   it.
    Flow     receive thread: append -> [ring of bytes] -> file thread: flush_work -> segment files
    Why      append is a copy and one release store: no call to the kernel, no lock, no allocation.
             Checksums, files and fsync are the file thread's

@@ -1,5 +1,5 @@
-/* state/journal/journal_writer_private.h - the writer's two halves: what the receive thread touches and
-   what the file thread touches, and the words between them.
+/* state/journal/journal_writer_private.h - the writer's two halves: what the receive thread touches
+   and what the file thread touches, and the words between them.
    Flow     journal_writer.c (receive thread, open, close), journal_flush.c (file thread)
    Units    pos: free-running byte position in the ring; off: in the segment file.
             off = TM_JOURNAL_HEADER_SZ + pos - seg_pos, and both are equal modulo a page

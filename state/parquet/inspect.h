@@ -1,4 +1,5 @@
-/* state/parquet/inspect.h - what a part file holds, for a person: schema, row groups, sizes, first rows.
+/* state/parquet/inspect.h - what a part file holds, for a person: schema, row groups, sizes, first
+   rows.
    Flow     part file -> parquet_reader -> [inspect] -> FILE
    Units    row_cnt: rows
    Threads  no state

@@ -1,4 +1,5 @@
-/* state/parquet/parquet_chunk.h - a column chunk: pages of one column of one row group, ready for the file.
+/* state/parquet/parquet_chunk.h - a column chunk: pages of one column of one row group, ready for
+   the file.
    Flow     parquet_writer (gathered column) -> [chunk] -> bytes, metadata, page index
    Why      how a chunk is best written depends on its values: packed differences of random data do
             not shrink, and zstd is most of the time of writing; few distinct quantities are best

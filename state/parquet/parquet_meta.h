@@ -1,10 +1,12 @@
-/* state/parquet/parquet_meta.h - what a Parquet footer says, as structs: the same for writer and reader.
+/* state/parquet/parquet_meta.h - what a Parquet footer says, as structs: the same for writer and
+   reader.
    Flow     parquet_writer -> [meta] -> footer bytes -> [meta] -> parquet_reader, inspect
    Units    *_off: bytes from the start of the file; *_sz: bytes; *_cnt: rows, values, items
    Memory   arrays on the heap, freed by tm_parquet_meta_free. Names and texts: a writer's are
             borrowed from its caller; a reader's lie in `text` of the meta
    Errors   read: TM_E_CORRUPT, TM_E_UNSUPPORTED (nested columns), TM_E_LIMIT, -ENOMEM, with a text
-   Limits   state/parquet/parquet_format.h; statistics longer than TM_PARQUET_STAT_SZ_MAX are dropped
+   Limits   state/parquet/parquet_format.h; statistics longer than TM_PARQUET_STAT_SZ_MAX are
+            dropped
    Tests    tests/state/test_parquet_file.c, tests/fuzz/fuzz_parquet.c */
 #ifndef TM_STATE_PARQUET_META_H
 #define TM_STATE_PARQUET_META_H

@@ -1,4 +1,5 @@
-/* state/parquet/parquet_page.h - one data page: definition levels, encoded values, smallest and largest.
+/* state/parquet/parquet_page.h - one data page: definition levels, encoded values, smallest and
+   largest.
    Flow     parquet_chunk (a gathered column) -> [page] -> page body, not yet compressed
    Units    *_cnt: rows or values; *_sz: bytes
    Memory   appends to the caller's buffer; compacts the caller's values in place where some are

@@ -1,4 +1,5 @@
-/* state/parquet/value_dict.h - the distinct 64-bit values of a chunk, numbered in order of first sight.
+/* state/parquet/value_dict.h - the distinct 64-bit values of a chunk, numbered in order of first
+   sight.
    Flow     parquet_chunk (values of a page) -> [value dict] -> indexes, dictionary page
    Memory   one heap block for TM_VALUE_DICT_MAX values, sized at open
    Threads  one owner

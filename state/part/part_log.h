@@ -1,4 +1,5 @@
-/* state/part/part_log.h - the life of part files on disk, so that a restart knows instead of guessing.
+/* state/part/part_log.h - the life of part files on disk, so that a restart knows instead of
+   guessing.
    Flow     part_sink -> [part log] -> <dir>/.parts-<subtask>.log
    Form     text, one record a line, each with a CRC-32; docs/part-files.md
    Entries  OPEN: a hidden file may exist; its points tell up to where which transaction reaches.

@@ -1,4 +1,5 @@
-/* state/part/part_options.h - what a user may choose about part files: format, compression, folders.
+/* state/part/part_options.h - what a user may choose about part files: format, compression,
+   folders.
    Flow     job, command line -> [options] -> part_sink
    Units    *_ns: Unix time
    Threads  a function that names folders runs on the file thread

@@ -1,4 +1,5 @@
-/* state/part/part_recover.h - hidden files to visible ones, in steady state and after a restart alike.
+/* state/part/part_recover.h - hidden files to visible ones, in steady state and after a restart
+   alike.
    Flow     part_sink (commit, recover) -> [part recover] -> rename, fsync of the folder
    Rules    docs/part-files.md: READY parts of committed transactions are renamed; of all others
             that the log knows, those with a committed point are cut there and gone on with, the

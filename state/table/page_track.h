@@ -1,5 +1,6 @@
-/* state/table/page_track.h - which pages changed since the last barrier, and what they held at it: an
-   epoch that flips in a few nanoseconds, and a second thread that copies while the worker writes.
+/* state/table/page_track.h - which pages changed since the last barrier, and what they held at it:
+   an epoch that flips in a few nanoseconds, and a second thread that copies while the worker
+   writes.
    Flow     worker: touch, flip -> [page track] -> snapshot thread: next -> checkpoint file
    Method   pages stay where they are. A flip freezes the pages of the list of the epoch that ends,
             all at once, by counting the epoch up. The snapshot thread copies a frozen page without

@@ -1,4 +1,5 @@
-/* state/table/slab.h - blocks of many sizes inside pages of the arena: strings, lists, nodes of trees.
+/* state/table/slab.h - blocks of many sizes inside pages of the arena: strings, lists, nodes of
+   trees.
    Flow     state of operators -> [slab] -> pages of the arena
    Method   29 size classes, each with pages of its own that are cut into blocks of one size; a page
             knows its free blocks, and returns to the arena when the last one is free. So memory of

@@ -1,5 +1,5 @@
-/* state/table/timer_queue.h - timers in order of time, each at most once: what a process function waits
-   for.
+/* state/table/timer_queue.h - timers in order of time, each at most once: what a process function
+   waits for.
    Flow     process functions -> [timer queue] -> nodes in slab blocks
    Method   a B+ tree over (time, key, name): the order gives set semantics, deletion and firing in
             one structure, with no second one to find a timer by. Most timers are set close to the
