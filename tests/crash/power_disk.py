@@ -5,9 +5,9 @@ folder what is durable and what was done since; Disk.cut() then makes a folder o
 many states that a file system may be found in, chosen by a seeded random generator.
 
 The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Created Equal", OSDI
-2014), which cuts programs' records by an abstract file system, and of CrashMonkey (Mohan et al.,
-"Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which makes disks
-of recorded writes: nothing is taken for granted but what POSIX lets a program ask for.
+2014), which cuts records of programs by an abstract file system, and of CrashMonkey (Mohan et al.,
+"Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which rebuilds
+disks from recorded writes. Nothing is taken for granted but what POSIX lets a program ask for:
 
   file     fsync and fdatasync make durable what was done to the file before they were called, once
            they have returned. What was done since may be there or not, in sectors of 512 bytes, each
@@ -288,17 +288,17 @@ class Disk:
 
     def cut(self, rng, folder):
         """Writes into `folder` what may be found after a power cut."""
-        self._write(self.root, Path(folder), lambda node: node.cut(rng))
+        self.keep(folder, lambda node: node.cut(rng))
 
-    def keep(self, folder):
-        """Writes into `folder` what a process sees."""
-        self._write(self.root, Path(folder), lambda node: node.now)
+    def keep(self, folder, content_of):
+        """Writes all that a function finds in its files and folders into `folder`."""
+        self._keep(self.root, Path(folder), content_of)
 
-    def _write(self, node, path, content_of):
+    def _keep(self, node, path, content_of):
         path.mkdir(parents=True, exist_ok=True)
         for name, child in content_of(node).items():
             if isinstance(child, Folder):
-                self._write(child, path / name, content_of)
+                self._keep(child, path / name, content_of)
             else:
                 (path / name).write_bytes(content_of(child))
 
