@@ -1,22 +1,24 @@
 """What a power cut may leave on a disk, from a record of the calls that wrote to it.
 
-record_calls.c writes the record. Record.replay() follows it on a Disk, which knows of each file and
-folder what is durable and what was done since; Disk.cut() then makes a folder out of one of the
-many states that a file system may be found in, chosen by a seeded random generator.
+record_calls.c writes the record. A Disk follows it call by call and knows of each file and folder
+what is durable and what was done since. Disk.cut() makes a folder of one of the many states in
+which a file system may be found then, chosen by a seeded random generator.
 
-The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Created Equal", OSDI
-2014), which cuts records of programs by an abstract file system, and of CrashMonkey (Mohan et al.,
-"Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which rebuilds
-disks from recorded writes. Nothing is taken for granted but what POSIX lets a program ask for:
+The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Created Equal",
+OSDI 2014), which cuts records of programs by an abstract file system, and of CrashMonkey (Mohan
+et al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which
+rebuilds disks from recorded writes. Nothing is taken for granted but what POSIX lets a program
+ask for:
 
-  file     fsync and fdatasync make durable what was done to the file before they were called, once
-           they have returned. What was done since may be there or not, in sectors of 512 bytes, each
-           of them old, new, or as any write in between left it, whatever the order of the writes.
-           The size is one that the file had since; what was never written reads as zeros. A cut
-           counts with the sizes before it, so old bytes do not come back behind it.
-  folder   fsync of the folder makes its names durable, and nothing else does. Names that were made,
-           renamed or removed since: either the first few of these, or any of them as long as those
-           of one name are in order. A rename within a folder is there as a whole or not at all.
+  file     fsync and fdatasync make durable what was done to the file before they were called,
+           once they have returned. What was done since may be there or not, in sectors of 512
+           bytes, each of them old, new, or as any write in between left it, whatever the order of
+           the writes. The size is one that the file had since; what was never written reads as
+           zeros. A cut counts with the sizes before it, so old bytes do not come back behind it.
+  folder   fsync of the folder makes its names durable, and nothing else does. Names that were
+           made, renamed or removed since: the first few of these, all but one and what builds on
+           it, or any of them as long as those of one name are in order. A rename within a folder
+           is there as a whole or not at all.
   missing  a file whose name is not there is lost, fsynced or not; so is all in such a folder.
 
 A sector is never half written, what is durable is never damaged, and calls that end a process's
@@ -175,20 +177,30 @@ class Folder:
 
     def cut(self, rng):
         """One of the sets of names that may be found."""
-        names, held = dict(self.durable), set()
-        if rng.random() < 0.5:
-            chosen = self.moves[:rng.randint(0, len(self.moves))]
+        names = dict(self.durable)
+        if not self.moves:
+            return names
+        way, count = rng.randrange(3), len(self.moves)
+        if way == 0:
+            chosen = self.moves[:rng.randint(0, count)]
+        elif way == 1:
+            one = rng.randrange(count)
+            chosen = self.ordered(idx != one for idx in range(count))
         else:
-            share, chosen = rng.choice((0.1, 0.5, 0.9)), []
-            for move in self.moves:
-                mine = {move.old, move.new} - {None}
-                if mine & held or rng.random() > share:
-                    held |= mine
-                else:
-                    chosen.append(move)
+            chosen = self.ordered(rng.random() < 0.5 for _ in range(count))
         for move in chosen:
             self.apply(names, move)
         return names
+
+    def ordered(self, kept):
+        """Of the moves that are kept those whose names no move before them left behind."""
+        held = set()
+        for move, keep in zip(self.moves, kept):
+            mine = {move.old, move.new} - {None}
+            if keep and not mine & held:
+                yield move
+            else:
+                held |= mine
 
 
 class Disk:

@@ -2,7 +2,8 @@
 """Power cuts: power_loss.py [--full] starts programs on what a disk may hold after one.
 
 Each program runs while all that it does to files is recorded (record_calls.c): once from start to
-end, and once killed at a random call and started again. Then, for random instants of the record,
+end, and once killed at a random call and started again (half of these kills come while folders are
+made, half of all cuts right behind renames). Then, for random instants of the record,
 power_disk.py makes one of the states in which a file system may be found after a power cut there,
 and the program is started on it. It has to come to its end, and then
 
@@ -23,6 +24,7 @@ instants, --full 1,000 a program. The seed is printed; --seed repeats the choice
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -49,7 +51,7 @@ SECONDS = 60  # of the capture that jobs read
 PACE_S = 0.7  # in which a recorded run reads it: some dozens of checkpoints
 RECORDS = 1000  # of a journal
 AGAIN = 0.2  # of restarts are recorded and cut again
-CUTS_A_RECORD = 100
+CUTS_A_RECORD = 50
 
 
 @dataclass
@@ -119,7 +121,7 @@ class Program:
         """Adds to the promise what can be seen on the disk."""
 
     def check(self, promise, what):
-        """After a run on self.image, which left self.disk; what the run had to do, for the tally."""
+        """After a run on self.image, which left self.disk. Returns what the run met with."""
         raise NotImplementedError
 
 
@@ -146,7 +148,7 @@ class Job(Program):
     def check(self, promise, what):
         restored = re.search(r"restored from checkpoint (\d+)", self.told())
         number = int(restored.group(1)) if restored else 0
-        expect("passed over" not in self.told(), f"{what}: a checkpoint is not whole: {self.told()}")
+        self.check_manifests(what)
         expect(number >= promise.acked,
                f"{what}: checkpoint {promise.acked} was complete, but {number} is in force")
         found = rows_of(self.disk / "out")
@@ -160,6 +162,15 @@ class Job(Program):
             expect((self.disk / path).exists(), f"{what}: {path} was seen, and is gone")
             expect((self.disk / path).read_bytes() == content, f"{what}: {path} has changed")
         return "restored" if number else "begun anew"
+
+    def check_manifests(self, what):
+        expect("passed over" not in self.told(),
+               f"{what}: a checkpoint is not whole: {self.told()}")
+        if not any(self.image.glob("kept/manifest-*")):
+            return
+        done = subprocess.run([TIDEMARK, "checkpoint", "verify", self.image / "kept"],
+                              capture_output=True, text=True, check=False)
+        expect_equal(done.returncode, 0, f"{what}: {done.stdout}{done.stderr}")
 
 
 def journal_of(folder):
@@ -263,7 +274,7 @@ class Cuts:
             whole = self.program.record()
             self.cut_all([whole], (now + 1) // 2)
             self.program.wipe()
-            killed = self.program.record(stop=self.rng.randrange(1, len(whole)))
+            killed = self.program.record(stop=self.instant([whole], "M", len(whole)))
             self.cut_all([killed, self.program.record()], now // 2)
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
@@ -274,11 +285,18 @@ class Cuts:
             pass
         self.program.expect_seen(disk)
         disk = self.new_disk()
-        instants = Counter(self.rng.randrange(total + 1) for _ in range(count))
-        self.cuts(disk, promise, instants[0], f"call 0 of {total}")
+        instants = Counter(self.instant(lives, "R", total) for _ in range(count))
         for number, call in enumerate(replay(lives, disk), 1):
             promise.note(call)
             self.cuts(disk, promise, instants[number], f"call {number} of {total}")
+
+    def instant(self, lives, kind, total):
+        """Any, or one shortly behind a call of a kind with which much is decided."""
+        hot = [number for number, call in enumerate(itertools.chain(*lives), 1)
+               if call.kind == kind]
+        if not hot or self.rng.random() < 0.5:
+            return self.rng.randrange(1, total + 1)
+        return min(total, self.rng.choice(hot) + self.rng.randrange(3))
 
     def cuts(self, disk, promise, count, where):
         for _ in range(count):
