@@ -144,15 +144,35 @@ static const tm_flag_t table[] = {
     [OPT_VERSION] = {"version", NULL, "print the version"},
 };
 
+/* The help page's headings, each above its first option. */
+static const struct {
+    const char *heading;
+    option_id_t first;
+} sections[] = {
+    {"Live feeds", OPT_CONNECT},
+    {"Replays", OPT_REPLAY},
+    {"Recording", OPT_JOURNAL},
+    {"Checkpoints", OPT_CHECKPOINTS},
+    {"Results", OPT_OUT},
+    {"Time", OPT_WATERMARK_BOUND},
+    {"Threads and memory", OPT_INGEST_CORES},
+    {"What it prints", OPT_EXPLAIN},
+};
+
 void tm_options_help(FILE *out, const char *program)
 {
     fprintf(out,
             "usage: %s (--connect URL | --replay FILE) [--out DIR] [options]\n\n"
             "Times are 500ms, 1s, 2m, 1h; of --from and --to 2024-08-08T23:54:14.5Z (or a front\n"
             "part of it), 19 digits of nanoseconds, or @<Unix seconds>. Cores are numbers and\n"
-            "ranges: 0,2-3.\n\n",
+            "ranges: 0,2-3.\n",
             program);
-    tm_flags_help(out, table, TM_ARRAY_CNT(table));
+    for (size_t i = 0; i < TM_ARRAY_CNT(sections); i++) {
+        const bool last = i + 1 == TM_ARRAY_CNT(sections);
+        const size_t end = last ? TM_ARRAY_CNT(table) : sections[i + 1].first;
+        fprintf(out, "\n%s\n", sections[i].heading);
+        tm_flags_help(out, &table[sections[i].first], (uint32_t)(end - sections[i].first));
+    }
 }
 
 static int list_add(const char **list, uint32_t *cnt, const char *name, const char *value)
