@@ -56,7 +56,7 @@ static const tm_flag_t flags[] = {
     [FLAG_DURATION] = {"duration", "TIME", "end the generated feed after this long"},
     [FLAG_WAIT_CLIENTS] = {"wait-clients", "N", "start once N clients have subscribed"},
     [FLAG_FAULTS] = {"faults", "FILE|random",
-                     "misbehave as the script says, or as the seed makes one up; docs/faults.md"},
+                     "misbehave as the script says or the seed makes up; docs/faults.md"},
     [FLAG_DEFLATE] = {"deflate", "LEVEL",
                       "compress for clients that offer it, 1 to 9; 0 = never (default: 1)"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
