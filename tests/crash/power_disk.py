@@ -44,7 +44,7 @@ class Change:
     kind: str  # "write", "cut", "grow"
     off: int  # for sizes: the new size
     data: bytes = b""
-    ended: bool = True  # a write by io_uring has not, at first
+    ended: bool = True  # a write behind the caller's back has not, at first
 
 
 def resized(content, size):
