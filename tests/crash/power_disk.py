@@ -47,10 +47,44 @@ class Change:
     ended: bool = True  # a write behind the caller's back has not, at first
 
 
-def resized(content, size):
-    """`content` cut to `size` bytes, or with zeros behind it."""
-    del content[size:]
-    content.extend(bytes(size - len(content)))
+@dataclass
+class Content:
+    """Bytes of a file. Those behind `data` are zeros: reserved space costs nothing here."""
+    data: bytearray = field(default_factory=bytearray)
+    size: int = 0
+
+    def copy(self):
+        return Content(bytearray(self.data), self.size)
+
+    def whole(self):
+        return bytes(self.data).ljust(self.size, b"\0")
+
+    def sector(self, at):
+        return bytes(self.data[at * SECTOR:(at + 1) * SECTOR]).ljust(SECTOR, b"\0")
+
+    def resize(self, size):
+        del self.data[size:]
+        self.size = size
+
+    def write(self, off, data):
+        self.data.extend(bytes(max(0, off - len(self.data))))
+        self.data[off:off + len(data)] = data
+        self.size = max(self.size, off + len(data))
+
+    def apply(self, change):
+        if change.kind == "write":
+            self.write(change.off, change.data)
+        elif change.kind == "cut" or change.off > self.size:
+            self.resize(change.off)
+
+    def load(self, path):
+        data = Path(path).read_bytes()
+        self.data, self.size = bytearray(data.rstrip(b"\0")), len(data)
+
+    def save(self, path):
+        with open(path, "wb") as out:
+            out.write(self.data)
+            out.truncate(self.size)
 
 
 def without(changes, some):
@@ -58,26 +92,16 @@ def without(changes, some):
     return [change for change in changes if id(change) not in some]
 
 
-def apply(content, change):
-    if change.kind == "write":
-        end = change.off + len(change.data)
-        if len(content) < end:
-            resized(content, end)
-        content[change.off:end] = change.data
-    elif change.kind == "cut" or change.off > len(content):
-        resized(content, change.off)
-
-
 @dataclass
 class File:
-    durable: bytearray = field(default_factory=bytearray)
-    now: bytearray = field(default_factory=bytearray)  # as a process sees it
+    durable: Content = field(default_factory=Content)
+    now: Content = field(default_factory=Content)  # as a process sees it
     changes: list = field(default_factory=list)
 
     def change(self, change):
-        if change.kind == "cut" and change.off >= len(self.now):
+        if change.kind == "cut" and change.off >= self.now.size:
             change.kind = "grow"
-        apply(self.now, change)
+        self.now.apply(change)
         self.changes.append(change)
 
     def ended(self):
@@ -86,41 +110,35 @@ class File:
     def sync(self, changes):
         """An fsync has returned; these had ended when it began."""
         for change in changes:
-            apply(self.durable, change)
+            self.durable.apply(change)
         self.changes = without(self.changes, changes)
 
     def cut(self, rng):
         """One of the contents that may be found."""
         if not self.changes:
             return self.durable
-        kept = survivors(len(self.changes), rng)
-        sized = rng.choice((0, len(self.changes), rng.randint(0, len(self.changes))))
-        base, memory, sectors = bytearray(self.durable), bytearray(self.durable), {}
-        size = len(base)
+        count = len(self.changes)
+        kept = survivors(count, rng)
+        sized = rng.choice((0, count, rng.randint(0, count)))
+        found, memory, sectors = self.durable.copy(), self.durable.copy(), {}
         for idx, change in enumerate(self.changes):
-            apply(memory, change)
+            memory.apply(change)
             if change.kind == "write":
                 end = change.off + len(change.data)
-                size = max(size, end) if idx < sized else size
+                if idx < sized:
+                    found.size = max(found.size, end)
                 for at in range(change.off // SECTOR, (end + SECTOR - 1) // SECTOR):
                     if kept(idx, at):
-                        sectors[at] = sector(memory[at * SECTOR:(at + 1) * SECTOR])
+                        sectors[at] = memory.sector(at)
             elif idx < sized:
-                size = change.off if change.kind == "cut" else max(size, change.off)
-                if change.kind == "cut":
-                    resized(base, min(len(base), size))
-                    sectors = {at: sector(data[:max(0, size - at * SECTOR)])
-                               for at, data in sectors.items()}
-        resized(base, size)
+                found.apply(change)
+                sectors = {at: data[:max(0, found.size - at * SECTOR)].ljust(SECTOR, b"\0")
+                           for at, data in sectors.items()}
+        size = found.size
         for at, data in sectors.items():
-            room = max(0, min(SECTOR, size - at * SECTOR))
-            base[at * SECTOR:at * SECTOR + room] = data[:room]
-        return base
-
-
-def sector(data):
-    """As on the disk: what lies behind the end of the file is zero."""
-    return bytes(data).ljust(SECTOR, b"\0")
+            found.write(at * SECTOR, data)
+        found.resize(size)
+        return found
 
 
 def survivors(count, rng):
@@ -218,8 +236,9 @@ class Disk:
                 node = Folder()
                 self._load(node, entry.path)
             else:
-                content = Path(entry.path).read_bytes()
-                node = File(bytearray(content), bytearray(content))
+                node = File()
+                node.durable.load(entry.path)
+                node.now = node.durable.copy()
             folder.durable[entry.name] = folder.now[entry.name] = node
 
     def node(self, path):
@@ -249,7 +268,7 @@ class Disk:
         if node is None:
             node = File()
             folder.move(Move(None, name, node))
-        elif call.a & os.O_TRUNC and node.now:
+        elif call.a & os.O_TRUNC and node.now.size:
             node.change(Change("cut", 0))
         self.open[call.fd] = node
 
@@ -298,21 +317,25 @@ class Disk:
     def _unknown(self, call):
         raise NotModelled(f"a call on descriptor {call.fd}, {call.path}")
 
-    def cut(self, rng, folder):
-        """Writes into `folder` what may be found after a power cut."""
-        self.keep(folder, lambda node: node.cut(rng))
+    def cut(self, rng, *folders):
+        """Writes into each of `folders` what may be found after one power cut."""
+        self.keep(lambda node: node.cut(rng), *folders)
 
-    def keep(self, folder, content_of):
-        """Writes all that a function finds in its files and folders into `folder`."""
-        self._keep(self.root, Path(folder), content_of)
+    def keep(self, content_of, *folders):
+        """Writes into each of `folders` what a function finds in the files and folders."""
+        self._keep(self.root, content_of, [Path(folder) for folder in folders])
 
-    def _keep(self, node, path, content_of):
-        path.mkdir(parents=True, exist_ok=True)
+    def _keep(self, node, content_of, places):
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
         for name, child in content_of(node).items():
+            below = [place / name for place in places]
             if isinstance(child, Folder):
-                self._keep(child, path / name, content_of)
-            else:
-                (path / name).write_bytes(content_of(child))
+                self._keep(child, content_of, below)
+                continue
+            content = content_of(child)
+            for place in below:
+                content.save(place)
 
     def files(self):
         """Yields path and content of each file, as a process sees them."""
@@ -323,7 +346,7 @@ class Disk:
             if isinstance(child, Folder):
                 yield from self._files(child, f"{path}{name}/")
             else:
-                yield path + name, bytes(child.now)
+                yield path + name, child.now
 
 
 DOES = {"O": "opened", "W": "written", "w": "sent", "e": "landed", "T": "sized", "A": "reserved",

@@ -13,6 +13,7 @@ and the program is started on it. It has to come to its end, and then
     the finished parts hold exactly the rows of an undisturbed run, none lost, none doubled;
     parts that could be seen before the instant are there, byte for byte;
     nothing unfinished is left;
+    a live job's rows are those of a replay of the journal that it wrote;
   journals (of crash_journal.c and of tidemark capture)
     every record below the sequence that was told to be durable is there and what it was;
     recovery tells the bytes of the torn tail as an independent reader counts them.
@@ -42,7 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import synthetic
 from exactly_once import JOB, JOBS, rows_of
 from harness import BUILD, ROOT, TIDEMARK, expect, expect_equal, hidden, venue
-from power_disk import Disk, read_record
+from power_disk import Content, Disk, read_record
 
 RECORD = BUILD / "tests/crash/librecord_calls.so"
 JOURNAL = BUILD / "tests/crash/crash_journal"
@@ -61,13 +62,14 @@ class Promise:
     parts: dict = field(default_factory=dict)  # content by path
     gone: set = field(default_factory=set)  # sequences that an earlier cut took
     records: dict = field(default_factory=dict)  # that were written, durable or not
+    anew: bool = False  # begun without a checkpoint
 
     def note(self, call):
         if call.kind == "N":
             self.acked = max(self.acked, int(call.data.split()[1]))
 
     def copy(self):
-        return Promise(self.acked, dict(self.parts), set(self.gone))
+        return Promise(self.acked, dict(self.parts), set(self.gone), anew=self.anew)
 
 
 class Program:
@@ -82,18 +84,18 @@ class Program:
         raise NotImplementedError
 
     def wipe(self):
-        shutil.rmtree(self.disk, ignore_errors=True)
+        for place in (self.disk, self.image):
+            shutil.rmtree(place, ignore_errors=True)
         self.disk.mkdir(parents=True)
 
     def run(self, recorded=False, **env):
+        env = {**os.environ, "TM_JOB": self.name.split("-", maxsplit=1)[0], "TM_ACKS": "1", **env}
         with open(self.folder / "stderr", "w", encoding="utf-8") as err, \
                 open(self.folder / "stdout", "w", encoding="utf-8") as out:
             try:
-                return subprocess.run(
-                    [*map(str, self.words(recorded))], stdin=subprocess.DEVNULL, stdout=out,
-                    stderr=err, timeout=120, check=False, env={
-                        **os.environ, "TM_JOB": self.name.split("-")[0], "TM_ACKS": "1", **env}
-                ).returncode
+                return subprocess.run([*map(str, self.words(recorded))], stdin=subprocess.DEVNULL,
+                                      stdout=out, stderr=err, timeout=120, check=False,
+                                      env=env).returncode
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"{self.name} hangs") from None
 
@@ -115,7 +117,9 @@ class Program:
         wanted = dict(disk.files())
         expect_equal(sorted(found), sorted(wanted), "files by the record")
         for name, path in found.items():
-            expect(path.read_bytes() == wanted[name], f"{name} is not what was recorded")
+            there = Content()
+            there.load(path)
+            expect(there.whole() == wanted[name].whole(), f"{name} is not what was recorded")
 
     def look(self, disk, promise):
         """Adds to the promise what can be seen on the disk."""
@@ -142,7 +146,7 @@ class Job(Program):
                 "--checkpoints", self.disk / "kept", *pace]
 
     def look(self, disk, promise):
-        promise.parts |= {path: content for path, content in disk.files()
+        promise.parts |= {path: content.whole() for path, content in disk.files()
                           if path.startswith("out/") and "/." not in path}
 
     def check(self, promise, what):
@@ -151,17 +155,21 @@ class Job(Program):
         self.check_manifests(what)
         expect(number >= promise.acked,
                f"{what}: checkpoint {promise.acked} was complete, but {number} is in force")
-        found = rows_of(self.disk / "out")
-        lost, doubled = self.wanted - found, found - self.wanted
-        expect(not lost and not doubled,
-               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
-               f"{list(lost)[:2]} {list(doubled)[:2]}; {self.told()}")
+        promise.anew |= not number
+        self.check_rows(promise, what)
         unfinished = hidden(self.disk / "out")
         expect(not unfinished, f"{what}: unfinished files are left: {unfinished}")
         for path, content in promise.parts.items():
             expect((self.disk / path).exists(), f"{what}: {path} was seen, and is gone")
             expect((self.disk / path).read_bytes() == content, f"{what}: {path} has changed")
         return "restored" if number else "begun anew"
+
+    def check_rows(self, _promise, what):
+        found = rows_of(self.disk / "out")
+        lost, doubled = self.wanted - found, found - self.wanted
+        expect(not lost and not doubled,
+               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
+               f"{list(lost)[:2]} {list(doubled)[:2]}; {self.told()}")
 
     def check_manifests(self, what):
         expect("passed over" not in self.told(),
@@ -171,6 +179,37 @@ class Job(Program):
         done = subprocess.run([TIDEMARK, "checkpoint", "verify", self.image / "kept"],
                               capture_output=True, text=True, check=False)
         expect_equal(done.returncode, 0, f"{what}: {done.stdout}{done.stderr}")
+
+
+class Live(Job):
+    """A job fed by an exchange, which it records: its rows are those of a replay of its journal."""
+
+    def __init__(self, folder):
+        Program.__init__(self, "live", folder)
+
+    def run(self, recorded=False, **env):
+        with venue(self.folder, "--rate", 4000, "--messages", 1200, "--trades", 100, "--symbols",
+                   3, "--wait-clients", 1) as self.feed:
+            return super().run(recorded, **env)
+
+    def words(self, recorded):
+        url, ca_file = self.feed
+        return [JOB, "--connect", f"{url}/stream?streams=btcusdt@trade/ethusdt@trade", "--ca-file",
+                ca_file, "--journal", self.disk / "journal", "--state-memory", "8M",
+                "--checkpoint-interval", "12ms", "--out", self.disk / "out", "--checkpoints",
+                self.disk / "kept"]
+
+    def check_rows(self, promise, what):
+        if promise.anew:
+            return  # what the journal held before is not read then
+        whole = self.folder / "whole"
+        shutil.rmtree(whole, ignore_errors=True)
+        done = subprocess.run([JOB, "--replay", self.disk / "journal", "--out", whole, "--quiet"],
+                              env={**os.environ, "TM_JOB": "bars"}, capture_output=True, text=True,
+                              check=False)
+        expect_equal(done.returncode, 0, f"{what}: exit status of a replay; {done.stderr}")
+        self.wanted = rows_of(whole)
+        super().check_rows(promise, what)
 
 
 def journal_of(folder):
@@ -234,8 +273,8 @@ class Capture(Journal):
 
     def look(self, disk, promise):
         with tempfile.TemporaryDirectory() as place:
-            disk.keep(Path(place) / "sure", lambda node: node.durable)
-            disk.keep(Path(place) / "all", lambda node: node.now)
+            disk.keep(lambda node: node.durable, Path(place) / "sure")
+            disk.keep(lambda node: node.now, Path(place) / "all")
             sure = journal_of(Path(place) / "sure/journal")[0]
             promise.acked = max([promise.acked, *(seq + 1 for seq in sure)])
             promise.records = journal_of(Path(place) / "all/journal")[0]
@@ -276,6 +315,11 @@ class Cuts:
             self.program.wipe()
             killed = self.program.record(stop=self.instant([whole], "M", len(whole)))
             self.cut_all([killed, self.program.record()], now // 2)
+            if first + now < count:
+                print(f"# {self.program.name} so far: {self.tally()}", flush=True)
+        return self.tally()
+
+    def tally(self):
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
     def cut_all(self, lives, count):
@@ -307,9 +351,7 @@ class Cuts:
     def cut(self, disk, promise, what):
         program = self.program
         program.wipe()
-        disk.cut(self.rng, program.disk)
-        shutil.rmtree(program.image, ignore_errors=True)
-        shutil.copytree(program.disk, program.image)
+        disk.cut(self.rng, program.disk, program.image)
         again = self.rng.random() < AGAIN
         self.counts["cuts"] += 1
         try:
@@ -370,13 +412,16 @@ def tests(folder, names, rng, count, keep):
         with venue(folder, "--rate", 0) as (url, ca_file):
             yield ("a capture keeps what is durable through power cuts",
                    keeps(lambda: Capture(folder, url, ca_file)))
+    if "live" in names:
+        yield ("a live job keeps what it promised, on the journal that it writes",
+               keeps(lambda: Live(folder)))
     if "careless" in names:
         yield ("a disk that does nothing when it is told to fsync is found out",
                lambda: found_out(Job("bars", folder), rng))
 
 
 def main():
-    known = [*JOBS, "journal", "capture", "careless"]
+    known = [*JOBS, "journal", "capture", "live", "careless"]
     ask = argparse.ArgumentParser()
     ask.add_argument("--full", action="store_true", help="1,000 instants a program")
     ask.add_argument("--seed", type=int, default=random.randrange(1 << 31))
