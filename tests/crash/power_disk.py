@@ -10,10 +10,10 @@ The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Cr
 disks from recorded writes. Nothing is taken for granted but what POSIX lets a program ask for:
 
   file     fsync and fdatasync make durable what was done to the file before they were called, once
-           they have returned. What was done since may be there or not, in sectors of 512 bytes, each
-           of them old, new, or as any write in between left it, whatever the order of the writes.
-           The size is one that the file had since; what was never written reads as zeros. A cut
-           counts with the sizes before it, so old bytes do not come back behind it.
+           they have returned. What was done since may be there or not, in sectors of 512 bytes,
+           each of them old, new, or as any write in between left it, whatever the order of the
+           writes. The size is one that the file had since; what was never written reads as zeros.
+           A cut counts with the sizes before it, so old bytes do not come back behind it.
   folder   fsync of the folder makes its names durable, and nothing else does. Names that were made,
            renamed or removed since: either the first few of these, or any of them as long as those
            of one name are in order. A rename within a folder is there as a whole or not at all.

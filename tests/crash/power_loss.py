@@ -119,7 +119,7 @@ class Program:
         """Adds to the promise what can be seen on the disk."""
 
     def check(self, promise, what):
-        """After a run on self.image, which left self.disk; what the run had to do, for the tally."""
+        """After a run on self.image, which left self.disk; returns what it had to do."""
         raise NotImplementedError
 
 
@@ -146,7 +146,8 @@ class Job(Program):
     def check(self, promise, what):
         restored = re.search(r"restored from checkpoint (\d+)", self.told())
         number = int(restored.group(1)) if restored else 0
-        expect("passed over" not in self.told(), f"{what}: a checkpoint is not whole: {self.told()}")
+        expect("passed over" not in self.told(),
+               f"{what}: a checkpoint is not whole: {self.told()}")
         expect(number >= promise.acked,
                f"{what}: checkpoint {promise.acked} was complete, but {number} is in force")
         found = rows_of(self.disk / "out")
