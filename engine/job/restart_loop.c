@@ -1,4 +1,4 @@
-#include "engine/job/attempts.h"
+#include "engine/job/restart_loop.h"
 
 #include "base/clock.h"
 #include "base/log.h"
