@@ -265,6 +265,18 @@ int tm_part_log_forget(tm_part_log_t *log, const char *name)
     return 0;
 }
 
+int tm_part_log_remove(tm_part_log_t *log, int idx)
+{
+    const tm_part_entry_t *e = &log->entries[idx];
+    char path[TM_PART_PATH_MAX];
+    tm_part_path_hidden(path, log->dir, e->name, e->id);
+    TM_TRY(tm_file_unlink(path));
+    tm_part_path_folder(path, log->dir, e->name);
+    const int err = tm_file_sync_dir(path);
+    if (err < 0 && err != -ENOENT) return err; /* the folder may never have been made */
+    return tm_part_log_forget(log, e->name);
+}
+
 int tm_part_log_lock(const char *dir, uint64_t subtask_idx)
 {
     char path[TM_PART_PATH_MAX];

@@ -84,6 +84,10 @@ void tm_part_log_rewind(tm_part_log_t *log, int idx, uint32_t point_idx);
    harmless. */
 int tm_part_log_forget(tm_part_log_t *log, const char *name) TM_MUST_CHECK;
 
+/* Removes the hidden file of an entry and forgets it, in this order on the disk as well: a file
+   that a power cut brought back would be known to nobody. */
+int tm_part_log_remove(tm_part_log_t *log, int idx) TM_MUST_CHECK;
+
 /* A fresh file with the live entries only, in place of the old one, durable. */
 int tm_part_log_rewrite(tm_part_log_t *log) TM_MUST_CHECK;
 

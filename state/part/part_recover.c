@@ -124,17 +124,13 @@ int tm_part_recover_remove(tm_part_log_t *log, uint64_t txn_id, bool keep)
 {
     int first = 0;
     for (uint32_t i = 0; i < log->entry_cnt;) {
-        char hidden[TM_PART_PATH_MAX], name[TM_PART_NAME_MAX];
         const tm_part_entry_t *e = &log->entries[i];
         if (tm_part_entry_point(e, txn_id) >= 0 ||
             (e->state == TM_PART_READY && e->txn_id <= txn_id)) {
             i++;
             continue;
         }
-        tm_part_path_hidden(hidden, log->dir, e->name, e->id);
-        memcpy(name, e->name, sizeof name);
-        int err = keep ? 0 : tm_file_unlink(hidden);
-        if (err == 0) err = tm_part_log_forget(log, name);
+        int err = keep ? tm_part_log_forget(log, e->name) : tm_part_log_remove(log, (int)i);
         if (err == 0) continue;
         if (first == 0) first = err;
         i++;

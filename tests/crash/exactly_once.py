@@ -9,9 +9,9 @@ over and over again:
   kills     the process ends before or behind its Nth call; its restart ends before a call that
             is drawn; the next run goes on undisturbed
   faults    the Nth call fails with ENOSPC, EIO or EINTR, or writes half; a failed fsync takes the
-            bytes with it that it was to make durable. The job retries, or ends and says why. In
-            every other case failed checkpoints are tolerated and the process is killed a little
-            later. The next run goes on undisturbed
+            bytes with it that it was to make durable. The job retries, or ends and says why; or
+            failed checkpoints are tolerated and the process is killed a little later; or the job
+            is restarted in process. The next run goes on undisturbed
   restarts  a process is killed, and the Nth call of its restart fails
 
 At the end the finished part files must hold exactly the rows of the undisturbed run, row by row,
@@ -88,9 +88,11 @@ def after_kill(lane, bed, case, rng):
 
 def fail(lane, bed, case, rng):
     """One run with a call that fails, and the next where that did not come to its end."""
-    words, env = [], {"HOW": case["fault"], "AT": case["number"]}
-    if case["number"] % 2:
-        words, env = ["--checkpoint-failures", "3"], {**env, "KILL": rng.randint(1, 120)}
+    words, env = ["--restart", "none"], {"HOW": case["fault"], "AT": case["number"]}
+    if case["number"] % 3 == 1:
+        words, env = [*words, "--checkpoint-failures", "3"], {**env, "KILL": rng.randint(1, 120)}
+    elif case["number"] % 3 == 2:
+        words = ["--restart", "fixed:3,10ms"]
     code, said = lane.run(*words, **env), lane.stderr()
     hits = Counter([lane.hit() or "nothing"])
     if code > 0:
@@ -296,4 +298,5 @@ def main():
     sys.exit(failed != 0)
 
 
-main()
+if __name__ == "__main__":
+    main()
