@@ -140,7 +140,8 @@ def some_cases(bed, what, rng):
         return [{"number": number} for number, _ in rng.sample(picks, min(SOME, len(picks)))]
     if bed.job not in ALL_SORTS:
         picks = rng.sample(picks, min(SOME, len(picks)))
-    cases = [{"number": number, "fault": rng.choice(FAULTS)} for number, _ in picks]
+    cases = [{"number": number, "fault": rng.choice(FAULTS[:2] if "fsync" in sort else FAULTS)}
+             for number, sort in picks]
     writes = sum(sort.startswith("pwrite") for sort in bed.calls)
     return cases + [{"number": rng.randint(1, writes), "fault": "short"} for _ in range(2)]
 
@@ -266,6 +267,7 @@ def place():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # folders in memory go with it
     args = options()
     log = Log(args.log, args.seed)
     plan = [(job, what) for job in args.job or JOBS for what in args.what or WHATS
