@@ -2,7 +2,7 @@
    from it.
    Flow     checkpoint store -> [restore] -> symbols, tasks, sources, sinks, before threads start
    Blobs    graph: the plan as text, so that a job that has changed is refused with the line that
-            differs; symbols: names in order of their numbers, each behind a byte of size;
+            differs; out: the folder of results; symbols: names in order of their numbers, each behind a byte of size;
             ingest.N, worker.N: what their threads handed over; finished: the job has nothing left
             to do
    Options  --restore latest (default): the newest checkpoint that holds in --checkpoints, those
@@ -19,6 +19,7 @@
 #include "state/checkpoint/checkpoint_store.h"
 
 #define TM_BLOB_GRAPH    "graph"
+#define TM_BLOB_OUT      "out"
 #define TM_BLOB_SYMBOLS  "symbols"
 #define TM_BLOB_INGEST   "ingest"
 #define TM_BLOB_WORKER   "worker"
