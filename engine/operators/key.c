@@ -114,6 +114,14 @@ uint32_t tm_key_hash_wide(const tm_key_t *key, const void *row)
     return (uint32_t)(bytes_hash(bytes, key->sz) >> 32);
 }
 
+uint32_t tm_key_hash_bytes(const tm_key_t *key, const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    if (key->form == TM_KEY_WIDE) return (uint32_t)(bytes_hash(bytes, key->sz) >> 32);
+    memcpy(&value, bytes, key->sz);
+    return tm_route_hash(key->sz <= 4 ? (uint32_t)value : tm_keyed_tag(value));
+}
+
 bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value)
 {
     uint8_t bytes[TM_KEY_SZ_MAX];

@@ -88,6 +88,9 @@ static inline uint64_t tm_key_load_narrow(const tm_key_t *key, const void *row)
     return value;
 }
 
+/* The same hash as that of a row, from the key's bytes (tm_key_bytes). */
+uint32_t tm_key_hash_bytes(const tm_key_t *key, const uint8_t *bytes);
+
 /* False where a wide key is new and finds no room. */
 static inline bool tm_key_load(tm_key_t *key, const void *row, uint64_t *value)
 {

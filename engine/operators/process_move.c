@@ -27,7 +27,7 @@ static tm_process_t *owner_begin(const move_t *m, uint64_t key)
     tm_keyed_state_t *from = &m->from->state;
     tm_keyed_state_begin_key(from, key);
     const uint8_t *bytes = tm_keyed_state_key(from);
-    const uint32_t hash = tm_key_bytes_route(&from->layout, bytes);
+    const uint32_t hash = tm_key_hash_bytes(&from->layout, bytes);
     tm_process_t *p = (tm_process_t *)m->to[tm_route_owner(hash, m->to_cnt)];
     tm_keyed_state_begin_bytes(&p->state, bytes);
     return p;
@@ -90,9 +90,9 @@ static int records_move(const move_t *m)
     void *run;
     for (uint32_t cnt; (cnt = tm_keyed_next(records, &cursor, UINT32_MAX, &run)) > 0;)
         for (uint32_t i = 0; i < cnt; i++)
-            TM_TRY(record_move(m, (const state_record_t *)(const void *)((const uint8_t *)run +
-                                                                        (size_t)i *
-                                                                            records->entry_sz)));
+            TM_TRY(record_move(
+                m, (const state_record_t *)(const void *)((const uint8_t *)run +
+                                                          (size_t)i * records->entry_sz)));
     return 0;
 }
 
@@ -133,7 +133,10 @@ int tm_process_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator
     tm_process_t from = *(const tm_process_t *)to[0];
     tm_state_spec_t specs[TM_STATE_CNT_MAX];
     const move_t m = {.from = &from, .to = to, .to_cnt = to_cnt};
-    for (uint32_t i = 0; i < from.state.slot_cnt; i++) specs[i] = from.state.slots[i].spec;
+    for (uint32_t i = 0; i < from.state.slot_cnt; i++) {
+        specs[i] = from.state.slots[i].spec;
+        specs[i].ttl_update = TM_TTL_ON_WRITE; /* reading it here is nobody's reading */
+    }
     tm_keyed_state_init(&from.state, old->pages, &from.keys[0], specs, from.state.slot_cnt);
     TM_TRY(tm_process_restore(&from, old->bytes, old->sz));
     clock_set(&from.state, TM_TIME_NONE);
@@ -141,8 +144,9 @@ int tm_process_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator
     if (err == 0) err = timers_move(&m, TM_EVENT_TIME);
     if (err == 0) err = timers_move(&m, TM_PROCESSING_TIME);
     if (err < 0)
-        return tm_error_set(err, "process %s: --state-memory is too small for its state on %u "
-                                 "workers",
+        return tm_error_set(err,
+                            "process %s: --state-memory is too small for its state on %u "
+                            "workers",
                             from.name, to_cnt);
     clocks_move(&m, old->first);
     return 0;

@@ -1,6 +1,7 @@
 #include "engine/runtime/restore.h"
 
 #include "base/log.h"
+#include "engine/runtime/rescale.h"
 #include "state/checkpoint/savepoint.h"
 
 #include <errno.h>
@@ -17,6 +18,12 @@ static void out_hide(char *text, const char *out_dir)
         memmove(at + 2, at + sz - 1, strlen(at + sz - 1) + 1);
 }
 
+void tm_restore_workers(const tm_topology_t *topo, char out[64])
+{
+    snprintf(out, 64, "%u workers of %llu MiB", topo->worker_cnt,
+             (unsigned long long)(topo->job->opts.state_memory_sz >> 20));
+}
+
 char *tm_restore_graph(const tm_topology_t *topo)
 {
     char *text = NULL;
@@ -24,9 +31,7 @@ char *tm_restore_graph(const tm_topology_t *topo)
     FILE *f = open_memstream(&text, &sz);
     if (!f) return NULL;
     tm_plan_print(&topo->plan, f);
-    fprintf(f, "threads: %u ingest, %u workers\n", topo->ingest_cnt, topo->worker_cnt);
-    fprintf(f, "state of %llu MiB a worker\n",
-            (unsigned long long)(topo->job->opts.state_memory_sz >> 20));
+    fprintf(f, "threads: %u ingest\n", topo->ingest_cnt);
     if (fclose(f) != 0) return NULL;
     if (topo->job->opts.out_dir) out_hide(text, topo->job->opts.out_dir);
     return text;
@@ -169,6 +174,24 @@ static int graphs_compare(uint64_t id, const char *was, size_t was_sz, const cha
     return 0;
 }
 
+/* Whether the state has to be dealt out anew, and can be. */
+static int workers_compare(tm_restore_t *r, const tm_topology_t *topo)
+{
+    char is[64], was[64];
+    const void *bytes = NULL;
+    size_t sz = 0;
+    TM_TRY(blob_get(r, TM_BLOB_WORKERS, &bytes, &sz));
+    tm_restore_workers(topo, is);
+    snprintf(was, sizeof was, "%.*s", (int)sz, (const char *)bytes);
+    r->worker_cnt = (uint32_t)strtoul(was, NULL, 10);
+    r->rescale = strcmp(is, was) != 0;
+    if (r->worker_cnt == 0 || r->worker_cnt > TM_TOPOLOGY_WORKER_MAX)
+        return tm_error_set(TM_E_CORRUPT, "checkpoint %llu is of '%s'", (unsigned long long)r->id,
+                            was);
+    int err = r->rescale ? tm_rescale_check(topo, was) : 0;
+    return err < 0 ? tm_error_context(err, "checkpoint %llu", (unsigned long long)r->id) : 0;
+}
+
 /* Results of a checkpoint may still be hidden in the folder that it was taken with. Those of a
    savepoint have been seen to by the job that went on, or ended, behind it. */
 static int out_compare(const tm_restore_t *r, const char *is)
@@ -216,6 +239,7 @@ int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbol
     if (err == 0) err = symbols_take(restore, symbols);
     restore->finished = tm_manifest_find(restore->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_FINISHED,
                                          &entry);
+    if (err == 0 && !restore->finished) err = workers_compare(restore, topo);
     if (err == 0)
         TM_LOG_I("engine", "restored from checkpoint %llu%s", (unsigned long long)restore->id,
                  restore->finished ? ", behind which nothing is left to do" : "");
