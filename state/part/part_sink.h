@@ -58,7 +58,7 @@ typedef struct tm_part_sink_cfg {
                                committed; 0 = it fails */
     int64_t (*clock)(void *ctx); /* Unix time of rows; NULL = that of the last tick */
     void *clock_ctx;
-    uint32_t group_rows;            /* rows a row group; 0 = as many as fit 64 MiB, at most 1 Mi */
+    uint32_t group_rows;            /* rows a row group; 0 = 128 Ki, or as many as fit 64 MiB */
     const struct tm_parquet_kv *kv; /* key-value metadata, as it is when a file is finished; not
                                        owned */
     uint32_t kv_cnt;
