@@ -1,7 +1,7 @@
 /* engine/runtime/lane.h - which connections of a journal bring the same messages, so that a replay
    tells copies as the live feed did.
    Flow     feed -> recorder -> [lane] -> journal; journal source -> [lane] -> arbiter
-   Form     the text of a lane event: "group 0 lane 2 of 2 addresses, address 0, trades 1, quotes 2":
+   Form     text of a lane event: "group 0 lane 2 of 2 addresses, address 0, trades 1, quotes 2",
             numbers as in tm_feed_row_t
    Memory   none.  Threads any
    Errors   take: false where the text is none of ours
