@@ -42,6 +42,7 @@ typedef enum option_id {
     OPT_CHECKPOINT_FAILURES,
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
+    OPT_RESTART,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
@@ -111,6 +112,8 @@ static const tm_flag_t table[] = {
                                  "failed ones in a row that do not end the job (default: 0)"},
     [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
     [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
+    [OPT_RESTART] = {"restart", "HOW",
+                     "when it fails: none, fixed:3,1s, rate:3,10m,1s or exponential"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
@@ -366,7 +369,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
     if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
-    if (id <= OPT_RESTORE)
+    if (id <= OPT_RESTART)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
