@@ -1,8 +1,4 @@
-<<<<<<<< HEAD:engine/job/restart_loop.c
-#include "engine/job/restart_loop.h"
-========
 #include "engine/job/job_attempts.h"
->>>>>>>> restart:engine/job/job_attempts.c
 
 #include "base/clock.h"
 #include "base/log.h"
