@@ -4,7 +4,8 @@
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   specs and strings are copied; what `ctx` points to must live until tm_main returns
    Threads  everything here runs on the file thread, one call at a time
-   Errors   the first mistake is kept and reported by tm_main; a sink that fails ends the job */
+   Errors   the first mistake is kept and reported by tm_main; a sink that fails ends the
+            job, or has it restarted (--restart) */
 #ifndef TIDEMARK_SINK_H
 #define TIDEMARK_SINK_H
 

@@ -49,8 +49,7 @@ static const tm_flag_t flags[] = {
     [FLAG_SPEED] = {"speed", "max|Nx", "pace of the capture; max = as clients drain (default: 1x)"},
     [FLAG_SNAPSHOTS] = {"snapshots", NULL, "send lines that name no stream to every client"},
     [FLAG_SEED] = {"seed", "N",
-                   "seed of the generated market (default: 1); where it is given, and --faults is "
-                   "not, the venue misbehaves as this seed makes up"},
+                   "seed of the market (default: 1), and, without --faults, of misbehaviour"},
     [FLAG_SYMBOLS] = {"symbols", "N", "symbols of the generated market (default: 8)"},
     [FLAG_RATE] = {"rate", "N",
                    "generated messages a second; 0 = as clients drain (default: 2000)"},
@@ -63,8 +62,7 @@ static const tm_flag_t flags[] = {
     [FLAG_DURATION] = {"duration", "TIME", "end the generated feed after this long"},
     [FLAG_WAIT_CLIENTS] = {"wait-clients", "N", "start once N clients have subscribed"},
     [FLAG_FAULTS] = {"faults", "FILE|random|none",
-                     "misbehave as the script says, as the seed makes one up, or not at all; "
-                     "docs/faults.md"},
+                     "misbehave as a script says, as the seed says, or never; docs/faults.md"},
     [FLAG_DEFLATE] = {"deflate", "LEVEL",
                       "compress for clients that offer it, 1 to 9; 0 = never (default: 1)"},
     [FLAG_HELP] = {"help", NULL, "print this page"},

@@ -41,6 +41,8 @@ int tm_checkpoint_options_take(tm_checkpoint_options_t *o, tm_checkpoint_option_
     case TM_CHECKPOINT_OPT_RESTORE:
         o->restore = arg;
         return 0;
+    case TM_CHECKPOINT_OPT_RESTART:
+        return tm_restart_options_parse(&o->restart, arg);
     case TM_CHECKPOINT_OPT_INTERVAL:
         return time_take("checkpoint-interval", arg, &o->interval_ns);
     case TM_CHECKPOINT_OPT_TIMEOUT:
@@ -59,6 +61,9 @@ int tm_checkpoint_options_check(const tm_checkpoint_options_t *o)
 {
     if (o->restore && strcmp(o->restore, "none") != 0 && !o->dir)
         return tm_error_set(TM_E_CONFIG, "--restore needs a folder for what follows: give "
+                                         "--checkpoints DIR");
+    if (o->restart.kind > TM_RESTART_NONE && !o->dir)
+        return tm_error_set(TM_E_CONFIG, "--restart needs something to go on from: give "
                                          "--checkpoints DIR");
     return 0;
 }

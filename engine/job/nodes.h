@@ -28,6 +28,7 @@ typedef struct tm_feed_node_spec {
 /* Arrays are generators too. */
 typedef struct tm_generator_node_spec {
     tm_generate_fn *next;
+    tm_seek_fn *seek;
     void *ctx;
     uint32_t partitions;
     tm_array_spec_t array; /* where next is NULL */

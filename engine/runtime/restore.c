@@ -71,7 +71,7 @@ static int other_open(tm_restore_t *restore, const tm_options_t *o)
     return 0;
 }
 
-int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo)
+int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo, uint64_t own_from)
 {
     const tm_options_t *o = &topo->job->opts;
     const char *from = o->checkpoint.restore;
@@ -81,6 +81,7 @@ int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo)
     if (err < 0) return tm_error_context(err, "--checkpoints");
     restore->last_id = tm_checkpoint_id_max(restore->store);
     restore->manifest = tm_checkpoint_manifest(restore->store);
+    if (restore->manifest && restore->manifest->head.id > own_from) from = NULL;
     if (from && strcmp(from, "none") == 0)
         restore->manifest = NULL;
     else if (from && strcmp(from, "latest") != 0)

@@ -33,8 +33,10 @@ typedef struct tm_restore {
     const tm_manifest_t *manifest; /* restored from, or NULL */
 } tm_restore_t;
 
-/* Opens the folders that the options name. Does nothing where there is none. */
-int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo) TM_MUST_CHECK;
+/* Opens the folders that the options name. Does nothing where there is none. own_from: checkpoints
+   above it are this run's own, and come before what --restore says. */
+int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo,
+                    uint64_t own_from) TM_MUST_CHECK;
 
 /* Closes what was opened; the coordinator has taken `store` where `keep` says so. */
 void tm_restore_close(tm_restore_t *restore, bool keep);

@@ -222,7 +222,8 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
 
 static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
 {
-    TM_TRY(tm_restore_open(restore, &rt->topo));
+    TM_TRY(tm_restore_open(restore, &rt->topo, rt->past.cnt ? rt->past.last_id : UINT64_MAX));
+    if (rt->past.cnt == 0) rt->past.last_id = restore->last_id;
     TM_TRY(tm_restore_begin(restore, &rt->topo, rt->symbols));
     TM_TRY(coordinator_open(rt, restore));
     TM_TRY(rings_open(rt));
@@ -234,11 +235,12 @@ static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
     return err < 0 ? tm_error_context(err, "--restore") : 0;
 }
 
-int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
+int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job, const tm_attempt_t *past)
 {
     tm_restore_t restore = {0};
     memset(rt, 0, sizeof *rt);
     rt->job = job;
+    rt->past = *past;
     tm_clock_init();
     TM_TRY(tm_topology_plan(&rt->topo, job));
     TM_TRY(tm_symbols_open(&rt->symbols));
@@ -390,7 +392,8 @@ int tm_runtime_run(tm_runtime_t *rt)
 {
     if (rt->finished) return 0; /* the sinks have made the rest visible when they were opened */
     signals_install();
-    rt->start_ns = tm_clock_mono_ns();
+    rt->attempt_ns = tm_clock_mono_ns();
+    rt->start_ns = rt->past.start_ns ? rt->past.start_ns : rt->attempt_ns;
     signals_block(SIG_BLOCK);
     int err = threads_start(rt);
     signals_block(SIG_UNBLOCK);
@@ -403,4 +406,31 @@ int tm_runtime_run(tm_runtime_t *rt)
     threads_join(rt);
     rt->end_ns = tm_clock_mono_ns();
     return err < 0 ? err : first_error(rt);
+}
+
+/* ---- between attempts ------------------------------------------------------------------------ */
+
+tm_attempt_t tm_runtime_past(const tm_runtime_t *rt)
+{
+    tm_attempt_t past = rt->past;
+    past.cnt++;
+    if (past.start_ns == 0) past.start_ns = rt->start_ns;
+    return past;
+}
+
+bool tm_runtime_is_signalled(void)
+{
+    return atomic_load_explicit(&signal_seen, memory_order_relaxed) != 0; /* the only shared word */
+}
+
+bool tm_runtime_is_worth_a_restart(const tm_runtime_t *rt, int err)
+{
+    if (rt->told_to_stop || err == TM_E_CONFIG || err == TM_E_UNSUPPORTED) return false;
+    if (rt->past.cnt > 0) return true;
+    if (rt->start_ns == 0) return false;
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) {
+        const tm_thread_t *t = tm_ingest_thread(rt->ingests[i]);
+        if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran) return false;
+    }
+    return true;
 }

@@ -5,6 +5,7 @@
    barriers of earlier stages, and those that carry them are read until then. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/operators/function_error.h"
 #include "engine/runtime/task_state.h"
 
 #include <errno.h>
@@ -251,6 +252,7 @@ int tm_task_checkpoint(tm_task_t *task)
         return 1;
     }
     if (!stages_advance(task, id)) return work;
+    TM_TRY(tm_function_error()); /* rows of later stages that were taken meanwhile */
     int n = checkpoint_take(task, id);
     return n < 0 ? n : work + n;
 }

@@ -194,9 +194,8 @@ int tm_part_file_complete(tm_part_file_t *part)
 
 int tm_part_file_drop(tm_part_file_t *part)
 {
-    if (tm_part_log_find(part->log, part->name) < 0) return 0;
-    TM_TRY(tm_file_unlink(part->hidden));
-    return tm_part_log_forget(part->log, part->name);
+    const int idx = tm_part_log_find(part->log, part->name);
+    return idx < 0 ? 0 : tm_part_log_remove(part->log, idx);
 }
 
 int tm_part_file_rewind(tm_part_file_t *part)
