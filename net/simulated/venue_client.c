@@ -229,7 +229,8 @@ static int accept_upgrade(tm_venue_client_t *c, int64_t now_ns)
     tm_http_request_t request;
     char text[512];
     int status = 400;
-    if (tm_venue_rest_is(c->head->target)) return answer_get(c, now_ns);
+    bool is_get = tm_http_head_cnt(c->head, "Upgrade") == 0;
+    if (is_get && tm_venue_rest_is(c->head->target)) return answer_get(c, now_ns);
     if (tm_http_request_check(c->head, &request, &status) < 0) return refuse(c, status, NULL);
     const tm_fault_rule_t *rule = c->fault ? tm_venue_fault_upgrade(c->fault) : NULL;
     if (rule) return refuse_badly(c, rule);
