@@ -169,7 +169,7 @@ state_record_t *tm_keyed_record_edit(tm_keyed_state_t *ks)
 {
     state_record_t *record = tm_keyed_record(ks);
     if (record) {
-        tm_ptr_touch(ks->slab.arena, record);
+        tm_span_touch(ks->slab.arena, record, ks->records.entry_sz);
         return record;
     }
     bool added;
@@ -369,7 +369,7 @@ static uint32_t record_sweep(tm_keyed_state_t *ks, state_record_t *record)
             gone += tm_keyed_list_expire(ks, &slot->spec, list);
             if (list->head == 0) record->present &= ~(1u << state);
         } else if (state_expired(ks, &slot->spec, stamp_get(record, slot))) {
-            tm_ptr_touch(ks->slab.arena, record);
+            tm_span_touch(ks->slab.arena, record, ks->records.entry_sz);
             state_drop(ks, record, state);
             gone++;
         }

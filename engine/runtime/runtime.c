@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { CONTROL_ROUND_NS = 10 * TM_NS_PER_MS };
@@ -143,8 +142,6 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
     int n = several ? snprintf(path, PATH_MAX, "%s/%u", dir, ingest_idx)
                     : snprintf(path, PATH_MAX, "%s", dir);
     if (n >= PATH_MAX) return tm_error_set(-ENAMETOOLONG, "%s: path too long", option);
-    if (several && mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return tm_error_set(-errno, "%s %s: %s", option, dir, strerror(errno));
     return 0;
 }
 

@@ -230,6 +230,9 @@ static int store_start(tm_checkpoint_store_t *store)
 {
     if (!store->cfg.only_read) TM_TRY(tm_file_mkdirs(store->dir));
     TM_TRY(folder_lock(store));
+    /* The process before may have died between the rename of a manifest and the fsync behind it:
+       nothing is built on a name that a power cut could still take back. */
+    if (!store->cfg.only_read) TM_TRY(tm_file_sync_dir(store->dir));
     TM_TRY(manifests_read(store));
     TM_TRY(chains_read(store));
     return store->cfg.only_read ? 0 : tm_checkpoint_tidy(store);

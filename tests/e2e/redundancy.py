@@ -99,8 +99,8 @@ def trades_of(folder):
 
 
 def market(folder, messages, clients):
-    return venue(folder, "--seed", SEED, "--symbols", len(SYMBOLS), "--trades", 100, "--rate", 2000,
-                 "--messages", messages, "--wait-clients", clients)
+    return venue(folder, "--seed", SEED, "--faults", "none", "--symbols", len(SYMBOLS), "--trades",
+                 100, "--rate", 2000, "--messages", messages, "--wait-clients", clients)
 
 
 @test
