@@ -151,6 +151,7 @@ static const tm_operator_ops_t window_ops = {
     .fini = fini,
     .save = tm_window_sliced_save,
     .restore = tm_window_sliced_restore,
+    .move = tm_window_sliced_move,
 };
 
 tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
