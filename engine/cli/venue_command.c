@@ -47,8 +47,7 @@ static const tm_flag_t flags[] = {
     [FLAG_SPEED] = {"speed", "max|Nx", "pace of the capture; max = as clients drain (default: 1x)"},
     [FLAG_SNAPSHOTS] = {"snapshots", NULL, "send lines that name no stream to every client"},
     [FLAG_SEED] = {"seed", "N",
-                   "seed of the generated market (default: 1); where it is given, and --faults is "
-                   "not, the venue misbehaves as this seed makes up"},
+                   "seed of the market (default: 1), and, without --faults, of misbehaviour"},
     [FLAG_SYMBOLS] = {"symbols", "N", "symbols of the generated market (default: 8)"},
     [FLAG_RATE] = {"rate", "N",
                    "generated messages a second; 0 = as clients drain (default: 2000)"},
