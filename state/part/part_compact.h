@@ -1,6 +1,6 @@
 /* state/part/part_compact.h - small parts that are committed become one larger part before a reader
    sees any of them.
-   Flow     part_sink (tick, commit) -> [part compact] -> hidden parts to a hidden part, then visible
+   Flow     part_sink (tick, commit) -> [part compact] -> hidden parts to one, then visible
    Why      Parquet parts end with every checkpoint. Committed parts that are small stay hidden
             until enough of a bucket's have come together, so a reader sees their rows exactly once:
             when the merged part is renamed

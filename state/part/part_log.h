@@ -4,8 +4,8 @@
    Form     text, one record a line, each with a CRC-32; docs/part-files.md
    Entries  OPEN: a hidden file may exist; its points tell up to where which transaction reaches.
             READY: it is complete and fsynced and belongs to a transaction. MERGED: its rows are in
-            a part that became READY in the same record, so it is to be removed. An entry leaves the log
-            when its file is finished or removed
+            a part that became READY in the same record, so it is to be removed. An entry leaves
+            the log when its file is finished or removed
    Memory   entries on the heap; their number is bounded by open parts and pending transactions
    Threads  one owner; a lock file keeps a second process out of the same folder and subtask
    Errors   -errno with the path; -EBUSY where another process holds the lock. After a failed write

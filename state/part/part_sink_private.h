@@ -55,6 +55,9 @@ typedef struct tm_part_sink {
     tm_counter_t *finished, *rows, *bytes, *syncs, *errors;
 } tm_part_sink_t;
 
+/* Counters, names, encoder and buckets, after the configuration. */
+int tm_part_sink_setup(tm_part_sink_t *sink) TM_MUST_CHECK;
+
 /* Takes rows into the parts of their buckets; returns how many, at least one, or an error with none
    taken. */
 int tm_part_slice_take(tm_part_sink_t *sink, const void *rows, uint32_t cnt) TM_MUST_CHECK;
