@@ -19,7 +19,7 @@
 enum {
     /* Kept free in the ring for the step to a new segment: an end mark and the rest of a page. */
     TM_JOURNAL_ROLL_SLACK = 2 * TM_JOURNAL_PAGE_SZ,
-    TM_JOURNAL_WRITE_MAX = 4, /* under way at once */
+    TM_JOURNAL_WRITE_MAX = 8, /* under way at once */
 };
 
 typedef struct tm_journal_write {
