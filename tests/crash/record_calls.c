@@ -10,7 +10,8 @@
    back by io_submit (state/journal/journal_op.c). A call and its entry are made under one lock, so
    entries are in the order of their effects. An fsync has two entries: only what ended before its
    begin is durable at its end. So has a write by io_submit, which ends when the process is told so:
-   that is the latest, and all it may lean on. Lines on standard error that begin with "acked " are entries as well: what the program has promised. */
+   that is the latest, and all it may lean on. Lines on standard error that begin with "acked " are
+   entries as well: what the program has promised. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
