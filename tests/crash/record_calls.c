@@ -6,12 +6,12 @@
    $TM_RECORD_TO=F     the record: entries of a head_t and two runs of bytes
    $TM_RECORD_STOP=N   kills the process, as kill -9 does, behind the Nth entry
 
-   The calls are those of state/file.c, and the writes and fsyncs that the journal makes behind its
-   back by io_submit (state/journal/journal_op.c). A call and its entry are made under one lock, so
-   entries are in the order of their effects. An fsync has two entries: only what ended before its
-   begin is durable at its end. So has a write by io_submit, which ends when the process is told so:
-   that is the latest, and all it may lean on. Lines on standard error that begin with "acked " are
-   entries as well: what the program has promised. */
+   The calls are those of state/file.c, and the writes and fsyncs that the journal leaves to the
+   kernel (state/journal/journal_op.c). A call and its entry are made under one lock, so entries
+   are in the order of their effects. An fsync has two entries: only what ended before its begin is
+   durable at its end. So has a write behind the caller's back; it ends when the caller is told.
+   Lines on standard error that begin with "acked " are entries as well: what the program has
+   promised. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -38,12 +38,11 @@ typedef struct head {
     uint32_t sz, more_sz; /* bytes that follow: a path or data, another path */
 } head_t;
 
-/* What io_submit has taken, and has not come back. */
+/* What the kernel does behind the caller's back. */
 typedef struct flight {
-    uint64_t mark; /* the caller's own */
-    bool sync;
-    int fd;
+    uint64_t mark; /* the caller's */
     int64_t id;
+    uint8_t end_kind;
 } flight_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* for all that follows */
@@ -55,19 +54,7 @@ static int64_t last_id;
 static bool tracked[FD_CNT];
 static flight_t flights[FLIGHT_CNT];
 static int flight_cnt;
-
-__attribute__((constructor)) static void begin(void)
-{
-    const char *to = getenv("TM_RECORD_TO"), *stop = getenv("TM_RECORD_STOP");
-    root = getenv("TM_RECORD_ROOT");
-    if (!root || !to) return;
-    root_sz = strlen(root);
-    stop_at = stop ? atol(stop) : 0;
-    const long fd = syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                            0644);
-    if (fd < 0) abort();
-    record_fd = (int)fd;
-}
+static long (*real_syscall)(long, ...);
 
 static void *next_of(const char *name)
 {
@@ -76,10 +63,30 @@ static void *next_of(const char *name)
     return at;
 }
 
+static void syscall_find(void)
+{
+    void *at = next_of("syscall");
+    memcpy(&real_syscall, &at, sizeof real_syscall);
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    syscall_find();
+    const char *to = getenv("TM_RECORD_TO"), *stop = getenv("TM_RECORD_STOP");
+    root = getenv("TM_RECORD_ROOT");
+    if (!root || !to) return;
+    root_sz = strlen(root);
+    stop_at = stop ? atol(stop) : 0;
+    const long fd = real_syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                                 0644);
+    if (fd < 0) abort();
+    record_fd = (int)fd;
+}
+
 static void put(const void *bytes, size_t sz)
 {
     for (const char *at = bytes; sz > 0;) {
-        const long n = syscall(SYS_write, record_fd, at, sz);
+        const long n = real_syscall(SYS_write, record_fd, at, sz);
         if (n <= 0) abort(); /* a record with a hole would be believed */
         at += n;
         sz -= (size_t)n;
@@ -96,10 +103,9 @@ static void entry(const head_t *head, const void *bytes, const void *more)
     for (;;) pause();
 }
 
-static int enter(void)
+static void enter(void)
 {
     pthread_mutex_lock(&lock);
-    return 0;
 }
 
 static int leave(int rc)
@@ -280,65 +286,58 @@ SEEN int mkdir(const char *path, mode_t mode)
     return leave(rc);
 }
 
-/* ---- io_submit ------------------------------------------------------------------------------- */
+/* ---- behind the caller's back ---------------------------------------------------------------- */
 
-static void submit_entry(const struct iocb *call)
+static void flight_begin(const struct iocb *call)
 {
-    const int fd = (int)call->aio_fildes;
-    const bool sync = call->aio_lio_opcode != IOCB_CMD_PWRITE;
-    if (!is_tracked(fd)) return;
+    const bool writes = call->aio_lio_opcode == IOCB_CMD_PWRITE;
+    const bool syncs = call->aio_lio_opcode == IOCB_CMD_FSYNC ||
+                       call->aio_lio_opcode == IOCB_CMD_FDSYNC;
+    head_t head = {.fd = (int)call->aio_fildes};
+    if (!is_tracked(head.fd)) return;
     if (flight_cnt == FLIGHT_CNT) abort();
-    flights[flight_cnt++] = (flight_t){
-        .mark = call->aio_data, .sync = sync, .fd = fd, .id = ++last_id};
-    head_t head = {.kind = 'S', .fd = fd, .a = last_id};
-    if (!sync)
-        head = (head_t){.kind = 'w',
-                        .fd = fd,
-                        .a = call->aio_offset,
-                        .b = last_id,
-                        .sz = (uint32_t)call->aio_nbytes};
+    flights[flight_cnt++] = (flight_t){call->aio_data, ++last_id, writes ? 'e' : 'E'};
+    head.kind = writes ? 'w' : syncs ? 'S' : '?';
+    head.a = writes ? call->aio_offset : last_id;
+    head.b = last_id;
+    head.sz = writes ? (uint32_t)call->aio_nbytes : 0;
     entry(&head, (const void *)(uintptr_t)call->aio_buf,
           NULL); /* NOLINT(performance-no-int-to-ptr) */
 }
 
-static void event_entry(const struct io_event *event)
+/* A write that failed or came back short is made again in place; a failed fsync made nothing
+   durable. */
+static void flight_end(const struct io_event *event)
 {
     for (int i = 0; i < flight_cnt; i++) {
         if (flights[i].mark != event->data) continue;
-        const flight_t f = flights[i];
+        const head_t head = {.kind = flights[i].end_kind, .a = flights[i].id};
         flights[i] = flights[--flight_cnt];
-        const head_t head = {.kind = f.sync ? 'E' : 'e', .fd = f.sync ? f.fd : 0, .a = f.id};
-        if (!f.sync || event->res == 0) entry(&head, NULL, NULL);
+        if (event->res >= 0) entry(&head, NULL, NULL);
         return;
     }
 }
 
-/* The journal calls by number, since the C library has no names for these. */
 SEEN long syscall(long number, ...)
 {
-    REAL(long, syscall, (long, ...))
-    long a[6];
+    long args[6];
     va_list ap;
     va_start(ap, number);
-    for (int i = 0; i < 6; i++) a[i] = va_arg(ap, long);
+    for (int i = 0; i < 6; i++) args[i] = va_arg(ap, long);
     va_end(ap);
-    const bool submits = number == SYS_io_submit && record_fd >= 0;
+    if (!real_syscall) syscall_find();
+    const bool submits = number == SYS_io_submit;
+    if (submits) enter();
+    const long rc = real_syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
     if (submits) {
-        struct iocb *const *list = (struct iocb *const *)
-            a[2]; /* NOLINT(performance-no-int-to-ptr) */
-        enter();
-        for (long i = 0; i < a[1]; i++) submit_entry(list[i]);
-    }
-    const long rc = real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
-    if (submits) {
+        struct iocb *const *calls = (struct iocb **)args[2]; /* NOLINT(performance-no-int-to-ptr) */
+        for (long i = 0; i < rc; i++) flight_begin(calls[i]);
         leave(0);
-        if (rc != a[1]) abort(); /* taken in part: the record would be wrong */
-    }
-    if (number == SYS_io_getevents && record_fd >= 0 && rc > 0) {
-        const struct io_event *events = (const struct io_event *)
-            a[3]; /* NOLINT(performance-no-int-to-ptr) */
+    } else if (number == SYS_io_getevents && rc > 0) {
+        const struct io_event *events = (struct io_event *)
+            args[3]; /* NOLINT(performance-no-int-to-ptr) */
         enter();
-        for (long i = 0; i < rc; i++) event_entry(&events[i]);
+        for (long i = 0; i < rc; i++) flight_end(&events[i]);
         leave(0);
     }
     return rc;
