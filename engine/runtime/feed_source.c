@@ -158,12 +158,24 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
+/* True for the end of a connection that belongs behind the frames of this poll. Where another one
+   has come up in its place since, as while a feed opens slowly, its frames were given before. */
+static bool is_end(const feed_source_t *f, uint32_t at)
+{
+    if (f->feed_rows[at].what != TM_FEED_DOWN) return false;
+    for (uint32_t i = at + 1; i < f->feed_row_cnt; i++)
+        if (f->feed_rows[i].what == TM_FEED_UP &&
+            f->feed_rows[i].conn_idx == f->feed_rows[at].conn_idx)
+            return false;
+    return true;
+}
+
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
 static void feed_rows_send(feed_source_t *f, bool ends)
 {
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
