@@ -26,6 +26,7 @@ typedef struct tm_parts_spec {
     int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
     tm_part_format_t format;   /* TM_PART_PARQUET, TM_PART_CSV, TM_PART_JSON */
     const char *compression;   /* of Parquet: "zstd", "lz4", "none"; NULL = "zstd" */
+    const char *bloom_fields;  /* of Parquet: fields that get a Bloom filter, "symbol,trade_id" */
     const char *prefix;        /* of names; NULL = "part" */
     const char *suffix;        /* NULL = ".parquet", ".csv", ".jsonl" */
     const char *bucket_zone;   /* of the bucket's time: NULL = UTC, or "+08:00" */

@@ -43,9 +43,11 @@ typedef enum option_id {
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
     OPT_RESTART,
+    OPT_SAVEPOINT,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
+    OPT_BLOOM,
     OPT_BUCKET,
     OPT_ROLL_INTERVAL,
     OPT_ROLL_IDLE,
@@ -114,10 +116,14 @@ static const tm_flag_t table[] = {
     [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
     [OPT_RESTART] = {"restart", "HOW",
                      "when it fails: none, fixed:3,1s, rate:3,10m,1s or exponential"},
+    [OPT_SAVEPOINT] = {"stop-with-savepoint", "PATH",
+                       "when it ends, keep its last checkpoint for good in PATH"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
                          "of Parquet: zstd, lz4 or none (default: the job's)"},
+    [OPT_BLOOM] = {"bloom", "FIELDS",
+                   "of Parquet: fields that get a Bloom filter: symbol,trade_id"},
     [OPT_BUCKET] = {"bucket", "PATTERN",
                     "folder of a row's part: strftime, {field} for a value; '' = none"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
@@ -369,7 +375,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
     if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
-    if (id <= OPT_RESTART)
+    if (id <= OPT_SAVEPOINT)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)

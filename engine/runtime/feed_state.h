@@ -58,8 +58,11 @@ typedef struct feed_source {
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
     uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
-    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
-    tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
+    bool recorded;          /* frames come from a recording now: a replay, or the backlog */
+    bool runs_up;           /* and lie before its range: nothing of them goes on */
+    tm_arbiter_t *arbiter;  /* of a live feed, and of recordings that know their lanes; else NULL */
+    int64_t arbiter_ns;     /* recorded time of the last frame */
+    tm_book_check_t *books; /* of one whose books only a checksum proves, else NULL */
     uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
     uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;

@@ -232,6 +232,7 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
         .bucket_max = parts->bucket_max,
         .roll = parts->roll,
         .compression = spec->compression,
+        .bloom_fields = parts->bloom_fields,
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
         .kv = port->origin->kv,

@@ -5,6 +5,7 @@
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/rescale.h"
 #include "engine/runtime/restore.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { CONTROL_ROUND_NS = 10 * TM_NS_PER_MS };
@@ -142,8 +142,6 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
     int n = several ? snprintf(path, PATH_MAX, "%s/%u", dir, ingest_idx)
                     : snprintf(path, PATH_MAX, "%s", dir);
     if (n >= PATH_MAX) return tm_error_set(-ENAMETOOLONG, "%s: path too long", option);
-    if (several && mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return tm_error_set(-errno, "%s %s: %s", option, dir, strerror(errno));
     return 0;
 }
 
@@ -213,7 +211,8 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
     if (!rt->coordinator) return 0;
     rt->finished = restore->finished;
     if (restore->finished) return 0;
-    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+    if (restore->rescale) TM_TRY(tm_rescale(rt->workers, rt->topo.worker_cnt, restore));
+    for (uint32_t w = 0; w < rt->topo.worker_cnt && !restore->rescale; w++)
         TM_TRY(tm_worker_restore(rt->workers[w], restore));
     for (uint32_t i = 0; i < rt->topo.ingest_cnt && restore->manifest; i++)
         TM_TRY(tm_ingest_restore(rt->ingests[i], restore));

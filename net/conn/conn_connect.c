@@ -1,5 +1,5 @@
-/* From a name to a connected descriptor, which the first of the name's addresses gives that answers,
-   and through a proxy where there is one. */
+/* From a name to a connected descriptor, which the first of the name's addresses gives that
+   answers, and through a proxy where there is one. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "net/conn/conn_private.h"

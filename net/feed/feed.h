@@ -61,9 +61,10 @@ enum {
 typedef struct tm_feed_link {
     uint32_t conn_idx;
     bool up;
-    int code;         /* of the end; TM_E_CLOSED = in order */
-    int64_t real_ns;  /* Unix time */
-    const char *text; /* its URL, or why it ended; the callee copies it */
+    int code;                 /* of the end; TM_E_CLOSED = in order */
+    int64_t real_ns;          /* Unix time */
+    const char *text;         /* its URL, or why it ended; the callee copies it */
+    const tm_feed_row_t *row; /* of one that began: what copies are told by; NULL = not known */
 } tm_feed_link_t;
 
 typedef void (*tm_feed_link_fn_t)(void *ctx, const tm_feed_link_t *link);

@@ -1,8 +1,8 @@
 /* Whole books that a venue's streams do not begin with: they are asked for beside the streams, when
    a feed begins and where a book has a gap, and go on as messages of the stream of their changes.
    What must not happen is a storm, when many books break at once: one request is under way at a
-   time, within what the venue allows all of this process; a refusal holds back everybody; and a book
-   that breaks again and again waits for longer and longer. */
+   time, within what the venue allows all of this process; a refusal holds back everybody; and a
+   book that breaks again and again waits for longer and longer. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/feed/feed_private.h"
@@ -219,7 +219,8 @@ static int64_t hold_of(tm_feed_t *f, const tm_conn_outcome_t *outcome, int64_t n
     return delay_ns;
 }
 
-/* The request has failed with the trail's text: the book goes on waiting, unless it never can come. */
+/* The request has failed with the trail's text: the book goes on waiting, unless it never can
+   come. */
 static void failed(tm_feed_t *f, int code, int64_t now_ns)
 {
     tm_books_t *b = &f->books;
@@ -330,7 +331,8 @@ void tm_books_step(tm_feed_t *f, int64_t now_ns)
 int64_t tm_books_due_ns(const tm_feed_t *f)
 {
     const tm_books_t *b = &f->books;
-    if (b->conn) return b->asked ? tm_conn_deadline_ns(b->conn) : INT64_MAX;
+    if (b->conn && !b->asked) return tm_conn_is_gone(b->conn) ? 0 : INT64_MAX;
+    if (b->conn) return tm_conn_deadline_ns(b->conn);
     return b->due_ns < b->hold_ns ? b->hold_ns : b->due_ns;
 }
 

@@ -1,7 +1,7 @@
 /* net/feed/feed_private.h - what the files of a feed share: feed_plan.c (addresses and streams to
    lines), feed.c (the source), feed_slot.c (the life of a connection), feed_line.c (rotation, and
-   what is told), feed_resync.c (books that are asked for anew), feed_books.c (books that are asked for
-   beside the streams). Nobody else includes it.
+   what is told), feed_resync.c (books whose stream is asked for anew), feed_books.c (books that are
+   asked for beside the streams). Nobody else includes it.
    Flow     feed.c steps slots and reads from those that stream
    Lines    one line is one address with its streams. It has two slots, because a connection is
             replaced by another one beside it: `main` says which slot is the one, the other rests.

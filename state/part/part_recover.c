@@ -35,19 +35,6 @@ static int reveal(const tm_part_log_t *log, const tm_part_entry_t *e)
                         finished, (unsigned long long)e->txn_id, hidden, (long long)e->row_cnt);
 }
 
-/* fsyncs the part's folder and those between it and the sink's own: a folder that a crashed run
-   made may not be durable yet. */
-static int sync_folders(const tm_part_log_t *log, const char *name)
-{
-    char folder[TM_PART_PATH_MAX];
-    tm_part_path_folder(folder, log->dir, name);
-    for (;;) {
-        TM_TRY(tm_file_sync_dir(folder));
-        if (strcmp(folder, log->dir) == 0) return 0;
-        *strrchr(folder, '/') = '\0';
-    }
-}
-
 /* Points that a newer one up to txn_id takes the place of. */
 static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
 {
@@ -60,8 +47,10 @@ static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
 
 static int finish_one(tm_part_log_t *log, const tm_part_entry_t *e, tm_part_done_t *done)
 {
+    char folder[TM_PART_PATH_MAX];
     TM_TRY(reveal(log, e));
-    TM_TRY(sync_folders(log, e->name));
+    tm_part_path_folder(folder, log->dir, e->name); /* durable itself since prepare */
+    TM_TRY(tm_file_sync_dir(folder));
     const tm_part_entry_t finished = *e; /* from here on, whatever the log can still take */
     TM_TRY(tm_part_log_forget(log, finished.name));
     done->part_cnt++;

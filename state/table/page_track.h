@@ -21,9 +21,9 @@
             the log before it is written: that is the order of stores, which x86 keeps; elsewhere a
             span counts as its page
    Units    epoch: counts up from 1
-   Memory   caller owns tm_page_track_footprint bytes: spare frames, as many for the stash and half as
-            many again for the log, two lists, two rings. A copy for every page there is means that no
-            snapshot is given up; frames that are not needed are never touched
+   Memory   caller owns tm_page_track_footprint bytes: spare frames, as many for the stash and half
+            as many again for the log, two lists, two rings. A copy for every page there is means
+            that no snapshot is given up; frames that are not needed are never touched
    Threads  init, flip, work, and the touches of the arena: the worker. snap_*: one other thread
    Order    P1 flip release -> snap_begin acquire (list, pages)
             P2 mark release -> touch acquire (the copy is made before the page changes)

@@ -6,8 +6,8 @@
             LOGGED     as frozen, but written since: lines of it are in the log; in both lists
             worker: CLEAN -> epoch, frozen -> LOGGED, frozen -> epoch, LOGGED -> epoch
             thread: frozen -> CLEAN, LOGGED -> epoch
-   Log      lines as they were, and for each a link: the record of the same page before it, and which
-            line it is. A record's number is its place in the log, from 1 */
+   Log      lines as they were, and for each a link: the record of the same page before it, and
+            which line it is. A record's number is its place in the log, from 1 */
 #ifndef TM_STATE_PAGE_TRACK_PRIVATE_H
 #define TM_STATE_PAGE_TRACK_PRIVATE_H
 

@@ -1,9 +1,9 @@
 /* crash_journal - the journal whose power is cut: crash_journal DIR N
 
    Opens the journal for writing, says on standard output what recovery found ("next SEQ torn
-   BYTES"), and goes on up to record N; every record follows from its number. Says on standard error
-   what is durable: "acked SEQ", the first one that is not. Ends the journal, reads all of it, checks
-   each record, and prints the runs of those that are there: "have FROM TO". */
+   BYTES"), and goes on up to record N; every record follows from its number. Says on standard
+   error what is durable: "acked SEQ", the first one that is not. Ends the journal, reads all of
+   it, checks each record, and prints the runs of those that are there: "have FROM TO". */
 #include "base/error.h"
 #include "tests/state/journal_make.h"
 

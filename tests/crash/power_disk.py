@@ -1,22 +1,24 @@
 """What a power cut may leave on a disk, from a record of the calls that wrote to it.
 
-record_calls.c writes the record. Record.replay() follows it on a Disk, which knows of each file and
-folder what is durable and what was done since; Disk.cut() then makes a folder out of one of the
-many states that a file system may be found in, chosen by a seeded random generator.
+record_calls.c writes the record. A Disk follows it call by call and knows of each file and folder
+what is durable and what was done since. Disk.cut() makes a folder of one of the many states in
+which a file system may be found then, chosen by a seeded random generator.
 
-The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Created Equal", OSDI
-2014), which cuts records of programs by an abstract file system, and of CrashMonkey (Mohan et al.,
-"Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which rebuilds
-disks from recorded writes. Nothing is taken for granted but what POSIX lets a program ask for:
+The model is in the manner of ALICE (Pillai et al., "All File Systems Are Not Created Equal",
+OSDI 2014), which cuts records of programs by an abstract file system, and of CrashMonkey (Mohan
+et al., "Finding Crash-Consistency Bugs with Bounded Black-Box Crash Testing", OSDI 2018), which
+rebuilds disks from recorded writes. Nothing is taken for granted but what POSIX lets a program
+ask for:
 
-  file     fsync and fdatasync make durable what was done to the file before they were called, once
-           they have returned. What was done since may be there or not, in sectors of 512 bytes, each
-           of them old, new, or as any write in between left it, whatever the order of the writes.
-           The size is one that the file had since; what was never written reads as zeros. A cut
-           counts with the sizes before it, so old bytes do not come back behind it.
-  folder   fsync of the folder makes its names durable, and nothing else does. Names that were made,
-           renamed or removed since: either the first few of these, or any of them as long as those
-           of one name are in order. A rename within a folder is there as a whole or not at all.
+  file     fsync and fdatasync make durable what was done to the file before they were called,
+           once they have returned. What was done since may be there or not, in sectors of 512
+           bytes, each of them old, new, or as any write in between left it, whatever the order of
+           the writes. The size is one that the file had since; what was never written reads as
+           zeros. A cut counts with the sizes before it, so old bytes do not come back behind it.
+  folder   fsync of the folder makes its names durable, and nothing else does. Names that were
+           made, renamed or removed since: the first few of these, all but one and what builds on
+           it, or any of them as long as those of one name are in order. A rename within a folder
+           is there as a whole or not at all.
   missing  a file whose name is not there is lost, fsynced or not; so is all in such a folder.
 
 A sector is never half written, what is durable is never damaged, and calls that end a process's
@@ -42,13 +44,47 @@ class Change:
     kind: str  # "write", "cut", "grow"
     off: int  # for sizes: the new size
     data: bytes = b""
-    ended: bool = True  # a write by io_uring has not, at first
+    ended: bool = True  # a write behind the caller's back has not, at first
 
 
-def resized(content, size):
-    """`content` cut to `size` bytes, or with zeros behind it."""
-    del content[size:]
-    content.extend(bytes(size - len(content)))
+@dataclass
+class Content:
+    """Bytes of a file. Those behind `data` are zeros: reserved space costs nothing here."""
+    data: bytearray = field(default_factory=bytearray)
+    size: int = 0
+
+    def copy(self):
+        return Content(bytearray(self.data), self.size)
+
+    def whole(self):
+        return bytes(self.data).ljust(self.size, b"\0")
+
+    def sector(self, at):
+        return bytes(self.data[at * SECTOR:(at + 1) * SECTOR]).ljust(SECTOR, b"\0")
+
+    def resize(self, size):
+        del self.data[size:]
+        self.size = size
+
+    def write(self, off, data):
+        self.data.extend(bytes(max(0, off - len(self.data))))
+        self.data[off:off + len(data)] = data
+        self.size = max(self.size, off + len(data))
+
+    def apply(self, change):
+        if change.kind == "write":
+            self.write(change.off, change.data)
+        elif change.kind == "cut" or change.off > self.size:
+            self.resize(change.off)
+
+    def load(self, path):
+        data = Path(path).read_bytes()
+        self.data, self.size = bytearray(data.rstrip(b"\0")), len(data)
+
+    def save(self, path):
+        with open(path, "wb") as out:
+            out.write(self.data)
+            out.truncate(self.size)
 
 
 def without(changes, some):
@@ -56,26 +92,16 @@ def without(changes, some):
     return [change for change in changes if id(change) not in some]
 
 
-def apply(content, change):
-    if change.kind == "write":
-        end = change.off + len(change.data)
-        if len(content) < end:
-            resized(content, end)
-        content[change.off:end] = change.data
-    elif change.kind == "cut" or change.off > len(content):
-        resized(content, change.off)
-
-
 @dataclass
 class File:
-    durable: bytearray = field(default_factory=bytearray)
-    now: bytearray = field(default_factory=bytearray)  # as a process sees it
+    durable: Content = field(default_factory=Content)
+    now: Content = field(default_factory=Content)  # as a process sees it
     changes: list = field(default_factory=list)
 
     def change(self, change):
-        if change.kind == "cut" and change.off >= len(self.now):
+        if change.kind == "cut" and change.off >= self.now.size:
             change.kind = "grow"
-        apply(self.now, change)
+        self.now.apply(change)
         self.changes.append(change)
 
     def ended(self):
@@ -84,41 +110,35 @@ class File:
     def sync(self, changes):
         """An fsync has returned; these had ended when it began."""
         for change in changes:
-            apply(self.durable, change)
+            self.durable.apply(change)
         self.changes = without(self.changes, changes)
 
     def cut(self, rng):
         """One of the contents that may be found."""
         if not self.changes:
             return self.durable
-        kept = survivors(len(self.changes), rng)
-        sized = rng.choice((0, len(self.changes), rng.randint(0, len(self.changes))))
-        base, memory, sectors = bytearray(self.durable), bytearray(self.durable), {}
-        size = len(base)
+        count = len(self.changes)
+        kept = survivors(count, rng)
+        sized = rng.choice((0, count, rng.randint(0, count)))
+        found, memory, sectors = self.durable.copy(), self.durable.copy(), {}
         for idx, change in enumerate(self.changes):
-            apply(memory, change)
+            memory.apply(change)
             if change.kind == "write":
                 end = change.off + len(change.data)
-                size = max(size, end) if idx < sized else size
+                if idx < sized:
+                    found.size = max(found.size, end)
                 for at in range(change.off // SECTOR, (end + SECTOR - 1) // SECTOR):
                     if kept(idx, at):
-                        sectors[at] = sector(memory[at * SECTOR:(at + 1) * SECTOR])
+                        sectors[at] = memory.sector(at)
             elif idx < sized:
-                size = change.off if change.kind == "cut" else max(size, change.off)
-                if change.kind == "cut":
-                    resized(base, min(len(base), size))
-                    sectors = {at: sector(data[:max(0, size - at * SECTOR)])
-                               for at, data in sectors.items()}
-        resized(base, size)
+                found.apply(change)
+                sectors = {at: data[:max(0, found.size - at * SECTOR)].ljust(SECTOR, b"\0")
+                           for at, data in sectors.items()}
+        size = found.size
         for at, data in sectors.items():
-            room = max(0, min(SECTOR, size - at * SECTOR))
-            base[at * SECTOR:at * SECTOR + room] = data[:room]
-        return base
-
-
-def sector(data):
-    """As on the disk: what lies behind the end of the file is zero."""
-    return bytes(data).ljust(SECTOR, b"\0")
+            found.write(at * SECTOR, data)
+        found.resize(size)
+        return found
 
 
 def survivors(count, rng):
@@ -175,20 +195,30 @@ class Folder:
 
     def cut(self, rng):
         """One of the sets of names that may be found."""
-        names, held = dict(self.durable), set()
-        if rng.random() < 0.5:
-            chosen = self.moves[:rng.randint(0, len(self.moves))]
+        names = dict(self.durable)
+        if not self.moves:
+            return names
+        way, count = rng.randrange(3), len(self.moves)
+        if way == 0:
+            chosen = self.moves[:rng.randint(0, count)]
+        elif way == 1:
+            one = rng.randrange(count)
+            chosen = self.ordered(idx != one for idx in range(count))
         else:
-            share, chosen = rng.choice((0.1, 0.5, 0.9)), []
-            for move in self.moves:
-                mine = {move.old, move.new} - {None}
-                if mine & held or rng.random() > share:
-                    held |= mine
-                else:
-                    chosen.append(move)
+            chosen = self.ordered(rng.random() < 0.5 for _ in range(count))
         for move in chosen:
             self.apply(names, move)
         return names
+
+    def ordered(self, kept):
+        """Of the moves that are kept those whose names no move before them left behind."""
+        held = set()
+        for move, keep in zip(self.moves, kept):
+            mine = {move.old, move.new} - {None}
+            if keep and not mine & held:
+                yield move
+            else:
+                held |= mine
 
 
 class Disk:
@@ -206,8 +236,9 @@ class Disk:
                 node = Folder()
                 self._load(node, entry.path)
             else:
-                content = Path(entry.path).read_bytes()
-                node = File(bytearray(content), bytearray(content))
+                node = File()
+                node.durable.load(entry.path)
+                node.now = node.durable.copy()
             folder.durable[entry.name] = folder.now[entry.name] = node
 
     def node(self, path):
@@ -237,7 +268,7 @@ class Disk:
         if node is None:
             node = File()
             folder.move(Move(None, name, node))
-        elif call.a & os.O_TRUNC and node.now:
+        elif call.a & os.O_TRUNC and node.now.size:
             node.change(Change("cut", 0))
         self.open[call.fd] = node
 
@@ -286,21 +317,25 @@ class Disk:
     def _unknown(self, call):
         raise NotModelled(f"a call on descriptor {call.fd}, {call.path}")
 
-    def cut(self, rng, folder):
-        """Writes into `folder` what may be found after a power cut."""
-        self.keep(folder, lambda node: node.cut(rng))
+    def cut(self, rng, *folders):
+        """Writes into each of `folders` what may be found after one power cut."""
+        self.keep(lambda node: node.cut(rng), *folders)
 
-    def keep(self, folder, content_of):
-        """Writes all that a function finds in its files and folders into `folder`."""
-        self._keep(self.root, Path(folder), content_of)
+    def keep(self, content_of, *folders):
+        """Writes into each of `folders` what a function finds in the files and folders."""
+        self._keep(self.root, content_of, [Path(folder) for folder in folders])
 
-    def _keep(self, node, path, content_of):
-        path.mkdir(parents=True, exist_ok=True)
+    def _keep(self, node, content_of, places):
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
         for name, child in content_of(node).items():
+            below = [place / name for place in places]
             if isinstance(child, Folder):
-                self._keep(child, path / name, content_of)
-            else:
-                (path / name).write_bytes(content_of(child))
+                self._keep(child, content_of, below)
+                continue
+            content = content_of(child)
+            for place in below:
+                content.save(place)
 
     def files(self):
         """Yields path and content of each file, as a process sees them."""
@@ -311,7 +346,7 @@ class Disk:
             if isinstance(child, Folder):
                 yield from self._files(child, f"{path}{name}/")
             else:
-                yield path + name, bytes(child.now)
+                yield path + name, child.now
 
 
 DOES = {"O": "opened", "W": "written", "w": "sent", "e": "landed", "T": "sized", "A": "reserved",

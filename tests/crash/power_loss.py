@@ -2,7 +2,8 @@
 """Power cuts: power_loss.py [--full] starts programs on what a disk may hold after one.
 
 Each program runs while all that it does to files is recorded (record_calls.c): once from start to
-end, and once killed at a random call and started again. Then, for random instants of the record,
+end, and once killed at a random call and started again (half of these kills come while folders are
+made, half of all cuts right behind renames). Then, for random instants of the record,
 power_disk.py makes one of the states in which a file system may be found after a power cut there,
 and the program is started on it. It has to come to its end, and then
 
@@ -12,6 +13,7 @@ and the program is started on it. It has to come to its end, and then
     the finished parts hold exactly the rows of an undisturbed run, none lost, none doubled;
     parts that could be seen before the instant are there, byte for byte;
     nothing unfinished is left;
+    a live job's rows are those of a replay of the journal that it wrote;
   journals (of crash_journal.c and of tidemark capture)
     every record below the sequence that was told to be durable is there and what it was;
     recovery tells the bytes of the torn tail as an independent reader counts them.
@@ -23,6 +25,7 @@ instants, --full 1,000 a program. The seed is printed; --seed repeats the choice
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -40,7 +43,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import synthetic
 from exactly_once import JOB, JOBS, rows_of
 from harness import BUILD, ROOT, TIDEMARK, expect, expect_equal, hidden, venue
-from power_disk import Disk, read_record
+from power_disk import Content, Disk, read_record
 
 RECORD = BUILD / "tests/crash/librecord_calls.so"
 JOURNAL = BUILD / "tests/crash/crash_journal"
@@ -49,7 +52,7 @@ SECONDS = 60  # of the capture that jobs read
 PACE_S = 0.7  # in which a recorded run reads it: some dozens of checkpoints
 RECORDS = 1000  # of a journal
 AGAIN = 0.2  # of restarts are recorded and cut again
-CUTS_A_RECORD = 100
+CUTS_A_RECORD = 50
 
 
 @dataclass
@@ -59,13 +62,14 @@ class Promise:
     parts: dict = field(default_factory=dict)  # content by path
     gone: set = field(default_factory=set)  # sequences that an earlier cut took
     records: dict = field(default_factory=dict)  # that were written, durable or not
+    anew: bool = False  # begun without a checkpoint
 
     def note(self, call):
         if call.kind == "N":
             self.acked = max(self.acked, int(call.data.split()[1]))
 
     def copy(self):
-        return Promise(self.acked, dict(self.parts), set(self.gone))
+        return Promise(self.acked, dict(self.parts), set(self.gone), anew=self.anew)
 
 
 class Program:
@@ -80,18 +84,18 @@ class Program:
         raise NotImplementedError
 
     def wipe(self):
-        shutil.rmtree(self.disk, ignore_errors=True)
+        for place in (self.disk, self.image):
+            shutil.rmtree(place, ignore_errors=True)
         self.disk.mkdir(parents=True)
 
     def run(self, recorded=False, **env):
+        env = {**os.environ, "TM_JOB": self.name.split("-", maxsplit=1)[0], "TM_ACKS": "1", **env}
         with open(self.folder / "stderr", "w", encoding="utf-8") as err, \
                 open(self.folder / "stdout", "w", encoding="utf-8") as out:
             try:
-                return subprocess.run(
-                    [*map(str, self.words(recorded))], stdin=subprocess.DEVNULL, stdout=out,
-                    stderr=err, timeout=120, check=False, env={
-                        **os.environ, "TM_JOB": self.name.split("-")[0], "TM_ACKS": "1", **env}
-                ).returncode
+                return subprocess.run([*map(str, self.words(recorded))], stdin=subprocess.DEVNULL,
+                                      stdout=out, stderr=err, timeout=120, check=False,
+                                      env=env).returncode
             except subprocess.TimeoutExpired:
                 raise AssertionError(f"{self.name} hangs") from None
 
@@ -113,13 +117,15 @@ class Program:
         wanted = dict(disk.files())
         expect_equal(sorted(found), sorted(wanted), "files by the record")
         for name, path in found.items():
-            expect(path.read_bytes() == wanted[name], f"{name} is not what was recorded")
+            there = Content()
+            there.load(path)
+            expect(there.whole() == wanted[name].whole(), f"{name} is not what was recorded")
 
     def look(self, disk, promise):
         """Adds to the promise what can be seen on the disk."""
 
     def check(self, promise, what):
-        """After a run on self.image, which left self.disk; what the run had to do, for the tally."""
+        """After a run on self.image, which left self.disk. Returns what the run met with."""
         raise NotImplementedError
 
 
@@ -140,26 +146,70 @@ class Job(Program):
                 "--checkpoints", self.disk / "kept", *pace]
 
     def look(self, disk, promise):
-        promise.parts |= {path: content for path, content in disk.files()
+        promise.parts |= {path: content.whole() for path, content in disk.files()
                           if path.startswith("out/") and "/." not in path}
 
     def check(self, promise, what):
         restored = re.search(r"restored from checkpoint (\d+)", self.told())
         number = int(restored.group(1)) if restored else 0
-        expect("passed over" not in self.told(), f"{what}: a checkpoint is not whole: {self.told()}")
+        self.check_manifests(what)
         expect(number >= promise.acked,
                f"{what}: checkpoint {promise.acked} was complete, but {number} is in force")
-        found = rows_of(self.disk / "out")
-        lost, doubled = self.wanted - found, found - self.wanted
-        expect(not lost and not doubled,
-               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
-               f"{list(lost)[:2]} {list(doubled)[:2]}; {self.told()}")
+        promise.anew |= not number
+        self.check_rows(promise, what)
         unfinished = hidden(self.disk / "out")
         expect(not unfinished, f"{what}: unfinished files are left: {unfinished}")
         for path, content in promise.parts.items():
             expect((self.disk / path).exists(), f"{what}: {path} was seen, and is gone")
             expect((self.disk / path).read_bytes() == content, f"{what}: {path} has changed")
         return "restored" if number else "begun anew"
+
+    def check_rows(self, _promise, what):
+        found = rows_of(self.disk / "out")
+        lost, doubled = self.wanted - found, found - self.wanted
+        expect(not lost and not doubled,
+               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
+               f"{list(lost)[:2]} {list(doubled)[:2]}; {self.told()}")
+
+    def check_manifests(self, what):
+        expect("passed over" not in self.told(),
+               f"{what}: a checkpoint is not whole: {self.told()}")
+        if not any(self.image.glob("kept/manifest-*")):
+            return
+        done = subprocess.run([TIDEMARK, "checkpoint", "verify", self.image / "kept"],
+                              capture_output=True, text=True, check=False)
+        expect_equal(done.returncode, 0, f"{what}: {done.stdout}{done.stderr}")
+
+
+class Live(Job):
+    """A job fed by an exchange, which it records: its rows are those of a replay of its journal."""
+
+    def __init__(self, folder):
+        Program.__init__(self, "live", folder)
+
+    def run(self, recorded=False, **env):
+        with venue(self.folder, "--rate", 4000, "--messages", 1200, "--trades", 100, "--symbols",
+                   3, "--wait-clients", 1) as self.feed:
+            return super().run(recorded, **env)
+
+    def words(self, recorded):
+        url, ca_file = self.feed
+        return [JOB, "--connect", f"{url}/stream?streams=btcusdt@trade/ethusdt@trade", "--ca-file",
+                ca_file, "--journal", self.disk / "journal", "--state-memory", "8M",
+                "--checkpoint-interval", "12ms", "--out", self.disk / "out", "--checkpoints",
+                self.disk / "kept"]
+
+    def check_rows(self, promise, what):
+        if promise.anew:
+            return  # what the journal held before is not read then
+        whole = self.folder / "whole"
+        shutil.rmtree(whole, ignore_errors=True)
+        done = subprocess.run([JOB, "--replay", self.disk / "journal", "--out", whole, "--quiet"],
+                              env={**os.environ, "TM_JOB": "bars"}, capture_output=True, text=True,
+                              check=False)
+        expect_equal(done.returncode, 0, f"{what}: exit status of a replay; {done.stderr}")
+        self.wanted = rows_of(whole)
+        super().check_rows(promise, what)
 
 
 def journal_of(folder):
@@ -223,8 +273,8 @@ class Capture(Journal):
 
     def look(self, disk, promise):
         with tempfile.TemporaryDirectory() as place:
-            disk.keep(Path(place) / "sure", lambda node: node.durable)
-            disk.keep(Path(place) / "all", lambda node: node.now)
+            disk.keep(lambda node: node.durable, Path(place) / "sure")
+            disk.keep(lambda node: node.now, Path(place) / "all")
             sure = journal_of(Path(place) / "sure/journal")[0]
             promise.acked = max([promise.acked, *(seq + 1 for seq in sure)])
             promise.records = journal_of(Path(place) / "all/journal")[0]
@@ -263,8 +313,13 @@ class Cuts:
             whole = self.program.record()
             self.cut_all([whole], (now + 1) // 2)
             self.program.wipe()
-            killed = self.program.record(stop=self.rng.randrange(1, len(whole)))
+            killed = self.program.record(stop=self.instant([whole], "M", len(whole)))
             self.cut_all([killed, self.program.record()], now // 2)
+            if first + now < count:
+                print(f"# {self.program.name} so far: {self.tally()}", flush=True)
+        return self.tally()
+
+    def tally(self):
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
     def cut_all(self, lives, count):
@@ -274,11 +329,18 @@ class Cuts:
             pass
         self.program.expect_seen(disk)
         disk = self.new_disk()
-        instants = Counter(self.rng.randrange(total + 1) for _ in range(count))
-        self.cuts(disk, promise, instants[0], f"call 0 of {total}")
+        instants = Counter(self.instant(lives, "R", total) for _ in range(count))
         for number, call in enumerate(replay(lives, disk), 1):
             promise.note(call)
             self.cuts(disk, promise, instants[number], f"call {number} of {total}")
+
+    def instant(self, lives, kind, total):
+        """Any, or one shortly behind a call of a kind with which much is decided."""
+        hot = [number for number, call in enumerate(itertools.chain(*lives), 1)
+               if call.kind == kind]
+        if not hot or self.rng.random() < 0.5:
+            return self.rng.randrange(1, total + 1)
+        return min(total, self.rng.choice(hot) + self.rng.randrange(3))
 
     def cuts(self, disk, promise, count, where):
         for _ in range(count):
@@ -289,9 +351,7 @@ class Cuts:
     def cut(self, disk, promise, what):
         program = self.program
         program.wipe()
-        disk.cut(self.rng, program.disk)
-        shutil.rmtree(program.image, ignore_errors=True)
-        shutil.copytree(program.disk, program.image)
+        disk.cut(self.rng, program.disk, program.image)
         again = self.rng.random() < AGAIN
         self.counts["cuts"] += 1
         try:
@@ -352,13 +412,16 @@ def tests(folder, names, rng, count, keep):
         with venue(folder, "--rate", 0) as (url, ca_file):
             yield ("a capture keeps what is durable through power cuts",
                    keeps(lambda: Capture(folder, url, ca_file)))
+    if "live" in names:
+        yield ("a live job keeps what it promised, on the journal that it writes",
+               keeps(lambda: Live(folder)))
     if "careless" in names:
         yield ("a disk that does nothing when it is told to fsync is found out",
                lambda: found_out(Job("bars", folder), rng))
 
 
 def main():
-    known = [*JOBS, "journal", "capture", "careless"]
+    known = [*JOBS, "journal", "capture", "live", "careless"]
     ask = argparse.ArgumentParser()
     ask.add_argument("--full", action="store_true", help="1,000 instants a program")
     ask.add_argument("--seed", type=int, default=random.randrange(1 << 31))

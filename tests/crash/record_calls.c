@@ -6,15 +6,16 @@
    $TM_RECORD_TO=F     the record: entries of a head_t and two runs of bytes
    $TM_RECORD_STOP=N   kills the process, as kill -9 does, behind the Nth entry
 
-   The calls are those of state/file.c and the write that the journal leaves to io_uring
-   (state/journal/journal_async.c). A call and its entry are made under one lock, so entries are in
-   the order of their effects. An fsync has two entries: only what ended before its begin is durable
-   at its end. So has a write by io_uring, whose end is seen before the next entry. Lines on
-   standard error that begin with "acked " are entries as well: what the program has promised. */
+   The calls are those of state/file.c, and the writes and fsyncs that the journal leaves to the
+   kernel (state/journal/journal_op.c). A call and its entry are made under one lock, so entries
+   are in the order of their effects. An fsync has two entries: only what ended before its begin is
+   durable at its end. So has a write behind the caller's back; it ends when the caller is told.
+   Lines on standard error that begin with "acked " are entries as well: what the program has
+   promised. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <liburing.h>
+#include <linux/aio_abi.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -37,11 +38,11 @@ typedef struct head {
     uint32_t sz, more_sz; /* bytes that follow: a path or data, another path */
 } head_t;
 
-/* A write that io_uring has taken. It has ended once the ring's tail reaches `tail`. */
+/* What the kernel does behind the caller's back. */
 typedef struct flight {
-    const struct io_uring *ring;
-    unsigned tail;
+    uint64_t mark; /* the caller's */
     int64_t id;
+    uint8_t end_kind;
 } flight_t;
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* for all that follows */
@@ -53,19 +54,7 @@ static int64_t last_id;
 static bool tracked[FD_CNT];
 static flight_t flights[FLIGHT_CNT];
 static int flight_cnt;
-
-__attribute__((constructor)) static void begin(void)
-{
-    const char *to = getenv("TM_RECORD_TO"), *stop = getenv("TM_RECORD_STOP");
-    root = getenv("TM_RECORD_ROOT");
-    if (!root || !to) return;
-    root_sz = strlen(root);
-    stop_at = stop ? atol(stop) : 0;
-    const long fd = syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
-                            0644);
-    if (fd < 0) abort();
-    record_fd = (int)fd;
-}
+static long (*real_syscall)(long, ...);
 
 static void *next_of(const char *name)
 {
@@ -74,10 +63,30 @@ static void *next_of(const char *name)
     return at;
 }
 
+static void syscall_find(void)
+{
+    void *at = next_of("syscall");
+    memcpy(&real_syscall, &at, sizeof real_syscall);
+}
+
+__attribute__((constructor)) static void begin(void)
+{
+    syscall_find();
+    const char *to = getenv("TM_RECORD_TO"), *stop = getenv("TM_RECORD_STOP");
+    root = getenv("TM_RECORD_ROOT");
+    if (!root || !to) return;
+    root_sz = strlen(root);
+    stop_at = stop ? atol(stop) : 0;
+    const long fd = real_syscall(SYS_openat, AT_FDCWD, to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+                                 0644);
+    if (fd < 0) abort();
+    record_fd = (int)fd;
+}
+
 static void put(const void *bytes, size_t sz)
 {
     for (const char *at = bytes; sz > 0;) {
-        const long n = syscall(SYS_write, record_fd, at, sz);
+        const long n = real_syscall(SYS_write, record_fd, at, sz);
         if (n <= 0) abort(); /* a record with a hole would be believed */
         at += n;
         sz -= (size_t)n;
@@ -94,26 +103,9 @@ static void entry(const head_t *head, const void *bytes, const void *more)
     for (;;) pause();
 }
 
-/* Writes that have ended since. */
-static void flights_look(void)
-{
-    for (int i = 0; i < flight_cnt;) {
-        const unsigned tail = __atomic_load_n(flights[i].ring->cq.ktail, __ATOMIC_ACQUIRE);
-        if ((int)(tail - flights[i].tail) < 0) {
-            i++;
-            continue;
-        }
-        const head_t head = {.kind = 'e', .a = flights[i].id};
-        flights[i] = flights[--flight_cnt];
-        entry(&head, NULL, NULL);
-    }
-}
-
-static int enter(void)
+static void enter(void)
 {
     pthread_mutex_lock(&lock);
-    flights_look();
-    return 0;
 }
 
 static int leave(int rc)
@@ -294,44 +286,59 @@ SEEN int mkdir(const char *path, mode_t mode)
     return leave(rc);
 }
 
-/* ---- io_uring -------------------------------------------------------------------------------- */
+/* ---- behind the caller's back ---------------------------------------------------------------- */
 
-/* An entry of the ring that has not been submitted yet. */
-static void sqe_look(const struct io_uring *ring, const struct io_uring_sqe *sqe)
+static void flight_begin(const struct iocb *call)
 {
-    if (sqe->opcode != IORING_OP_WRITE || !is_tracked(sqe->fd)) return;
+    const bool writes = call->aio_lio_opcode == IOCB_CMD_PWRITE;
+    const bool syncs = call->aio_lio_opcode == IOCB_CMD_FSYNC ||
+                       call->aio_lio_opcode == IOCB_CMD_FDSYNC;
+    head_t head = {.fd = (int)call->aio_fildes};
+    if (!is_tracked(head.fd)) return;
     if (flight_cnt == FLIGHT_CNT) abort();
-    unsigned before = 0;
-    for (int i = 0; i < flight_cnt; i++) before += flights[i].ring == ring;
-    const head_t head = {
-        .kind = 'w', .fd = sqe->fd, .a = (int64_t)sqe->off, .b = ++last_id, .sz = sqe->len};
-    flights[flight_cnt++] = (flight_t){
-        .ring = ring,
-        .tail = __atomic_load_n(ring->cq.ktail, __ATOMIC_ACQUIRE) + before + 1,
-        .id = last_id,
-    };
-    entry(&head, (const void *)(uintptr_t)sqe->addr, NULL); /* NOLINT(performance-no-int-to-ptr) */
+    flights[flight_cnt++] = (flight_t){call->aio_data, ++last_id, writes ? 'e' : 'E'};
+    head.kind = writes ? 'w' : syncs ? 'S' : '?';
+    head.a = writes ? call->aio_offset : last_id;
+    head.b = last_id;
+    head.sz = writes ? (uint32_t)call->aio_nbytes : 0;
+    entry(&head, (const void *)(uintptr_t)call->aio_buf,
+          NULL); /* NOLINT(performance-no-int-to-ptr) */
 }
 
-SEEN int io_uring_submit(struct io_uring *ring)
+/* A write that failed or came back short is made again in place; a failed fsync made nothing
+   durable. */
+static void flight_end(const struct io_event *event)
 {
-    REAL(int, io_uring_submit, (struct io_uring *))
-    enter();
-    for (unsigned i = ring->sq.sqe_head; record_fd >= 0 && i != ring->sq.sqe_tail; i++)
-        sqe_look(ring, &ring->sq.sqes[i & *ring->sq.kring_mask]);
-    return leave(real_io_uring_submit(ring));
-}
-
-SEEN void io_uring_queue_exit(struct io_uring *ring)
-{
-    REAL(void, io_uring_queue_exit, (struct io_uring *))
-    enter();
-    for (int i = 0; i < flight_cnt;) {
-        if (flights[i].ring == ring)
-            flights[i] = flights[--flight_cnt]; /* never known to have ended */
-        else
-            i++;
+    for (int i = 0; i < flight_cnt; i++) {
+        if (flights[i].mark != event->data) continue;
+        const head_t head = {.kind = flights[i].end_kind, .a = flights[i].id};
+        flights[i] = flights[--flight_cnt];
+        if (event->res >= 0) entry(&head, NULL, NULL);
+        return;
     }
-    leave(0);
-    real_io_uring_queue_exit(ring);
+}
+
+SEEN long syscall(long number, ...)
+{
+    long args[6];
+    va_list ap;
+    va_start(ap, number);
+    for (int i = 0; i < 6; i++) args[i] = va_arg(ap, long);
+    va_end(ap);
+    if (!real_syscall) syscall_find();
+    const bool submits = number == SYS_io_submit;
+    if (submits) enter();
+    const long rc = real_syscall(number, args[0], args[1], args[2], args[3], args[4], args[5]);
+    if (submits) {
+        struct iocb *const *calls = (struct iocb **)args[2]; /* NOLINT(performance-no-int-to-ptr) */
+        for (long i = 0; i < rc; i++) flight_begin(calls[i]);
+        leave(0);
+    } else if (number == SYS_io_getevents && rc > 0) {
+        const struct io_event *events = (struct io_event *)
+            args[3]; /* NOLINT(performance-no-int-to-ptr) */
+        enter();
+        for (long i = 0; i < rc; i++) flight_end(&events[i]);
+        leave(0);
+    }
+    return rc;
 }

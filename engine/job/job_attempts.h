@@ -1,4 +1,4 @@
-/* engine/job/attempts.h - runs a job until it has ended, again after each failure that its restart
+/* engine/job/job_attempts.h - runs a job until it has ended, again after each failure that its restart
    strategy forgives.
    Flow     options, build function -> [attempts] -> graph, runtime -> summary, exit status
    Attempt  build, open, run, close: an attempt takes nothing over from the one before but what
