@@ -109,7 +109,7 @@ void tm_books_resync(tm_feed_t *f, uint32_t slot_idx, const char *symbol)
         if (f->lines[w->line_idx].group != group || w->symbol_sz != sz ||
             strncasecmp(w->stream, symbol, sz) != 0 || w->waits)
             continue;
-        w->waits = true;
+        w->waits = w->has_gap = true;
         w->slot_idx = slot_idx;
         w->due_ns = w->asked_ns ? w->asked_ns + w->pause_ns : 0;
         f->books.due_ns = 0;
@@ -153,12 +153,14 @@ static void url_make(tm_url_t *url, const tm_line_t *l, const tm_book_want_t *w)
     }
 }
 
-/* Until the next time that the same book may be asked for. */
+/* Until the next time that the same book may be asked for: its first gap does not wait. */
 static void pause_set(const tm_feed_t *f, tm_book_want_t *w, int64_t now_ns)
 {
     int64_t first_ns = f->cfg.resync_ns > 0 ? f->cfg.resync_ns : PAUSE_NS;
     bool calm = w->asked_ns == 0 || now_ns - w->asked_ns > 2 * PAUSE_NS_MAX;
     w->pause_ns = calm ? first_ns : 2 * w->pause_ns;
+    if (w->pause_ns < first_ns) w->pause_ns = first_ns;
+    if (!w->has_gap) w->pause_ns = 0;
     if (w->pause_ns > PAUSE_NS_MAX) w->pause_ns = PAUSE_NS_MAX;
     w->asked_ns = now_ns;
 }

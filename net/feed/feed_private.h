@@ -79,6 +79,7 @@ typedef struct tm_book_want {
     uint32_t line_idx; /* the first that has the stream */
     uint32_t slot_idx; /* the connection that wants the book */
     bool begun;        /* it has been wanted before */
+    bool has_gap;      /* it is wanted because of one */
     bool waits;
     int64_t due_ns;   /* waits: not before */
     int64_t asked_ns; /* the last time that it came; 0 = never */
