@@ -1,10 +1,10 @@
-/* net/conn/conn.h - one WebSocket connection as a client, from the name to the last message; or
-   one request for a document.
+/* net/conn/conn.h - one WebSocket connection as a client, from the name to the last message; or one
+   request for a document.
    Flow     uring events -> [conn] -> frames -> feed.c
    Phases   resolve -> connect (net/conn/race.h) -> proxy -> TLS -> upgrade -> subscribe -> stream
             -> close, each with a deadline of its own; for a document (fetch): TLS -> request ->
-            end. A connection knows no policy: when it ends it
-            says why, and whoever owns it decides whether another one is opened
+            end. A connection knows no policy: when it ends it says why, and whoever owns it decides
+            whether another one is opened
    Sending  at most send_max WebSocket messages in send_span_ns, pongs included: what is too early
             waits (of several pings the last one is answered). A close frame goes out at once
    Reading  until it streams, a connection receives one buffer at a time and reads no more than it
