@@ -26,15 +26,17 @@ typedef struct tm_parts_spec {
     int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
     tm_part_format_t format;   /* TM_PART_PARQUET, TM_PART_CSV, TM_PART_JSON */
     const char *compression;   /* of Parquet: "zstd", "lz4", "none"; NULL = "zstd" */
+    const char *bloom_fields;  /* of Parquet: fields that get a Bloom filter, "symbol,trade_id" */
     const char *prefix;        /* of names; NULL = "part" */
     const char *suffix;        /* NULL = ".parquet", ".csv", ".jsonl" */
     const char *bucket_zone;   /* of the bucket's time: NULL = UTC, or "+08:00" */
     bool bucket_by_clock;      /* the bucket's time is that of writing */
     tm_part_folder_fn *folder; /* names the bucket's folder instead; NULL = none */
     void *folder_ctx;
-    tm_part_roll_t roll; /* size, idleness, check interval, functions of yours */
-    uint32_t bucket_max; /* open at once; 0 = 64, or 1024 where fields name them */
-    bool names_by_id;    /* an id of the run in names instead of the worker's number */
+    tm_part_compact_cfg_t compact; /* merges small Parquet parts; takes --checkpoints */
+    tm_part_roll_t roll;           /* size, idleness, check interval, functions of yours */
+    uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where fields name them */
+    bool names_by_id;              /* an id of the run in names instead of the worker's number */
 } tm_parts_spec_t;
 
 /* Part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet,

@@ -1,6 +1,6 @@
 /* tm_main: the command line, the graph, the run, the exit status. */
 #include "base/log.h"
-#include "engine/job/restart_loop.h"
+#include "engine/job/job_attempts.h"
 #include "engine/runtime/topology.h"
 
 #include <errno.h>

@@ -43,13 +43,17 @@ typedef enum option_id {
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
     OPT_RESTART,
+    OPT_SAVEPOINT,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
+    OPT_BLOOM,
     OPT_BUCKET,
     OPT_ROLL_INTERVAL,
     OPT_ROLL_IDLE,
     OPT_ROLL_SIZE,
+    OPT_COMPACT_CHECKPOINTS,
+    OPT_COMPACT_SIZE,
     OPT_DEAD_LETTERS,
     OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
@@ -114,10 +118,14 @@ static const tm_flag_t table[] = {
     [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
     [OPT_RESTART] = {"restart", "HOW",
                      "when it fails: none, fixed:3,1s, rate:3,10m,1s or exponential"},
+    [OPT_SAVEPOINT] = {"stop-with-savepoint", "PATH",
+                       "when it ends, keep its last checkpoint for good in PATH"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
                          "of Parquet: zstd, lz4 or none (default: the job's)"},
+    [OPT_BLOOM] = {"bloom", "FIELDS",
+                   "of Parquet: fields that get a Bloom filter: symbol,trade_id"},
     [OPT_BUCKET] = {"bucket", "PATTERN",
                     "folder of a row's part: strftime, {field} for a value; '' = none"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
@@ -125,6 +133,10 @@ static const tm_flag_t table[] = {
     [OPT_ROLL_IDLE] = {"roll-idle", "TIME",
                        "or when nothing was written to it for so long (default: 60s)"},
     [OPT_ROLL_SIZE] = {"roll-size", "SIZE", "or when it is larger than 64M, 1G (default: 128M)"},
+    [OPT_COMPACT_CHECKPOINTS] = {"compact-checkpoints", "N",
+                                 "merge small Parquet parts of N checkpoints before they are seen"},
+    [OPT_COMPACT_SIZE] = {"compact-size", "SIZE",
+                          "or once they have this size; larger ones are not small (default: 128M)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
     [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
@@ -369,10 +381,10 @@ static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
     if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
-    if (id <= OPT_RESTART)
+    if (id <= OPT_SAVEPOINT)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
-    if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
+    if (id >= OPT_FORMAT && id <= OPT_COMPACT_SIZE)
         return tm_part_flags_take(&o->parts, (tm_part_flag_t)(id - OPT_FORMAT), arg);
     if (id <= OPT_DEAD_LETTER_JOURNAL) return output_option(o, id, arg);
     return run_option(o, id, arg);

@@ -52,6 +52,9 @@ static void apply_options(tm_parts_node_spec_t *node, const tm_part_flags_t *fla
     if (flags->roll_interval_ns > 0) parts->roll_interval_ns = flags->roll_interval_ns;
     if (flags->roll_idle_ns > 0) parts->roll.idle_ns = flags->roll_idle_ns;
     if (flags->roll_sz > 0) parts->roll.max_sz = flags->roll_sz;
+    if (flags->compact_checkpoints > 0)
+        parts->compact.checkpoints = (uint32_t)flags->compact_checkpoints;
+    if (flags->compact_sz > 0) parts->compact.max_sz = flags->compact_sz;
     if (parts->roll_interval_ns > 0) parts->roll.age_ns = parts->roll_interval_ns;
 }
 
@@ -67,6 +70,8 @@ static void take_parts(tm_job_t *job, tm_parts_node_spec_t *node, const tm_parts
     parts->bucket_zone = keep(job, node->text[2], spec->bucket_zone);
     parts->prefix = keep(job, node->text[3], spec->prefix);
     parts->suffix = keep(job, node->text[4], spec->suffix);
+    parts->bloom_fields = keep(job, node->text[5],
+                               flags->bloom_fields ? flags->bloom_fields : spec->bloom_fields);
     parts->compression = NULL;
     if (tm_part_compression_parse(compression ? compression : "zstd", &node->compression) < 0)
         tm_job_fail(job, "sink_parts: compression '%s': choose zstd, lz4 or none", compression);

@@ -25,8 +25,9 @@ enum { FOLD_BATCH = 64 };
 /* About to be written, in most cases: whoever only looks pays a comparison. */
 static window_entry_t *entry_at(const tm_window_t *w, tm_ref_t ref)
 {
-    tm_ref_touch(w->pages, ref);
-    return tm_ref_ptr(w->pages, ref);
+    window_entry_t *entry = tm_ref_ptr(w->pages, ref);
+    tm_span_touch(w->pages, entry, w->entry_sz);
+    return entry;
 }
 
 static void *own_acc(const tm_window_t *w, void *entry)
@@ -77,7 +78,7 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
         tm_window_count(&w->counters.full, 1);
         return NULL;
     }
-    tm_ptr_touch(w->pages, pane);
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     if (added) {
         *pane = (window_pane_t){.key = key, .split = INT64_MIN};
         tm_agg_init(&w->agg, pane_acc(w, pane));
@@ -121,7 +122,7 @@ void tm_window_pane_fold(tm_window_t *w, void *entries, uint32_t cnt)
             if (!pane) continue;
             tm_agg_merge(&w->agg, pane_acc(w, pane), own_acc(w, at));
             if (!is_sliding(w)) continue;
-            tm_ptr_touch(w->pages, at);
+            tm_span_touch(w->pages, at, w->entry_sz);
             back_push(w, pane, (void *)at);
         }
     }
@@ -173,7 +174,7 @@ static void pane_renew(tm_window_t *w, window_pane_t *pane)
 const void *tm_window_pane_sum(tm_window_t *w, void *of)
 {
     window_pane_t *pane = of;
-    tm_ptr_touch(w->pages, pane);
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     if (!is_sliding(w)) return pane_acc(w, pane);
     if (!pane->front)
         pane_turn(w, pane);

@@ -8,7 +8,7 @@
 #include "base/symbol.h"
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/feed_state.h"
-#include "engine/runtime/recorded.h"
+#include "engine/runtime/journal_source.h"
 #include "net/conn/url.h"
 #include "net/feed/feed_venue.h"
 #include "parse/venues/venues.h"
@@ -83,10 +83,12 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
 {
     tm_market_row_t *rows = f->reader->rows;
     uint32_t kept = 0, lines;
-    tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    const int64_t now_ns = f->recorded ? frame->recv_ns : frame->ingress_ns;
+    tm_arbiter_frame(f->arbiter, frame->conn_idx, frame->asked);
+    f->arbiter_ns = now_ns;
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         lines = tm_market_lines(rows[i].row.schema_id);
-        if (!tm_arbiter_take(f->arbiter, &rows[i].row, frame->ingress_ns)) continue;
+        if (!tm_arbiter_take(f->arbiter, &rows[i].row, now_ns)) continue;
         if (kept != i) memmove(&rows[kept], &rows[i], lines * sizeof rows[0]);
         kept += lines;
     }
@@ -120,7 +122,8 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
     bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
     if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
-    uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
+    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
+    if (TM_UNLIKELY(f->runs_up)) return 0;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
         TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
@@ -147,6 +150,7 @@ static void feed_row_send(feed_source_t *f, uint32_t entry, const tm_row_t *row)
 static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
+    if (f->runs_up) return; /* told when it was met */
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
     const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
     if (gap->from_id == 0)
@@ -154,22 +158,56 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     else
         TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
                  (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
-    feed_row_send(f, f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+    feed_row_send(f, f->path ? 0 : f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
-/* Hands on what happened before the frames of this poll, or the ends of connections after them. */
-static void feed_rows_send(feed_source_t *f, bool ends)
+/* True for the end of a connection that belongs behind the frames of this poll. Where another one
+   has come up in its place since, as while a feed opens slowly, its frames were given before. */
+static bool is_end(const feed_source_t *f, uint32_t at)
+{
+    const tm_feed_row_t *row = &f->feed_rows[at];
+    bool ends = row->what == TM_FEED_DOWN;
+    for (uint32_t i = at + 1; ends && i < f->feed_row_cnt; i++)
+        ends = f->feed_rows[i].what != TM_FEED_UP || f->feed_rows[i].conn_idx != row->conn_idx;
+    return ends;
+}
+
+static int arbiter_open(feed_source_t *f)
+{
+    const tm_arbiter_cfg_t cfg = {.counters = f->reader->cfg.counters, .gap = on_gap, .ctx = f};
+    tm_arbiter_close(f->arbiter);
+    return tm_arbiter_open(&f->arbiter, &cfg);
+}
+
+/* Connections of a recording: copies among their messages are told again, by the recorded clock. */
+static int recorded_rows_take(feed_source_t *f, bool ends)
 {
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
+        if (!f->arbiter) TM_TRY(arbiter_open(f));
+        if (row->what == TM_FEED_UP) f->groups[row->conn_idx] = row->group;
+        tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
+    }
+    if (ends) f->feed_row_cnt = 0;
+    return 0;
+}
+
+/* Hands on what happened before the frames of this poll, or the ends of connections after them. */
+static int feed_rows_take(feed_source_t *f, bool ends)
+{
+    if (f->recorded) return recorded_rows_take(f, ends);
+    for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
+        const tm_feed_row_t *row = &f->feed_rows[i];
+        if (is_end(f, i) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
     if (ends) f->feed_row_cnt = 0;
+    return 0;
 }
 
 static int live_open(feed_source_t *f);
@@ -179,7 +217,7 @@ static int backlog_end(feed_source_t *f)
 {
     tm_source_close(f->source);
     f->source = NULL;
-    f->backlog = false;
+    f->backlog = f->recorded = false;
     TM_TRY(live_open(f));
     double gap_s = f->backlog_cnt ? (double)(tm_clock_real_ns() - f->backlog_ns) / 1e9 : 0;
     tm_counter_put(tm_counter_get(f->reader->cfg.counters, "restart_gap_ms"),
@@ -202,11 +240,11 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
         f->backlog_cnt += n > 0 ? (uint64_t)n : 0;
     }
     f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
-    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) TM_TRY(feed_rows_take(f, false));
     if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
     for (int i = 0; i < n && err == 0; i++) err = frame_take(f, &r->frames[i]);
-    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, true);
-    if (f->arbiter) tm_arbiter_tick(f->arbiter, tm_clock_mono_ns());
+    if (TM_UNLIKELY(f->feed_row_cnt > 0) && err == 0) err = feed_rows_take(f, true);
+    if (f->arbiter) tm_arbiter_tick(f->arbiter, f->recorded ? f->arbiter_ns : tm_clock_mono_ns());
     flush(f);
     return err < 0 ? err : n;
 }
@@ -234,18 +272,49 @@ static int live_open(feed_source_t *f)
         .reconnect_on_close = o->reconnect_on_close,
         .life_ns = o->rotate_ns,
         .stream_ns = o->stream_timeout_ns,
+        .books = f->reader->wants_books,
         .on_link = f->reader->recorder ? tm_recorder_link : NULL,
         .on_link_ctx = f->reader->recorder,
     };
-    const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
-    TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
-    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+    TM_TRY(arbiter_open(f));
+    const tm_book_check_cfg_t books = {.checksum = f->reader->checksum,
                                        .counters = c->counters,
                                        .symbols = c->symbols,
                                        .streams = o->streams,
                                        .stream_cnt = o->stream_cnt};
-    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
+    if (f->reader->wants_books && books.checksum) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
+}
+
+/* Lets the arbiter see what lies before the place where a journal is entered: the first copies of
+   messages whose second ones may follow it. */
+static int run_up(feed_source_t *f, const tm_recording_cfg_t *cfg)
+{
+    tm_recording_cfg_t before = *cfg;
+    if (!(cfg->from_pos || cfg->from_ns) || !tm_journal_source_is(cfg->path)) return 0;
+    before.speed = 0;
+    before.to_ns = 0;
+    before.run_up = true;
+    before.counters = NULL;
+    TM_TRY(tm_recording_open(&f->source, &before));
+    int n;
+    f->runs_up = true;
+    do n = source_poll(&f->src, 0);
+    while (n >= 0);
+    f->runs_up = false;
+    tm_source_close(f->source);
+    f->source = NULL;
+    return n == TM_E_CLOSED ? 0 : n;
+}
+
+static int recording_open(feed_source_t *f, const tm_recording_cfg_t *cfg)
+{
+    bool backlog = f->backlog;
+    f->recorded = true;
+    f->backlog = false; /* what lies before is none of it */
+    int err = run_up(f, cfg);
+    f->backlog = backlog;
+    return err < 0 ? err : tm_recording_open(&f->source, cfg);
 }
 
 static int source_open(tm_row_source_t *src)
@@ -254,9 +323,11 @@ static int source_open(tm_row_source_t *src)
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
     if (!f->path && f->backlog) {
-        const tm_recording_cfg_t backlog = {
-            .path = f->reader->journal_dir, .from_pos = f->from_pos, .counters = c->counters};
-        return tm_recording_open(&f->source, &backlog);
+        const tm_recording_cfg_t backlog = {.path = f->reader->journal_dir,
+                                            .from_pos = f->from_pos,
+                                            .lanes = true,
+                                            .counters = c->counters};
+        return recording_open(f, &backlog);
     }
     if (!f->path) return live_open(f);
     const tm_recording_cfg_t cfg = {.path = f->path,
@@ -267,8 +338,9 @@ static int source_open(tm_row_source_t *src)
                                     .to_ns = o->replay_to_ns,
                                     .streams = o->streams,
                                     .stream_cnt = o->stream_cnt,
+                                    .lanes = true,
                                     .counters = c->counters};
-    return tm_recording_open(&f->source, &cfg);
+    return recording_open(f, &cfg);
 }
 
 static void source_close(tm_row_source_t *src)

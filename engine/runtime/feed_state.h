@@ -35,7 +35,8 @@ struct tm_frame_reader {
     tm_recorder_t *recorder;      /* NULL = frames are not recorded */
     tm_journal_writer_t *journal; /* where to; not owned */
     char *journal_dir;
-    bool keeps_books; /* the venue proves its books by a checksum alone */
+    bool wants_books;            /* some feed takes rows of books */
+    tm_book_checksum_t checksum; /* by which the venue proves its books, or NONE */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */
@@ -57,8 +58,11 @@ typedef struct feed_source {
     uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
     uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
     tm_source_t *source;
-    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
-    tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
+    bool recorded;          /* frames come from a recording now: a replay, or the backlog */
+    bool runs_up;           /* and lie before its range: nothing of them goes on */
+    tm_arbiter_t *arbiter;  /* of a live feed, and of recordings that know their lanes; else NULL */
+    int64_t arbiter_ns;     /* recorded time of the last frame */
+    tm_book_check_t *books; /* of one whose books only a checksum proves, else NULL */
     uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
     uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;

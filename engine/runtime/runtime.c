@@ -5,6 +5,7 @@
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/rescale.h"
 #include "engine/runtime/restore.h"
 
 #include <errno.h>
@@ -210,7 +211,8 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
     if (!rt->coordinator) return 0;
     rt->finished = restore->finished;
     if (restore->finished) return 0;
-    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+    if (restore->rescale) TM_TRY(tm_rescale(rt->workers, rt->topo.worker_cnt, restore));
+    for (uint32_t w = 0; w < rt->topo.worker_cnt && !restore->rescale; w++)
         TM_TRY(tm_worker_restore(rt->workers[w], restore));
     for (uint32_t i = 0; i < rt->topo.ingest_cnt && restore->manifest; i++)
         TM_TRY(tm_ingest_restore(rt->ingests[i], restore));

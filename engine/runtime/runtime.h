@@ -3,7 +3,7 @@
    Flow     topology -> [runtime] -> ingest threads -> rings -> workers -> rings -> file thread
    Life     open: memory, rings, sinks; run: sources connect, rows flow; stop (signal, --duration,
             end of input): sources close, every stage drains in order, sinks commit; close. An
-            attempt that failed may be followed by another one (engine/job/restart_loop.h)
+            attempt that failed may be followed by another one (engine/job/job_attempts.h)
    Threads  all calls: the control thread, which runs the loop of tm_runtime_run
    Order    R1 stop release -> acquire: sources end. A1 abort release -> acquire: nobody waits for
             a full ring any more

@@ -27,6 +27,11 @@ const tm_task_t *tm_worker_task(const tm_worker_t *worker)
     return worker->task;
 }
 
+tm_task_t *tm_worker_task_open(tm_worker_t *worker)
+{
+    return worker->task;
+}
+
 static int worker_body(void *arg)
 {
     tm_worker_t *w = arg;

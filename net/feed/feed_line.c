@@ -48,7 +48,9 @@ static void link_tell(tm_feed_t *f, uint32_t idx, bool up, int code)
                                  .up = up,
                                  .code = code,
                                  .real_ns = tm_clock_real_ns(),
-                                 .text = up ? url : why};
+                                 .text = up ? url : why,
+                                 /* the one that was told just before */
+                                 .row = up ? &f->rows[f->row_cnt - 1] : NULL};
     f->cfg.on_link(f->cfg.on_link_ctx, &link);
 }
 
@@ -194,6 +196,7 @@ void tm_line_down(tm_feed_t *f, uint32_t idx, int code)
 
 void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
+    tm_books_up(f, idx, now_ns);
     tm_line_t *l = tm_feed_line(f, idx);
     tm_slot_t *s = &f->slots[idx];
     const tm_feed_venue_t *x = l->exchange;

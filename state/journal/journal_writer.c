@@ -83,6 +83,11 @@ int64_t tm_journal_append(tm_journal_writer_t *w, const tm_journal_entry_t *e)
     return (int64_t)w->next_seq++;
 }
 
+uint64_t tm_journal_segment_idx(const tm_journal_writer_t *w)
+{
+    return w->seg_ordinal;
+}
+
 uint64_t tm_journal_next_seq(const tm_journal_writer_t *w)
 {
     return w->next_seq;

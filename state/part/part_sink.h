@@ -41,10 +41,12 @@ typedef struct tm_part_sink_cfg {
     const char *prefix, *suffix; /* of names; NULL = "part", and by the format */
     bool names_by_id;            /* an id of this run instead of the subtask's number */
     tm_part_bucket_cfg_t bucket;
-    uint32_t bucket_max;       /* open at once; 0 = 64, or 1024 where a {field} names buckets */
-    tm_part_roll_t roll;       /* zeros = 128 MiB, 60 s, 60 s idle */
+    uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where a {field} names buckets */
+    tm_part_compact_cfg_t compact; /* of Parquet, with checkpoints only */
+    tm_part_roll_t roll;           /* zeros = 128 MiB, 60 s, 60 s idle */
     const char *cluster_field; /* rows of a row group are sorted by it; NULL = "symbol" if there */
     tm_compression_t compression; /* of Parquet */
+    const char *bloom_fields;     /* of Parquet: names with commas between; NULL = none */
     size_t buffer_sz;             /* text that a part holds in memory; 0 = 64 KiB */
     bool headless;                /* CSV without a line of names */
     tm_counter_set_t *counters;   /* of the file thread; not owned; may be NULL */
@@ -58,7 +60,7 @@ typedef struct tm_part_sink_cfg {
                                committed; 0 = it fails */
     int64_t (*clock)(void *ctx); /* Unix time of rows; NULL = that of the last tick */
     void *clock_ctx;
-    uint32_t group_rows;            /* rows a row group; 0 = as many as fit 64 MiB, at most 1 Mi */
+    uint32_t group_rows;            /* rows a row group; 0 = 128 Ki, or as many as fit 64 MiB */
     const struct tm_parquet_kv *kv; /* key-value metadata, as it is when a file is finished; not
                                        owned */
     uint32_t kv_cnt;

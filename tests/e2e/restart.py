@@ -103,10 +103,10 @@ def a_job_that_never_got_a_connection_stops_all_the_same(folder):
 def a_changed_job_is_refused_with_the_line_that_differs(folder):
     path = capture(folder)
     stopped(folder, path)
-    done = run(*words(folder, path, "--worker-cores", "0,0"))
+    done = run(*words(folder, path, "--ingest-cores", "0,0", "--replay", path))
     expect_equal(done.code, 2, f"exit status; {done.stderr}")
-    expect("threads: 1 ingest, 2 workers" in done.stderr, done.stderr)
-    expect("threads: 1 ingest, 1 workers" in done.stderr, done.stderr)
+    expect("threads: 2 ingest" in done.stderr, done.stderr)
+    expect("threads: 1 ingest" in done.stderr, done.stderr)
     done = run(*words(folder, path, "--watermark-bound", "5s"))
     expect_equal(done.code, 2, f"exit status; {done.stderr}")
     expect("bound 5.000 s" in done.stderr and "bound 1.000 s" in done.stderr, done.stderr)

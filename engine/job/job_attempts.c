@@ -1,4 +1,4 @@
-#include "engine/job/restart_loop.h"
+#include "engine/job/job_attempts.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -6,6 +6,7 @@
 #include "engine/job/report.h"
 #include "engine/runtime/restart_strategy.h"
 #include "engine/runtime/runtime.h"
+#include "state/checkpoint/savepoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -108,6 +109,18 @@ static int attempt_report(const attempts_t *a, int status)
     return tm_complain(o->program, TM_EXIT_RUN_FAILED);
 }
 
+/* The last checkpoint is the one that the job has ended with. */
+static int savepoint_make(const tm_checkpoint_options_t *o)
+{
+    tm_savepoint_t s;
+    if (!o->savepoint) return 0;
+    int err = tm_savepoint_write(&s, o->dir, 0, o->savepoint);
+    if (err < 0) return tm_error_context(err, "--stop-with-savepoint");
+    TM_LOG_I("engine", "savepoint %s: checkpoint %llu, %llu pages", o->savepoint,
+             (unsigned long long)s.id, (unsigned long long)s.page_cnt);
+    return 0;
+}
+
 typedef enum outcome { OUTCOME_ENDED, OUTCOME_FAILED, OUTCOME_AGAIN } outcome_t;
 
 /* The trail says why it failed, and is kept in `text`. */
@@ -159,6 +172,8 @@ static outcome_t attempt_run(attempts_t *a, int *status, int64_t *delay_ns, char
                                                    : TM_EXIT_RUN_FAILED;
     if (!opened) return outcome;
     if (o->dead_letter_file && dead_letters_write(a->rt, o->dead_letter_file, a->past.cnt == 1) < 0)
+        *status = tm_complain(o->program, TM_EXIT_RUN_FAILED);
+    if (outcome == OUTCOME_ENDED && savepoint_make(&o->checkpoint) < 0)
         *status = tm_complain(o->program, TM_EXIT_RUN_FAILED);
     if (outcome != OUTCOME_AGAIN) *status = attempt_report(a, *status);
     return outcome;

@@ -1,6 +1,6 @@
-/* engine/job/restart_loop.h - runs a job until it has ended, again after each failure that its
+/* engine/job/job_attempts.h - runs a job until it has ended, again after each failure that its
    restart strategy forgives.
-   Flow     options, build function -> [restart loop] -> graph, runtime -> summary, exit status
+   Flow     options, build function -> [attempts] -> graph, runtime -> summary, exit status
    Attempt  build, open, run, close: an attempt takes nothing over from the one before but what
             lies in the folders, as if the process had been killed and started anew. It goes on from
             the newest checkpoint of this run; where there is none yet, from where the run began
@@ -9,8 +9,8 @@
    Counters restarts, restart_down_ns (from failures to the next attempts)
    Threads  the control thread
    Tests    tests/engine/test_restart.c, tests/e2e/restart.py */
-#ifndef TM_ENGINE_RESTART_LOOP_H
-#define TM_ENGINE_RESTART_LOOP_H
+#ifndef TM_ENGINE_ATTEMPTS_H
+#define TM_ENGINE_ATTEMPTS_H
 
 #include "engine/job/graph.h"
 
