@@ -28,6 +28,7 @@ static bool fire_next(tm_window_t *w)
     w->phase = WINDOW_FOLD;
     if (!w->panes_used) {
         w->source = open;
+        w->usual_keys = open->table.cnt;
         w->cursor = tm_keyed_scan(&open->table);
         w->phase = WINDOW_EMIT;
     }
@@ -65,6 +66,7 @@ static uint32_t fold_some(tm_window_t *w, uint32_t max)
     tm_slice_t *open = w->closed < w->slice_cnt ? w->slices[w->closed] : NULL;
     if (open && open->range.end <= w->firing.end) {
         w->source = open;
+        w->usual_keys = open->table.cnt;
         w->cursor = tm_keyed_scan(&open->table);
         w->closed++;
     } else {

@@ -75,6 +75,7 @@ typedef struct tm_window {
     /* Slices in order of time. The first `closed` of them are closed and folded. */
     tm_slice_t **slices;
     uint32_t slice_cnt, closed;
+    uint32_t usual_keys; /* of the slice closed last: what a new one may expect */
     tm_ref_t unused;
     tm_page_list_t slice_pages;
 
