@@ -52,19 +52,22 @@ typedef struct feed_source {
     uint32_t replay_idx;
     const char *urls[TM_OPTION_LIST_MAX];
     uint32_t url_cnt;
-    tm_transport_t transport;   /* of live connections */
-    uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
-    uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
-    uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
+    tm_transport_t transport;           /* of live connections */
+    uint32_t group_cnt;                 /* connections but for copies; a file is one */
+    uint32_t first[TARGET_MAX];         /* partition of a target's first */
+    uint8_t part_of[TM_FEED_LINE_MAX];  /* group: its partition, from a target's first on */
+    uint8_t entry_of[TM_FEED_LINE_MAX]; /* group: its address */
+    uint64_t asks[TARGET_MAX];          /* addresses whose rows it takes, a bit each */
+    uint64_t wants[TARGET_MAX];         /* the same by group */
+    uint64_t market, json; /* groups that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
     tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
     uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
-    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];
 
-    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
+    uint32_t group; /* of the batches under way */
     int64_t ingress_ns;
 
     uint64_t from_pos; /* of a source that is restored; 0 = from the start */
