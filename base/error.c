@@ -59,7 +59,7 @@ const char *tm_error_name(int code)
         "protocol error",     "TLS error",          "HTTP error",     "name not resolved",
         "timed out",          "closed by peer",     "limit exceeded", "syntax error",
         "value out of range", "field missing",      "unknown kind",   "file is corrupt",
-        "bad configuration",  "not supported here",
+        "bad configuration",  "not supported here", "function failed",
     };
     if (code == 0) return "no error";
     if (code < 0 && code > -4096) {

@@ -29,6 +29,7 @@ typedef enum tm_err {
     TM_E_CORRUPT,          /* a file of ours that fails its checks */
     TM_E_CONFIG,           /* options or a job graph that make no sense */
     TM_E_UNSUPPORTED,      /* this kernel, cpu or build cannot do it */
+    TM_E_FUNCTION,         /* a function of the job said that it cannot go on */
 } tm_err_t;
 
 /* Starts the trail of this thread: replaces its text. Returns code, so that callers can

@@ -18,7 +18,8 @@
    Errors   builders never return NULL. The first mistake is kept in the job, later calls on it do
             nothing, and tm_main reports it with the operator, the field and the remedy, exit
             status 2
-   Threads  build runs once, on the main thread, before any other thread exists
+   Threads  build runs on the main thread while no other thread exists: once, and once more for each
+            restart of a job that failed (--restart), where it has to describe the same job
    Limits   TM_JOB_NODE_MAX operators a job, TM_JOB_AGG_MAX aggregates a window */
 #ifndef TIDEMARK_H
 #define TIDEMARK_H

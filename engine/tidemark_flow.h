@@ -103,17 +103,30 @@ TM_API tm_stream_t *tm_source_array(tm_job_t *job, const tm_array_spec_t *spec);
 #define TM_SOURCE_END INT32_C(-1)
 typedef int32_t tm_generate_fn(void *ctx, uint32_t partition, void *rows, uint32_t max);
 
+/* Sets a generator: the next call of `next` gives row number `row` of the partition, the first one
+   being 0. Called before the first `next` of each attempt to run the job (--restart), on its
+   thread. */
+typedef void tm_seek_fn(void *ctx, uint32_t partition, uint64_t row);
+
 typedef struct tm_generator_spec {
     const char *name;
     const tm_struct_t *type;
     tm_generate_fn *next;
     void *ctx;
     uint32_t partitions; /* 0 = 1; each belongs to one thread */
+    tm_seek_fn *seek;    /* NULL: asked for all rows again, and the job cannot be restarted in
+                            process */
 } tm_generator_spec_t;
 
 TM_API tm_stream_t *tm_source_generator(tm_job_t *job, const tm_generator_spec_t *spec);
 
 /* ---- Rows to rows ---------------------------------------------------------------------------- */
+
+/* For any function that runs on the thread of an operator (filter, map, process, ...): the job
+   cannot go on. The function still returns, and may be called for what else is at hand; none of it
+   counts. The job ends as failed with this sentence, or is restarted from its last checkpoint
+   (--restart). */
+TM_API void tm_fail(const char *fmt, ...) TM_PRINTF(1, 2);
 
 /* Keeps rows for which `fn` is true. */
 typedef bool tm_filter_fn(void *ctx, const void *row);

@@ -4,7 +4,8 @@
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   specs and strings are copied; what `ctx` points to must live until tm_main returns
    Threads  everything here runs on the file thread, one call at a time
-   Errors   the first mistake is kept and reported by tm_main; a sink that fails ends the job */
+   Errors   the first mistake is kept and reported by tm_main; a sink that fails ends the
+            job, or has it restarted (--restart) */
 #ifndef TIDEMARK_SINK_H
 #define TIDEMARK_SINK_H
 
@@ -25,6 +26,7 @@ typedef struct tm_parts_spec {
     int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
     tm_part_format_t format;   /* TM_PART_PARQUET, TM_PART_CSV, TM_PART_JSON */
     const char *compression;   /* of Parquet: "zstd", "lz4", "none"; NULL = "zstd" */
+    const char *bloom_fields;  /* of Parquet: fields that get a Bloom filter, "symbol,trade_id" */
     const char *prefix;        /* of names; NULL = "part" */
     const char *suffix;        /* NULL = ".parquet", ".csv", ".jsonl" */
     const char *bucket_zone;   /* of the bucket's time: NULL = UTC, or "+08:00" */

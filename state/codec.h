@@ -12,14 +12,10 @@
 #include "base/types.h"
 #include "state/parquet/parquet_format.h"
 
-enum { TM_CODEC_WIDE_SZ = 16 };
-
 typedef struct tm_codec {
     void *zstd_in, *zstd_out; /* ZSTD_CCtx, ZSTD_DCtx */
-    void *matches;            /* ZSTD_Sequence, for wide records */
     int level;
-    bool wide; /* records of TM_CODEC_WIDE_SZ bytes up to the page's end, alike in their first ones:
-                  at level 1 zstd is told where they match, and need not search */
+    bool wide; /* pages of 16-byte records: at level 1 see state/zstd_records.h */
 } tm_codec_t;
 
 int tm_codec_open(tm_codec_t *codec, int level) TM_MUST_CHECK;

@@ -183,15 +183,9 @@ int tm_file_unlink(const char *path)
     return failed("remove", path);
 }
 
-static int make_one(const char *path)
+/* The name of a folder, in the one above it. */
+static int sync_parent(const char *path)
 {
-    struct stat st;
-    if (ops->mkdir(path, 0755) != 0) {
-        if (errno != EEXIST) return failed("make folder", path);
-        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
-        errno = ENOTDIR;
-        return failed("make folder", path);
-    }
     char parent[PATH_MAX];
     snprintf(parent, sizeof parent, "%s", path);
     char *slash = strrchr(parent, '/');
@@ -200,7 +194,33 @@ static int make_one(const char *path)
     return tm_file_sync_dir(parent);
 }
 
-int tm_file_mkdirs(const char *path)
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int make_one(const char *path, bool durable)
+{
+    bool made = false;
+    if (!is_folder(path)) {
+        made = ops->mkdir(path, 0755) == 0;
+        const int err = errno;
+        if (!made && !is_folder(path)) {
+            errno = err == EEXIST ? ENOTDIR : err;
+            return failed("make folder", path);
+        }
+    }
+    if (!durable) return 0;
+    /* One that was there may have been made by a process that died before its name was durable;
+       those further up may be nobody's to open. */
+    const int err = sync_parent(path);
+    if (err < 0 && (made || err == -EIO)) return err;
+    if (err < 0) tm_error_clear();
+    return 0;
+}
+
+static int make_all(const char *path, bool durable)
 {
     char part[PATH_MAX];
     size_t sz = strlen(path);
@@ -209,14 +229,22 @@ int tm_file_mkdirs(const char *path)
         return failed("make folder", path);
     }
     memcpy(part, path, sz + 1);
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return 0;
     for (size_t i = 1; i <= sz; i++) {
         if (part[i] != '/' && part[i] != '\0') continue;
         const char keep = part[i];
         part[i] = '\0';
-        if (stat(part, &st) != 0 || !S_ISDIR(st.st_mode)) TM_TRY(make_one(part));
+        TM_TRY(make_one(part, durable));
         part[i] = keep;
     }
     return 0;
+}
+
+int tm_file_mkdirs(const char *path)
+{
+    return make_all(path, true);
+}
+
+int tm_file_mkdirs_soft(const char *path)
+{
+    return is_folder(path) ? 0 : make_all(path, false);
 }

@@ -61,8 +61,12 @@ int tm_file_rename(const char *from, const char *to) TM_MUST_CHECK;
 /* A file that is not there is fine. */
 int tm_file_unlink(const char *path) TM_MUST_CHECK;
 
-/* Makes the folder and its missing parents, and fsyncs the parent of each that it made. */
+/* Makes the folder and its missing parents. All of them are durable afterwards, those too that a
+   process had made which died before they were. */
 int tm_file_mkdirs(const char *path) TM_MUST_CHECK;
+
+/* As tm_file_mkdirs, but the names are not durable before their folders are fsynced. */
+int tm_file_mkdirs_soft(const char *path) TM_MUST_CHECK;
 
 /* How many fsync calls succeeded in this thread, for a counter. */
 uint64_t tm_file_sync_cnt(void);

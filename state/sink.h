@@ -25,6 +25,9 @@ typedef struct tm_sink_ops {
     int (*commit)(tm_sink_t *sink, uint64_t txn_id);
     int (*abort)(tm_sink_t *sink);
     int (*recover)(tm_sink_t *sink, uint64_t txn_id);
+    /* Asked before any sink of the job recovers: whether it can go on from there. An error where
+       rows that are committed would come twice. NULL = it always can. */
+    int (*admits)(tm_sink_t *sink, uint64_t txn_id);
     /* Frees the sink. Unprepared rows are dropped: end a run with end + prepare + commit. */
     void (*close)(tm_sink_t *sink);
     int (*end)(tm_sink_t *sink); /* NULL = nothing is held back */

@@ -1,16 +1,18 @@
 /* What a checkpoint every second costs a worker that updates 1 GiB of keyed state at full speed,
    and how long it takes to be durable and to be restored. Beside it, as Redis does it, a fork whose
-   child writes the same pages.
+   child writes the same pages, and Redis itself (redis_peer.h).
 
    The worker adds one to a value of a random key, in batches of 64 whose lookups overlap; each
    batch is timed, so that a pause shows, in processor time of the worker, so that other programs on
    its core do not. Checkpoints are taken by a second thread into a folder
    below TMPDIR (default /tmp), which is removed at the end. "uniform" changes every page between
-   two checkpoints, the worst there is; "1 % of keys" is a working set. */
+   two checkpoints, the worst there is; "1 % of keys" is a working set. With and without take turns,
+   so that drift of the machine hits both alike. */
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/histogram.h"
 #include "bench/bench.h"
+#include "bench/snapshot/redis_peer.h"
 #include "state/checkpoint/checkpoint_store.h"
 #include "state/table/keyed_table.h"
 #include "state/table/page_track.h"
@@ -33,7 +35,8 @@ enum {
     KEYS = 1 << 24,
     SPARE = 1 << 16,
     STATE_PAGES = 90000,
-    SECONDS = 5
+    SECONDS = 3,
+    ROUNDS = 3
 };
 
 typedef enum how { HOW_NONE, HOW_TRACK, HOW_FORK } how_t;
@@ -52,9 +55,40 @@ typedef struct world {
     double busy_s;
 } world_t;
 
-typedef struct figures {
-    double mupdate_s, p999_us, longest_us, barrier_us, taken, seconds, mib, copied, deferred;
-} figures_t;
+typedef enum figure {
+    UPDATES,
+    P999,
+    LONGEST,
+    ABOVE_MS,
+    BARRIER,
+    SNAPSHOTS,
+    PUT_OFF,
+    GIVEN_UP,
+    COPIED,
+    LOGGED,
+    CHANGED,
+    WRITTEN,
+    DURABLE,
+    FIGURE_CNT
+} figure_t;
+
+static const struct {
+    const char *what, *unit;
+} figures[FIGURE_CNT] = {
+    [UPDATES] = {"updates", "M/s"},
+    [P999] = {"64 updates, p99.9", "us"},
+    [LONGEST] = {"64 updates, longest", "us"},
+    [ABOVE_MS] = {"64 updates, above 1 ms", "1"},
+    [BARRIER] = {"the barrier itself, longest", "us"},
+    [SNAPSHOTS] = {"snapshots", "1"},
+    [PUT_OFF] = {"barriers put off by 10 ms", "1"},
+    [GIVEN_UP] = {"given up for want of frames", "1"},
+    [COPIED] = {"pages the worker copied, a snapshot", "1"},
+    [LOGGED] = {"lines the worker logged, a snapshot", "1"},
+    [CHANGED] = {"changed, a snapshot", "MiB"},
+    [WRITTEN] = {"written, a snapshot", "MiB"},
+    [DURABLE] = {"until durable", "ms"},
+};
 
 static tm_arena_t arena;
 
@@ -119,7 +153,7 @@ static void update(world_t *w, uint64_t *rng, uint32_t keys)
     for (uint32_t i = 0; i < BATCH; i++) {
         uint8_t *e = entries[i];
         if (!e || tm_keyed_key(e) != at[i]) e = tm_keyed_find(&w->table, at[i], tags[i]);
-        tm_ptr_touch(&w->pages, e);
+        tm_span_touch(&w->pages, e + 8, 8);
         ++*(uint64_t *)(void *)(e + 8);
     }
 }
@@ -139,9 +173,8 @@ static pid_t fork_snapshot(const world_t *w)
     _exit(fdatasync(fd) != 0);
 }
 
-static figures_t run_worker(world_t *w, how_t how, uint32_t keys)
+static void run_worker(world_t *w, how_t how, uint32_t keys, double f[FIGURE_CNT])
 {
-    figures_t f = {0};
     static tm_histogram_t pauses;
     uint64_t rng = 7, updates = 0;
     pid_t child = 0;
@@ -156,21 +189,21 @@ static figures_t run_worker(world_t *w, how_t how, uint32_t keys)
             bool done = false;
             if (how == HOW_TRACK) done = tm_page_track_flip(w->track) == 0;
             if (how == HOW_FORK && (child == 0 || waitpid(child, NULL, WNOHANG) == child))
-                child = fork_snapshot(w), done = true, f.taken++;
-            f.deferred += !done;
+                child = fork_snapshot(w), done = true, f[SNAPSHOTS]++;
+            f[PUT_OFF] += !done;
             double took = (cpu_now() - at) * 1e6;
-            if (done && took > f.barrier_us) f.barrier_us = took;
+            if (done && took > f[BARRIER]) f[BARRIER] = took;
             next += done ? 1 : 0.01;
         }
         double now = cpu_now();
         tm_histogram_record(&pauses, (int64_t)((now - before) * 1e9), 1);
+        f[ABOVE_MS] += now - before > 1e-3;
         before = now;
     }
     if (child > 0) waitpid(child, NULL, 0);
-    f.mupdate_s = (double)updates / (before - start) * 1e-6;
-    f.p999_us = (double)tm_histogram_quantile(&pauses, 0.999) * 1e-3;
-    f.longest_us = (double)tm_histogram_quantile(&pauses, 1.0) * 1e-3;
-    return f;
+    f[UPDATES] = (double)updates / (before - start) * 1e-6;
+    f[P999] = (double)tm_histogram_quantile(&pauses, 0.999) * 1e-3;
+    f[LONGEST] = (double)tm_histogram_quantile(&pauses, 1.0) * 1e-3;
 }
 
 /* ---- The snapshot thread --------------------------------------------------------------------- */
@@ -243,38 +276,105 @@ static void report(tm_bench_t *bench, const char *name, const char *what, const 
     tm_bench_report(bench, text, unit, &v, 1);
 }
 
-static void measure(tm_bench_t *bench, world_t *w, how_t how, const char *name, uint32_t keys)
+static void measure(world_t *w, how_t how, uint32_t keys, double f[FIGURE_CNT])
 {
     pthread_t thread;
-    if (!tm_bench_wants(bench, name)) return;
     tm_page_track_counts_t before = tm_page_track_counts(w->track);
     uint64_t bytes = tm_checkpoint_counts(w->store).page_bytes;
+    memset(f, 0, FIGURE_CNT * sizeof *f);
     w->taken = w->pages_written = w->given_up = 0;
     w->busy_s = 0;
     atomic_store_explicit(&w->stop, false, memory_order_release);
     if (how == HOW_TRACK && pthread_create(&thread, NULL, snapshot_body, w) != 0) abort();
-    figures_t f = run_worker(w, how, keys);
+    run_worker(w, how, keys, f);
     atomic_store_explicit(&w->stop, true, memory_order_release);
-    if (how == HOW_TRACK) pthread_join(thread, NULL);
-    while (how == HOW_TRACK && tm_page_track_work(w->track) > 0) {
+    if (how != HOW_TRACK) return;
+    pthread_join(thread, NULL);
+    while (tm_page_track_work(w->track) > 0) {
     }
-    report(bench, name, "updates", "M/s", f.mupdate_s);
-    report(bench, name, "64 updates, p99.9", "us", f.p999_us);
-    report(bench, name, "64 updates, longest", "us", f.longest_us);
-    if (how == HOW_NONE) return;
-    report(bench, name, "the barrier itself, longest", "us", f.barrier_us);
-    report(bench, name, "snapshots", "1", how == HOW_FORK ? f.taken : (double)w->taken);
-    if (how == HOW_FORK) return;
-    double taken = w->taken ? (double)w->taken : 1;
+    tm_page_track_counts_t after = tm_page_track_counts(w->track);
+    const double taken = w->taken ? (double)w->taken : 1;
     bytes = tm_checkpoint_counts(w->store).page_bytes - bytes;
-    report(bench, name, "barriers put off by 10 ms", "1", f.deferred);
-    report(bench, name, "given up for want of frames", "1", (double)w->given_up);
-    report(bench, name, "pages a snapshot", "1", (double)w->pages_written / taken);
-    report(bench, name, "of them copied by the worker", "%",
-           100.0 * (double)(tm_page_track_counts(w->track).copied - before.copied) /
-               (double)(w->pages_written ? w->pages_written : 1));
-    report(bench, name, "bytes written a snapshot", "MiB", (double)bytes / taken / 0x1p20);
-    report(bench, name, "until durable", "ms", w->busy_s / taken * 1e3);
+    f[SNAPSHOTS] = (double)w->taken;
+    f[GIVEN_UP] = (double)w->given_up;
+    f[COPIED] = (double)(after.copied - before.copied) / taken;
+    f[LOGGED] = (double)(after.logged - before.logged) / taken;
+    f[CHANGED] = (double)w->pages_written * TM_PAGE_SZ / taken / 0x1p20;
+    f[WRITTEN] = (double)bytes / taken / 0x1p20;
+    f[DURABLE] = w->busy_s / taken * 1e3;
+}
+
+static void figures_report(tm_bench_t *bench, const char *name, figure_t last,
+                           double runs[ROUNDS][FIGURE_CNT])
+{
+    for (uint32_t i = 0; i <= last; i++) {
+        char text[128];
+        double of[ROUNDS];
+        for (uint32_t round = 0; round < ROUNDS; round++) of[round] = runs[round][i];
+        snprintf(text, sizeof text, "%s: %s", name, figures[i].what);
+        tm_bench_report(bench, text, figures[i].unit, of, ROUNDS);
+    }
+}
+
+/* Without and with in turn. */
+static void compare(tm_bench_t *bench, world_t *w, const char *name, uint32_t keys)
+{
+    static double none[ROUNDS][FIGURE_CNT], with[ROUNDS][FIGURE_CNT];
+    double kept[ROUNDS], added[ROUNDS];
+    char text[128];
+    if (!tm_bench_wants(bench, name)) return;
+    measure(w, HOW_TRACK, keys, with[0]); /* takes the pages of what was before */
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        measure(w, HOW_NONE, keys, none[round]);
+        measure(w, HOW_TRACK, keys, with[round]);
+        kept[round] = 100 * with[round][UPDATES] / none[round][UPDATES];
+        added[round] = with[round][P999] - none[round][P999];
+    }
+    snprintf(text, sizeof text, "%s, none", name);
+    figures_report(bench, text, ABOVE_MS, none);
+    snprintf(text, sizeof text, "%s, every second", name);
+    figures_report(bench, text, DURABLE, with);
+    snprintf(text, sizeof text, "%s, every second: of the updates without", name);
+    tm_bench_report(bench, text, "%", kept, ROUNDS);
+    snprintf(text, sizeof text, "%s, every second: added at p99.9", name);
+    tm_bench_report(bench, text, "us", added, ROUNDS);
+}
+
+/* At the end, for what is written while a child lives is moved to small pages, and stays there:
+   all that comes after is slower. */
+static void forks(tm_bench_t *bench, world_t *w, const char *name, uint32_t keys)
+{
+    static double runs[ROUNDS][FIGURE_CNT];
+    if (!tm_bench_wants(bench, name)) return;
+    for (uint32_t round = 0; round < ROUNDS; round++) measure(w, HOW_FORK, keys, runs[round]);
+    figures_report(bench, name, SNAPSHOTS, runs);
+}
+
+static void redis(tm_bench_t *bench, const world_t *w)
+{
+    const uint32_t cpus[2] = {tm_bench_cpu(bench, 0), tm_bench_cpu(bench, 1)};
+    const char *why;
+    if (!tm_bench_wants(bench, "Redis")) return;
+    leave_core(w);
+    tm_redis_t *peer = tm_redis_open(w->dir, cpus, &why);
+    if (!peer) {
+        printf("Redis: left out: %s\n", why);
+        return;
+    }
+    for (int save = 0; save < 2; save++) {
+        tm_redis_figures_t f;
+        const char *name = save ? "Redis, BGSAVE every second" : "Redis, none";
+        if (!tm_redis_run(peer, SECONDS, save, &f)) break;
+        report(bench, name, "updates", "M/s", f.mupdate_s);
+        report(bench, name, "64 updates, p99.9", "us", f.p999_us);
+        report(bench, name, "64 updates, longest", "us", f.longest_us);
+        if (!save) continue;
+        report(bench, name, "fork", "us", f.fork_us);
+        report(bench, name, "snapshots", "1", f.snapshots);
+        report(bench, name, "until saved", "ms", f.busy_ms);
+        report(bench, name, "memory in use", "GiB", f.gib);
+    }
+    tm_redis_close(peer);
 }
 
 static void restore(tm_bench_t *bench, world_t *w)
@@ -295,16 +395,15 @@ int main(int argc, char **argv)
 {
     static world_t w;
     tm_bench_t *bench = tm_bench_open("snapshot", argc, argv);
-    if (tm_arena_open(&arena, (size_t)11 << 28) < 0) fail("memory");
+    if (tm_arena_open(&arena, (size_t)18 << 28) < 0) fail("memory");
     w.other_cpu = tm_bench_cpu(bench, 1);
     world_open(&w);
-    measure(bench, &w, HOW_NONE, "uniform, none", KEYS);
-    measure(bench, &w, HOW_TRACK, "uniform, every second", KEYS);
-    measure(bench, &w, HOW_FORK, "uniform, fork every second", KEYS);
-    measure(bench, &w, HOW_NONE, "1 % of keys, none", KEYS / 100);
-    measure(bench, &w, HOW_TRACK, "1 % of keys, every second", KEYS / 100);
-    measure(bench, &w, HOW_FORK, "1 % of keys, fork every second", KEYS / 100);
+    compare(bench, &w, "uniform", KEYS);
+    compare(bench, &w, "1 % of keys", KEYS / 100);
     restore(bench, &w);
+    forks(bench, &w, "1 % of keys, fork every second", KEYS / 100);
+    forks(bench, &w, "uniform, fork every second", KEYS);
+    redis(bench, &w);
     tm_checkpoint_store_close(w.store);
     folder_remove(w.dir);
     tm_arena_close(&arena);

@@ -30,6 +30,7 @@ typedef enum capture_flag {
     FLAG_SYNC,
     FLAG_BUFFER,
     FLAG_CORES,
+    FLAG_DURABLE,
     FLAG_JSON,
     FLAG_QUIET,
     FLAG_HELP,
@@ -46,7 +47,7 @@ static const tm_flag_t flags[] = {
     [FLAG_RETRIES] = {"retries", "N",
                       "attempts in a row to open a connection again (default: 0 = for ever)"},
     [FLAG_ON_CLOSE] = {"on-close", "HOW",
-                       "reconnect or end when the exchange closes with 1000 (default: reconnect)"},
+                       "reconnect or end when it closes with 1000 (default: reconnect)"},
     [FLAG_IDLE_TIMEOUT] =
         {"idle-timeout", "TIME",
          "cut a connection that is silent so long; 0 = never (default: by venue)"},
@@ -56,11 +57,13 @@ static const tm_flag_t flags[] = {
     [FLAG_ROTATE] = {"rotate", "LIMIT",
                      "begin a new segment at this size (256M) or age (1h); repeatable"},
     [FLAG_KEEP] = {"keep", "LIMIT",
-                   "remove the oldest segments above this size (500G) or age (7d); repeatable"},
+                   "remove oldest segments above this size (500G) or age (7d); repeatable"},
     [FLAG_SYNC] = {"sync", "WHEN",
-                   "fsync after a time, a size, each write: 100ms, 4M, each (default: 100ms)"},
+                   "fsync after a time, a size or each write: 100ms, 4M, each (100ms)"},
     [FLAG_BUFFER] = {"buffer", "SIZE", "memory between wire and disk, a power of 2 (default: 64M)"},
     [FLAG_CORES] = {"cores", "LIST", "cores of the receiving and the writing thread: 2,3"},
+    [FLAG_DURABLE] = {"durable", "FILE",
+                      "keep in FILE (8 bytes, mapped) from which sequence on a crash may cost"},
     [FLAG_JSON] = {"json", NULL, "print the summary as one JSON object"},
     [FLAG_QUIET] = {"quiet", NULL, "no start-up line, live line or summary; only warnings"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
@@ -166,6 +169,9 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         return tm_size_parse("buffer", arg, &journal->buffer_sz);
     case FLAG_CORES:
         return cores_parse(arg, &j->cfg);
+    case FLAG_DURABLE:
+        j->cfg.durable_path = arg;
+        return 0;
     case FLAG_JSON:
         j->json = true;
         return 0;

@@ -6,12 +6,15 @@
 #include "base/log.h"
 #include "engine/runtime/recorder.h"
 #include "engine/runtime/thread.h"
+#include "state/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +42,7 @@ typedef struct capture {
     _Atomic uint64_t next_seq; /* behind the last record handed to the journal */
     _Atomic int64_t last_ns;   /* of the last burst */
     _Atomic bool abort;
+    _Atomic uint64_t *durable; /* mapped for other processes; NULL = not asked for */
     tm_frame_t frames[FRAME_BURST];
 } capture_t;
 
@@ -157,6 +161,31 @@ static void duration_check(const capture_t *c, int64_t now_ns)
         tm_capture_stop();
 }
 
+/* The durable sequence where a watcher finds it, also after this process was killed. */
+static int durable_open(capture_t *c)
+{
+    const char *path = c->cfg->durable_path;
+    if (!path) return 0;
+    const int fd = tm_file_open(path, O_RDWR | O_CREAT);
+    if (fd < 0) return fd;
+    const int err = tm_file_truncate(fd, path, sizeof *c->durable);
+    void *at = err < 0 ? MAP_FAILED
+                       : mmap(NULL, sizeof *c->durable, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    const int code = -errno;
+    tm_file_close(fd);
+    if (err < 0) return err;
+    if (at == MAP_FAILED) return tm_error_set(code, "map %s: %s", path, tm_error_name(code));
+    c->durable = at;
+    return 0;
+}
+
+static void durable_tell(capture_t *c)
+{
+    if (c->durable)
+        atomic_store_explicit(c->durable, tm_journal_durable_seq(c->journal),
+                              memory_order_relaxed); /* one word; what it names is on disk */
+}
+
 /* Writes until the receive thread has ended. Returns 0 or the journal's error. */
 static int write_run(capture_t *c)
 {
@@ -170,6 +199,7 @@ static int write_run(capture_t *c)
             err = work;
             break;
         }
+        durable_tell(c);
         const int64_t now_ns = tm_clock_mono_ns();
         duration_check(c, now_ns);
         live_show(c, &live, now_ns);
@@ -224,6 +254,7 @@ static int journal_close(capture_t *c, tm_capture_result_t *result, int err)
     snprintf(text, sizeof text, "%s", err < 0 ? tm_error_text() : "");
     uint64_t durable = tm_journal_sync(c->journal) == 0 ? result->next_seq
                                                         : tm_journal_durable_seq(c->journal);
+    durable_tell(c);
     result->lost_cnt = result->next_seq - durable;
     result->next_seq = durable;
     const int closed = tm_journal_writer_close(c->journal);
@@ -248,7 +279,8 @@ int tm_capture_run(const tm_capture_cfg_t *cfg, tm_capture_result_t *result)
         tm_journal_writer_cfg_t journal = cfg->journal;
         journal.receive_counters = c->thread.counters;
         journal.file_counters = c->file_counters;
-        err = tm_journal_writer_open(&c->journal, &journal, &result->recovery);
+        err = durable_open(c);
+        if (err == 0) err = tm_journal_writer_open(&c->journal, &journal, &result->recovery);
     }
     if (err == 0) {
         const tm_recorder_cfg_t recorder = {
@@ -258,6 +290,7 @@ int tm_capture_run(const tm_capture_cfg_t *cfg, tm_capture_result_t *result)
         err = journal_close(c, result, err);
         result_fill(c, result);
     }
+    if (c->durable) munmap(c->durable, sizeof *c->durable);
     tm_recorder_close(c->recorder);
     tm_counter_set_free(c->file_counters);
     tm_thread_fini(&c->thread);

@@ -10,5 +10,6 @@ int tm_command_capture(int argc, char **argv);
 int tm_command_replay(int argc, char **argv);
 int tm_command_journal(int argc, char **argv);
 int tm_command_checkpoint(int argc, char **argv);
+int tm_command_savepoint(int argc, char **argv);
 
 #endif

@@ -120,7 +120,7 @@ static bool is_plain(const tm_journal_view_t *v)
 {
     if (v->kind == TM_JOURNAL_TEXT) return true;
     return v->kind == TM_JOURNAL_CONNECT || v->kind == TM_JOURNAL_STREAM ||
-           v->kind == TM_JOURNAL_NOTE;
+           v->kind == TM_JOURNAL_NOTE || v->kind == TM_JOURNAL_LANE;
 }
 
 static int put_json(tm_journal_line_t *l, const tm_journal_view_t *v)

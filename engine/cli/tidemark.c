@@ -21,6 +21,7 @@ static const verb_t verbs[] = {
     {"replay", tm_command_replay, "print a recording at its own pace, faster, or by range"},
     {"journal", tm_command_journal, "list, verify, print, export, import and pack captures"},
     {"checkpoint", tm_command_checkpoint, "list, verify and show checkpoints of keyed state"},
+    {"savepoint", tm_command_savepoint, "keep a checkpoint for good, in a folder of its own"},
 };
 
 static int usage(FILE *out, int status)

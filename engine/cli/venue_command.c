@@ -46,7 +46,8 @@ static const tm_flag_t flags[] = {
     [FLAG_REPLAY] = {"replay", "FILE", "serve a captured feed instead of a generated one"},
     [FLAG_SPEED] = {"speed", "max|Nx", "pace of the capture; max = as clients drain (default: 1x)"},
     [FLAG_SNAPSHOTS] = {"snapshots", NULL, "send lines that name no stream to every client"},
-    [FLAG_SEED] = {"seed", "N", "seed of the generated market and of the faults (default: 1)"},
+    [FLAG_SEED] = {"seed", "N",
+                   "seed of the market (default: 1), and, without --faults, of misbehaviour"},
     [FLAG_SYMBOLS] = {"symbols", "N", "symbols of the generated market (default: 8)"},
     [FLAG_RATE] = {"rate", "N",
                    "generated messages a second; 0 = as clients drain (default: 2000)"},
@@ -55,8 +56,8 @@ static const tm_flag_t flags[] = {
     [FLAG_MESSAGES] = {"messages", "N", "end after N generated messages"},
     [FLAG_DURATION] = {"duration", "TIME", "end the generated feed after this long"},
     [FLAG_WAIT_CLIENTS] = {"wait-clients", "N", "start once N clients have subscribed"},
-    [FLAG_FAULTS] = {"faults", "FILE|random",
-                     "misbehave as the script says, or as the seed makes one up; docs/faults.md"},
+    [FLAG_FAULTS] = {"faults", "FILE|random|none",
+                     "misbehave as a script says, as the seed says, or never; docs/faults.md"},
     [FLAG_DEFLATE] = {"deflate", "LEVEL",
                       "compress for clients that offer it, 1 to 9; 0 = never (default: 1)"},
     [FLAG_HELP] = {"help", NULL, "print this page"},
@@ -102,7 +103,8 @@ static int count_parse(const char *name, const char *text, uint64_t max, uint32_
 typedef struct command {
     tm_venue_cfg_t venue; /* first */
     tm_deflate_cfg_t deflate;
-    const char *faults;
+    const char *faults; /* NULL = not said */
+    bool seeded;
     tm_fault_plan_t *plan;
 } command_t;
 
@@ -135,6 +137,7 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         cfg->snapshots = true;
         return 0;
     case FLAG_SEED:
+        command->seeded = true;
         return tm_number_parse("seed", arg, 0, UINT64_MAX, &g->seed);
     case FLAG_SYMBOLS:
         return count_parse("symbols", arg, TM_VENUE_SYMBOL_MAX, &g->symbol_cnt);
@@ -177,12 +180,14 @@ static int faults_take(command_t *command)
 {
     uint64_t seed = command->venue.source.generator.seed;
     if (command->deflate.level > 0) command->venue.deflate = &command->deflate;
-    if (!command->faults) return 0;
-    if (strcmp(command->faults, "random") == 0) {
+    const char *faults = command->faults;
+    if (!faults) faults = command->seeded ? "random" : "none";
+    if (strcmp(faults, "none") == 0) return 0;
+    if (strcmp(faults, "random") == 0) {
         command->plan = tm_fault_plan_random(seed);
         if (!command->plan) return tm_error_set(-ENOMEM, "out of memory");
     } else {
-        TM_TRY(tm_fault_plan_load(&command->plan, command->faults, seed));
+        TM_TRY(tm_fault_plan_load(&command->plan, faults, seed));
     }
     command->venue.faults = command->plan;
     return 0;

@@ -6,6 +6,7 @@
 #include "state/checkpoint/checkpoint_store.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { INTERVAL_S = 10, TIMEOUT_S = 600, RETAIN = 2, FAILURES_MAX = 1000000 };
 
@@ -41,6 +42,11 @@ int tm_checkpoint_options_take(tm_checkpoint_options_t *o, tm_checkpoint_option_
     case TM_CHECKPOINT_OPT_RESTORE:
         o->restore = arg;
         return 0;
+    case TM_CHECKPOINT_OPT_SAVEPOINT:
+        o->savepoint = arg;
+        return 0;
+    case TM_CHECKPOINT_OPT_RESTART:
+        return tm_restart_options_parse(&o->restart, arg);
     case TM_CHECKPOINT_OPT_INTERVAL:
         return time_take("checkpoint-interval", arg, &o->interval_ns);
     case TM_CHECKPOINT_OPT_TIMEOUT:
@@ -59,6 +65,17 @@ int tm_checkpoint_options_check(const tm_checkpoint_options_t *o)
 {
     if (o->restore && strcmp(o->restore, "none") != 0 && !o->dir)
         return tm_error_set(TM_E_CONFIG, "--restore needs a folder for what follows: give "
+                                         "--checkpoints DIR");
+    if (o->savepoint && !o->dir)
+        return tm_error_set(TM_E_CONFIG, "--stop-with-savepoint keeps a checkpoint: give "
+                                         "--checkpoints DIR");
+    if (o->savepoint && access(o->savepoint, F_OK) == 0)
+        return tm_error_set(TM_E_CONFIG,
+                            "--stop-with-savepoint %s: something of that name is there "
+                            "already",
+                            o->savepoint);
+    if (o->restart.kind > TM_RESTART_NONE && !o->dir)
+        return tm_error_set(TM_E_CONFIG, "--restart needs something to go on from: give "
                                          "--checkpoints DIR");
     return 0;
 }

@@ -6,7 +6,7 @@
 #ifndef TM_ENGINE_CHECKPOINT_OPTIONS_H
 #define TM_ENGINE_CHECKPOINT_OPTIONS_H
 
-#include "base/types.h"
+#include "engine/job/restart_options.h"
 
 typedef struct tm_checkpoint_options {
     const char *dir;       /* NULL = none are taken */
@@ -16,6 +16,8 @@ typedef struct tm_checkpoint_options {
     int64_t pause_ns;      /* at least, from the end of one to the start of the next */
     uint32_t failures_max; /* in a row that are tolerated */
     uint32_t retain;       /* complete ones that are kept */
+    tm_restart_options_t restart;
+    const char *savepoint; /* made of the last checkpoint when the job ends; NULL = none */
 } tm_checkpoint_options_t;
 
 typedef enum tm_checkpoint_option {
@@ -26,6 +28,8 @@ typedef enum tm_checkpoint_option {
     TM_CHECKPOINT_OPT_FAILURES,
     TM_CHECKPOINT_OPT_RETAIN,
     TM_CHECKPOINT_OPT_RESTORE,
+    TM_CHECKPOINT_OPT_RESTART,
+    TM_CHECKPOINT_OPT_SAVEPOINT,
 } tm_checkpoint_option_t;
 
 tm_checkpoint_options_t tm_checkpoint_options_default(void);

@@ -39,7 +39,7 @@ void tm_flags_help(FILE *out, const tm_flag_t *flags, uint32_t flag_cnt)
         char left[48];
         snprintf(left, sizeof left, "--%s%s%s", flags[i].name, flags[i].arg ? " " : "",
                  flags[i].arg ? flags[i].arg : "");
-        fprintf(out, "  %-24s %s\n", left, flags[i].help);
+        fprintf(out, "  %-26s %s\n", left, flags[i].help);
     }
 }
 

@@ -37,6 +37,7 @@ typedef struct tm_node_ops {
     tm_node_role_t role;
     bool at_source; /* stateless: runs on the ingest thread where its inputs do */
     bool single;    /* not keyed: all rows go to one worker */
+    bool moves;     /* operators: their state may go to another number of workers */
 
     /* Operators only. Bytes of an instance; 0 where the configuration is bad (with a text). */
     size_t (*footprint)(const struct tm_stream *node, const tm_operator_env_t *env);

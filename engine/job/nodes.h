@@ -28,6 +28,7 @@ typedef struct tm_feed_node_spec {
 /* Arrays are generators too. */
 typedef struct tm_generator_node_spec {
     tm_generate_fn *next;
+    tm_seek_fn *seek;
     void *ctx;
     uint32_t partitions;
     tm_array_spec_t array; /* where next is NULL */
@@ -38,7 +39,7 @@ typedef struct tm_parts_node_spec {
     tm_parts_spec_t parts;
     tm_compression_t compression;
     char folder[TM_NODE_NAME_MAX];
-    char text[5][TM_PART_FOLDER_MAX];
+    char text[6][TM_PART_FOLDER_MAX];
 } tm_parts_node_spec_t;
 
 typedef struct tm_sink_node_spec {

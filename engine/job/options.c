@@ -42,9 +42,12 @@ typedef enum option_id {
     OPT_CHECKPOINT_FAILURES,
     OPT_CHECKPOINT_KEEP,
     OPT_RESTORE,
+    OPT_RESTART,
+    OPT_SAVEPOINT,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
+    OPT_BLOOM,
     OPT_BUCKET,
     OPT_ROLL_INTERVAL,
     OPT_ROLL_IDLE,
@@ -81,14 +84,13 @@ static const tm_flag_t table[] = {
     [OPT_TCP] = {"tcp", "LIST",
                  "of live sockets: delay, quickack, busy-poll=MICROSECONDS, rcvbuf=SIZE"},
     [OPT_RETRIES] = {"retries", "N",
-                     "attempts in a row to open a live feed again; 0 = for ever (default: 10)"},
+                     "attempts in a row to open a feed again; 0 = for ever (default: 10)"},
     [OPT_RETRY_DELAY] = {"retry-delay", "TIME",
                          "wait before the first of them; doubles up to 60s (default: 1s)"},
     [OPT_ON_CLOSE] = {"on-close", "HOW",
                       "end or reconnect when a live feed closes with 1000 (default: end)"},
-    [OPT_IDLE_TIMEOUT] =
-        {"idle-timeout", "TIME",
-         "cut a live feed that is silent so long; 0 = never (default: the venue's)"},
+    [OPT_IDLE_TIMEOUT] = {"idle-timeout", "TIME",
+                          "cut a feed that is silent so long; 0 = never (default: the venue's)"},
     [OPT_STREAM_TIMEOUT] = {"stream-timeout", "TIME",
                             "name streams that have not spoken by then (default: 60s)"},
     [OPT_ROTATE] = {"rotate", "TIME",
@@ -112,10 +114,16 @@ static const tm_flag_t table[] = {
                                  "failed ones in a row that do not end the job (default: 0)"},
     [OPT_CHECKPOINT_KEEP] = {"checkpoint-keep", "N", "complete ones to keep (default: 2)"},
     [OPT_RESTORE] = {"restore", "latest|none|DIR", "go on from this checkpoint (default: latest)"},
+    [OPT_RESTART] = {"restart", "HOW",
+                     "when it fails: none, fixed:3,1s, rate:3,10m,1s or exponential"},
+    [OPT_SAVEPOINT] = {"stop-with-savepoint", "PATH",
+                       "when it ends, keep its last checkpoint for good in PATH"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
                          "of Parquet: zstd, lz4 or none (default: the job's)"},
+    [OPT_BLOOM] = {"bloom", "FIELDS",
+                   "of Parquet: fields that get a Bloom filter: symbol,trade_id"},
     [OPT_BUCKET] = {"bucket", "PATTERN",
                     "folder of a row's part: strftime, {field} for a value; '' = none"},
     [OPT_ROLL_INTERVAL] = {"roll-interval", "TIME",
@@ -144,15 +152,35 @@ static const tm_flag_t table[] = {
     [OPT_VERSION] = {"version", NULL, "print the version"},
 };
 
+/* The help page's headings, each above its first option. */
+static const struct {
+    const char *heading;
+    option_id_t first;
+} sections[] = {
+    {"Live feeds", OPT_CONNECT},
+    {"Replays", OPT_REPLAY},
+    {"Recording", OPT_JOURNAL},
+    {"Checkpoints", OPT_CHECKPOINTS},
+    {"Results", OPT_OUT},
+    {"Time", OPT_WATERMARK_BOUND},
+    {"Threads and memory", OPT_INGEST_CORES},
+    {"What it prints", OPT_EXPLAIN},
+};
+
 void tm_options_help(FILE *out, const char *program)
 {
     fprintf(out,
             "usage: %s (--connect URL | --replay FILE) [--out DIR] [options]\n\n"
             "Times are 500ms, 1s, 2m, 1h; of --from and --to 2024-08-08T23:54:14.5Z (or a front\n"
             "part of it), 19 digits of nanoseconds, or @<Unix seconds>. Cores are numbers and\n"
-            "ranges: 0,2-3.\n\n",
+            "ranges: 0,2-3.\n",
             program);
-    tm_flags_help(out, table, TM_ARRAY_CNT(table));
+    for (size_t i = 0; i < TM_ARRAY_CNT(sections); i++) {
+        const bool last = i + 1 == TM_ARRAY_CNT(sections);
+        const size_t end = last ? TM_ARRAY_CNT(table) : sections[i + 1].first;
+        fprintf(out, "\n%s\n", sections[i].heading);
+        tm_flags_help(out, &table[sections[i].first], (uint32_t)(end - sections[i].first));
+    }
 }
 
 static int list_add(const char **list, uint32_t *cnt, const char *name, const char *value)
@@ -347,7 +375,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
     if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
-    if (id <= OPT_RESTORE)
+    if (id <= OPT_SAVEPOINT)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)

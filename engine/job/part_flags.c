@@ -56,6 +56,9 @@ int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *
         return take_format(flags, arg);
     case TM_PART_FLAG_COMPRESSION:
         return take_compression(flags, arg);
+    case TM_PART_FLAG_BLOOM:
+        flags->bloom_fields = arg;
+        return 0;
     case TM_PART_FLAG_BUCKET:
         flags->bucket = arg;
         return 0;

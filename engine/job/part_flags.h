@@ -12,7 +12,7 @@
 typedef struct tm_part_flags {
     bool has_format;
     tm_part_format_t format;
-    const char *compression, *bucket; /* NULL = what the job says */
+    const char *compression, *bloom_fields, *bucket; /* NULL = what the job says */
     int64_t roll_interval_ns, roll_idle_ns;
     uint64_t roll_sz;
 } tm_part_flags_t;
@@ -21,6 +21,7 @@ typedef struct tm_part_flags {
 typedef enum tm_part_flag {
     TM_PART_FLAG_FORMAT,
     TM_PART_FLAG_COMPRESSION,
+    TM_PART_FLAG_BLOOM,
     TM_PART_FLAG_BUCKET,
     TM_PART_FLAG_ROLL_INTERVAL,
     TM_PART_FLAG_ROLL_IDLE,

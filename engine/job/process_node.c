@@ -29,6 +29,7 @@ static void print(const struct tm_stream *node, FILE *out)
 
 static const tm_node_ops_t process_node = {.kind = "process",
                                            .role = TM_ROLE_OPERATOR,
+                                           .moves = true,
                                            .footprint = footprint,
                                            .init = init,
                                            .print = print};

@@ -131,7 +131,7 @@ static const char *const troubles[] = {
     "window_late",        "dead_letters",   "window_no_time", "window_time_range",
     "window_full",        "agg_overflow",   "disconnects",    "gaps",
     "gap_messages",       "streams_silent", "feed_missed",    "part_errors",
-    "checkpoints_failed",
+    "checkpoints_failed", "restarts",
 };
 
 void tm_report_losses(void)

@@ -67,6 +67,8 @@ static void take_parts(tm_job_t *job, tm_parts_node_spec_t *node, const tm_parts
     parts->bucket_zone = keep(job, node->text[2], spec->bucket_zone);
     parts->prefix = keep(job, node->text[3], spec->prefix);
     parts->suffix = keep(job, node->text[4], spec->suffix);
+    parts->bloom_fields = keep(job, node->text[5],
+                               flags->bloom_fields ? flags->bloom_fields : spec->bloom_fields);
     parts->compression = NULL;
     if (tm_part_compression_parse(compression ? compression : "zstd", &node->compression) < 0)
         tm_job_fail(job, "sink_parts: compression '%s': choose zstd, lz4 or none", compression);

@@ -86,6 +86,7 @@ tm_stream_t *tm_source_generator(tm_job_t *job, const tm_generator_spec_t *spec)
     if (!to) return &job->broken;
     if (!spec->next) return tm_job_fail(job, "source_generator %s: give next()", node->name);
     to->next = spec->next;
+    to->seek = spec->seek;
     to->ctx = spec->ctx;
     return node;
 }

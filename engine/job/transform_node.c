@@ -16,7 +16,7 @@ static tm_operator_t *init(void *mem, const struct tm_stream *node, const tm_ope
 #define TRANSFORM_NODE(name)                                                                       \
     {                                                                                              \
         .kind = (name), .role = TM_ROLE_OPERATOR, .at_source = true, .footprint = footprint,       \
-        .init = init                                                                               \
+        .init = init, .moves = true                                                                \
     }
 
 static const tm_node_ops_t filter_node = TRANSFORM_NODE("filter");

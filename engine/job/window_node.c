@@ -37,7 +37,7 @@ static void print(const struct tm_stream *node, FILE *out)
 #define WINDOW_NODE(is_single)                                                                     \
     {                                                                                              \
         .kind = "window", .role = TM_ROLE_OPERATOR, .single = (is_single), .footprint = footprint, \
-        .init = init, .print = print                                                               \
+        .init = init, .print = print, .moves = true                                                \
     }
 
 static const tm_node_ops_t keyed_window_node = WINDOW_NODE(false);

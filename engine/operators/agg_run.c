@@ -312,3 +312,14 @@ void tm_agg_merge(const tm_agg_t *agg, void *into, const void *from)
         merge_step(agg, &agg->steps[s], (uint8_t *)into + off, (const uint8_t *)from + off);
     }
 }
+
+void tm_agg_copy(const tm_agg_t *to, void *into, const tm_agg_t *of, const void *from)
+{
+    memcpy(into, from, to->acc_sz);
+    for (uint32_t i = 0; to->owns_memory && i < to->step_cnt; i++) {
+        const tm_agg_step_t *step = &to->steps[i];
+        if (step->op != AGG_OP_DISTINCT && step->op != AGG_OP_QUANTILE) continue;
+        tm_agg_tree_copy(to, (void *)((uint8_t *)into + step->acc_off), of, step,
+                         (const void *)((const uint8_t *)from + step->acc_off));
+    }
+}

@@ -95,6 +95,8 @@ void tm_agg_tree_run(const tm_agg_t *agg, const tm_agg_step_t *step, void *const
                      const agg_input_t *in);
 void tm_agg_tree_merge(const tm_agg_t *agg, const tm_agg_step_t *step, agg_tree_t *into,
                        const agg_tree_t *from);
+void tm_agg_tree_copy(const tm_agg_t *to, agg_tree_t *into, const tm_agg_t *of,
+                      const tm_agg_step_t *step, const agg_tree_t *from);
 void tm_agg_tree_clear(const tm_agg_t *agg, const tm_agg_step_t *step, agg_tree_t *tree);
 double tm_agg_tree_quantile(const tm_agg_t *agg, const agg_tree_t *tree, double p);
 

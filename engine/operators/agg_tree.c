@@ -97,8 +97,9 @@ static void value_add(const tm_agg_t *agg, agg_tree_t *tree, uint64_t value)
     }
 }
 
-/* Walks a tree without recursion: at most 16 levels of nodes. Frees it, or adds it to `into`. */
-static void values_walk(const tm_agg_t *agg, tm_ref_t root, agg_tree_t *into)
+/* Walks a tree without recursion: at most 16 levels of nodes. Frees it, or adds it to `into`, which
+   is of `to`. */
+static void values_walk(const tm_agg_t *agg, tm_ref_t root, const tm_agg_t *to, agg_tree_t *into)
 {
     tm_ref_t stack[BRANCHES * BRANCHES];
     uint32_t depth = 0;
@@ -110,7 +111,7 @@ static void values_walk(const tm_agg_t *agg, tm_ref_t root, agg_tree_t *into)
         for (uint32_t i = 0; leaf->is_inner && i < BRANCHES; i++)
             if (node->kids[i]) stack[depth++] = node->kids[i];
         for (uint32_t i = 0; into && !leaf->is_inner && i < leaf->cnt; i++)
-            value_add(agg, into, leaf->values[i]);
+            value_add(to, into, leaf->values[i]);
         if (!into) tm_slab_free(agg->slab, ref);
     }
 }
@@ -192,26 +193,40 @@ void tm_agg_tree_run(const tm_agg_t *agg, const tm_agg_step_t *step, void *const
     }
 }
 
-void tm_agg_tree_merge(const tm_agg_t *agg, const tm_agg_step_t *step, agg_tree_t *into,
-                       const agg_tree_t *from)
+/* Adds `from`, of `of`, to `into`, of `to`. */
+static void tree_add(const tm_agg_t *to, agg_tree_t *into, const tm_agg_t *of,
+                     const tm_agg_step_t *step, const agg_tree_t *from)
 {
     into->lost |= from->lost;
     if (step->op == AGG_OP_DISTINCT) {
-        values_walk(agg, from->root, into);
+        values_walk(of, from->root, to, into);
         return;
     }
     for (tm_ref_t at = from->root; at;) {
-        const octave_t *octave = tm_ref_ptr(agg->slab->arena, at);
+        const octave_t *octave = tm_ref_ptr(of->slab->arena, at);
         for (uint32_t i = 0; i < CLASSES; i++)
-            if (octave->cnts[i]) class_add(agg, into, octave->order, i, octave->cnts[i]);
+            if (octave->cnts[i]) class_add(to, into, octave->order, i, octave->cnts[i]);
         at = octave->next;
     }
+}
+
+void tm_agg_tree_merge(const tm_agg_t *agg, const tm_agg_step_t *step, agg_tree_t *into,
+                       const agg_tree_t *from)
+{
+    tree_add(agg, into, agg, step, from);
+}
+
+void tm_agg_tree_copy(const tm_agg_t *to, agg_tree_t *into, const tm_agg_t *of,
+                      const tm_agg_step_t *step, const agg_tree_t *from)
+{
+    *into = (agg_tree_t){0};
+    tree_add(to, into, of, step, from);
 }
 
 void tm_agg_tree_clear(const tm_agg_t *agg, const tm_agg_step_t *step, agg_tree_t *tree)
 {
     if (step->op == AGG_OP_DISTINCT) {
-        values_walk(agg, tree->root, NULL);
+        values_walk(agg, tree->root, agg, NULL);
     } else {
         for (tm_ref_t at = tree->root; at;) {
             tm_ref_t next = ((const octave_t *)tm_ref_ptr(agg->slab->arena, at))->next;

@@ -457,16 +457,9 @@ static bool is_plain(const tm_agg_result_t *r)
 {
     if (r->cnt_off || r->load == TM_AGG_LOAD_U64_ORDER || r->load == TM_AGG_LOAD_F64_ORDER)
         return false;
-    switch ((tm_agg_fn_t)r->fn) {
-    case TM_AGG_COUNT:
-    case TM_AGG_MIN:
-    case TM_AGG_MAX:
-    case TM_AGG_FIRST:
-    case TM_AGG_LAST:
-        return tm_type_sz(r->field.type) == sizeof(int64_t);
-    default:
-        return false;
-    }
+    bool kept = r->fn == TM_AGG_COUNT || r->fn == TM_AGG_MIN || r->fn == TM_AGG_MAX ||
+                r->fn == TM_AGG_FIRST || r->fn == TM_AGG_LAST;
+    return kept && tm_type_sz(r->field.type) == sizeof(int64_t);
 }
 
 int tm_agg_schema(tm_agg_t *agg, tm_schema_t *out)

@@ -110,6 +110,9 @@ void tm_agg_clear(const tm_agg_t *agg, void *acc);
 /* Adds all that `from` has seen to `into`. */
 void tm_agg_merge(const tm_agg_t *agg, void *into, const void *from);
 
+/* Makes `into`, an accumulator of `to`, what `from` is to another slab. */
+void tm_agg_copy(const tm_agg_t *to, void *into, const tm_agg_t *of, const void *from);
+
 /* Writes the result fields of an accumulator that has seen at least one row. False where a sum
    overflowed: the row is then not to be used. */
 bool tm_agg_write(const tm_agg_t *agg, const void *acc, void *row);

@@ -1,5 +1,6 @@
 #include "engine/operators/key.h"
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/row.h"
 
@@ -114,10 +115,32 @@ uint32_t tm_key_hash_wide(const tm_key_t *key, const void *row)
     return (uint32_t)(bytes_hash(bytes, key->sz) >> 32);
 }
 
-bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value)
+uint32_t tm_key_hash_bytes(const tm_key_t *key, const uint8_t *bytes)
 {
-    uint8_t bytes[TM_KEY_SZ_MAX];
-    tm_key_bytes(key, row, bytes);
+    uint64_t value = 0;
+    if (key->form == TM_KEY_WIDE) return (uint32_t)(bytes_hash(bytes, key->sz) >> 32);
+    memcpy(&value, bytes, key->sz);
+    return tm_route_hash(key->sz <= 4 ? (uint32_t)value : tm_keyed_tag(value));
+}
+
+void tm_key_number_bytes(const tm_key_t *key, uint64_t value, uint8_t bytes[TM_KEY_SZ_MAX])
+{
+    const uint8_t *from = (const uint8_t *)&value;
+    if (key->form == TM_KEY_WIDE) {
+        const uint8_t *entry = tm_keyed_find(&key->wide, value, tm_keyed_tag(value));
+        TM_CHECK(entry != NULL, "key: nobody has number %llu", (unsigned long long)value);
+        from = entry + WIDE_HEAD_SZ;
+    }
+    memcpy(bytes, from, key->sz);
+}
+
+bool tm_key_number(tm_key_t *key, const uint8_t *bytes, uint64_t *value)
+{
+    *value = 0;
+    if (key->form != TM_KEY_WIDE) {
+        memcpy(value, bytes, key->sz);
+        return true;
+    }
     for (uint64_t no = bytes_hash(bytes, key->sz);; no++) {
         bool added;
         uint8_t *entry = tm_keyed_get(&key->wide, no, tm_keyed_tag(no), &added);
@@ -126,6 +149,13 @@ bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value)
         *value = no;
         if (added || memcmp(entry + WIDE_HEAD_SZ, bytes, key->sz) == 0) return true;
     }
+}
+
+bool tm_key_load_wide(tm_key_t *key, const void *row, uint64_t *value)
+{
+    uint8_t bytes[TM_KEY_SZ_MAX];
+    tm_key_bytes(key, row, bytes);
+    return tm_key_number(key, bytes, value);
 }
 
 void tm_key_write(const tm_key_t *key, uint64_t value, void *row)

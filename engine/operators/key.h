@@ -88,6 +88,14 @@ static inline uint64_t tm_key_load_narrow(const tm_key_t *key, const void *row)
     return value;
 }
 
+/* The same hash as that of a row, from the key's bytes (tm_key_bytes). */
+uint32_t tm_key_hash_bytes(const tm_key_t *key, const uint8_t *bytes);
+
+/* The bytes of a key that has this number; and back, false where it is wide, new and finds no room:
+   a key that moves to other tables gets a number of theirs. */
+void tm_key_number_bytes(const tm_key_t *key, uint64_t value, uint8_t bytes[TM_KEY_SZ_MAX]);
+bool tm_key_number(tm_key_t *key, const uint8_t *bytes, uint64_t *value);
+
 /* False where a wide key is new and finds no room. */
 static inline bool tm_key_load(tm_key_t *key, const void *row, uint64_t *value)
 {

@@ -157,3 +157,11 @@ bool tm_keyed_list_next(tm_keyed_state_t *ks, tm_state_iter_t *at, const void **
     }
     return false;
 }
+
+int64_t tm_keyed_list_stamp(const tm_keyed_state_t *ks, uint32_t state, const void *value)
+{
+    int64_t stamp;
+    if (ks->slots[state].spec.ttl_ns == 0) return TM_TIME_NONE;
+    memcpy(&stamp, (const uint8_t *)value - sizeof stamp, sizeof stamp);
+    return stamp;
+}

@@ -283,3 +283,11 @@ uint32_t tm_keyed_map_sweep(tm_keyed_state_t *ks, uint32_t max)
     }
     return due_cnt;
 }
+
+int64_t tm_keyed_map_stamp(const tm_map_entry_t *entry)
+{
+    int64_t stamp;
+    const uint8_t *item = (const uint8_t *)entry->value - offsetof(item_t, bytes);
+    memcpy(&stamp, item + offsetof(item_t, stamp), sizeof stamp);
+    return stamp;
+}

@@ -126,6 +126,21 @@ void tm_keyed_state_begin_key(tm_keyed_state_t *ks, uint64_t key)
     if (ks->wide) ks->bytes = tm_key_dict_bytes(&ks->dict, key, &sz);
 }
 
+void tm_keyed_state_begin_bytes(tm_keyed_state_t *ks, const uint8_t *bytes)
+{
+    ks->record = NULL;
+    ks->key = 0;
+    if (ks->wide) {
+        ks->bytes = bytes;
+        ks->hash = tm_bytes_hash(bytes, ks->layout.sz);
+        ks->key = tm_key_dict_find(&ks->dict, bytes, ks->layout.sz, ks->hash);
+    } else {
+        memcpy(&ks->key, bytes, ks->layout.sz);
+    }
+    ks->tag = tm_keyed_tag(ks->key);
+    ks->looked = ks->wide && ks->key == 0;
+}
+
 const uint8_t *tm_keyed_state_key(const tm_keyed_state_t *ks)
 {
     return ks->wide ? ks->bytes : (const uint8_t *)&ks->key;
@@ -154,7 +169,7 @@ state_record_t *tm_keyed_record_edit(tm_keyed_state_t *ks)
 {
     state_record_t *record = tm_keyed_record(ks);
     if (record) {
-        tm_ptr_touch(ks->slab.arena, record);
+        tm_span_touch(ks->slab.arena, record, ks->records.entry_sz);
         return record;
     }
     bool added;
@@ -216,6 +231,12 @@ static void stamp_set(tm_keyed_state_t *ks, state_record_t *record, const tm_sta
 {
     int64_t stamp = state_stamp(ks, &slot->spec);
     memcpy((uint8_t *)record + slot->stamp_off, &stamp, sizeof stamp);
+}
+
+int64_t tm_keyed_value_stamp(tm_keyed_state_t *ks, uint32_t state)
+{
+    const tm_state_slot_t *slot = &ks->slots[state];
+    return slot->spec.ttl_ns > 0 ? stamp_get(tm_keyed_record(ks), slot) : TM_TIME_NONE;
 }
 
 /* Takes a state away from a touched record. */
@@ -348,7 +369,7 @@ static uint32_t record_sweep(tm_keyed_state_t *ks, state_record_t *record)
             gone += tm_keyed_list_expire(ks, &slot->spec, list);
             if (list->head == 0) record->present &= ~(1u << state);
         } else if (state_expired(ks, &slot->spec, stamp_get(record, slot))) {
-            tm_ptr_touch(ks->slab.arena, record);
+            tm_span_touch(ks->slab.arena, record, ks->records.entry_sz);
             state_drop(ks, record, state);
             gone++;
         }

@@ -75,6 +75,7 @@ void tm_keyed_state_clear(tm_keyed_state_t *ks);
 void tm_keyed_state_begin_row(tm_keyed_state_t *ks, const tm_key_t *key, const void *row,
                               uint8_t *bytes);
 void tm_keyed_state_begin_key(tm_keyed_state_t *ks, uint64_t key);
+void tm_keyed_state_begin_bytes(tm_keyed_state_t *ks, const uint8_t *bytes);
 void tm_keyed_state_end(tm_keyed_state_t *ks);
 
 /* Asks the memory for what begin_row and the first access will read: the place in the index, and

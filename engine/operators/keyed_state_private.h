@@ -71,6 +71,12 @@ void tm_keyed_list_free(tm_keyed_state_t *ks, state_list_t *list);
 uint32_t tm_keyed_list_expire(tm_keyed_state_t *ks, const tm_state_spec_t *spec,
                               state_list_t *list);
 
+/* Stamps of the current key's value, and of what a walk over a list or map has given just now;
+   TM_TIME_NONE where the state has no time to live. */
+int64_t tm_keyed_value_stamp(tm_keyed_state_t *ks, uint32_t state);
+int64_t tm_keyed_list_stamp(const tm_keyed_state_t *ks, uint32_t state, const void *value);
+int64_t tm_keyed_map_stamp(const tm_map_entry_t *entry);
+
 /* keyed_map.c: all entries of a map; and a sweep over the entries of all keys. */
 void tm_keyed_map_free(tm_keyed_state_t *ks, state_map_t *map);
 uint32_t tm_keyed_map_sweep(tm_keyed_state_t *ks, uint32_t max);

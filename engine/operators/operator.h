@@ -53,6 +53,14 @@ typedef struct tm_operator_env {
     struct tm_alignment *alignment; /* of the job */
 } tm_operator_env_t;
 
+/* The state of an instance that is gone, its pages in an arena of their own. */
+typedef struct tm_operator_old {
+    tm_page_arena_t *pages; /* as they were; may be changed */
+    const void *bytes;      /* of its save */
+    size_t sz;
+    bool first; /* of those that are given one after the other */
+} tm_operator_old_t;
+
 typedef struct tm_operator_ops {
     const char *kind; /* "window", for logs and --explain */
 
@@ -92,6 +100,11 @@ typedef struct tm_operator_ops {
     /* Right after init, the pages being what they were at the barrier: takes it back. Fails, naming
        the difference, where the operator is not what it was. */
     int (*restore)(tm_operator_t *op, const void *bytes, size_t sz);
+
+    /* Instead of restore, where the number of workers has changed: gives what an old instance knows
+       to those there are now, each key to its owner (engine/runtime/route.h). Called once for each
+       old instance. NULL = this cannot be done. */
+    int (*move)(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator_old_t *old);
 } tm_operator_ops_t;
 
 /* Implementations embed this as their first member. */

@@ -244,7 +244,8 @@ tm_operator_t *tm_process_init(void *mem, const tm_process_cfg_t *cfg, const tm_
                                           .on_end = process_end,
                                           .fini = process_fini,
                                           .save = process_save,
-                                          .restore = process_restore};
+                                          .restore = process_restore,
+                                          .move = tm_process_move};
     tm_process_t *p = mem;
     *p = (tm_process_t){.op = {&ops},
                         .fns = cfg->fns,

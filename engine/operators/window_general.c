@@ -376,6 +376,7 @@ static const tm_operator_ops_t general_ops = {
     .fini = fini,
     .save = tm_window_general_save,
     .restore = tm_window_general_restore,
+    .move = tm_window_general_move,
 };
 
 /* Bytes of an accumulator, or of what stands in its place. */
@@ -394,7 +395,7 @@ size_t tm_window_general_footprint(const tm_window_plan_t *plan)
 
 /* State in pages: a record is its head, the trigger's state, and the accumulator where there is
    one. */
-static void state_open(tm_window_general_t *g, uint32_t acc_sz)
+void tm_window_general_state_open(tm_window_general_t *g, uint32_t acc_sz)
 {
     g->state_off = sizeof(window_record_t);
     g->acc_off = (uint32_t)tm_align_up(g->state_off + g->state_sz, 16);
@@ -435,7 +436,7 @@ tm_operator_t *tm_window_general_init(void *mem, const tm_window_cfg_t *cfg,
         g->gap_off = cfg->in->fields[tm_schema_find(cfg->in, gap_field)].off;
     tm_window_trigger_open(g, cfg->in);
     uint32_t acc_sz = acc_sz_of(plan, g->row_sz);
-    state_open(g, acc_sz);
+    tm_window_general_state_open(g, acc_sz);
     tm_window_counters_open(&g->counters, cfg->counters);
     tm_window_mark(&g->mark, plan, cfg->in->row_sz);
     for (size_t i = 0; i < plan->what.field_cnt; i++)

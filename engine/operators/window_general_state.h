@@ -210,6 +210,12 @@ void tm_window_enqueue(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t do
 size_t tm_window_general_save(const tm_operator_t *op, void *bytes, size_t max);
 int tm_window_general_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
 
+/* ---- window_general_move.c: what operator.h says of move. window_general.c: empty tables in
+   g->pages, for accumulators of acc_sz bytes */
+int tm_window_general_move(tm_operator_t *const *to, uint32_t to_cnt,
+                           const tm_operator_old_t *old) TM_MUST_CHECK;
+void tm_window_general_state_open(tm_window_general_t *g, uint32_t acc_sz);
+
 /* ---- window_trigger.c */
 
 /* The functions of a trigger and the size of its state. */

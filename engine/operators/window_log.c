@@ -27,6 +27,21 @@ static window_slot_t *slot_of(const tm_window_t *w, tm_ref_t chunk, uint32_t idx
     return (window_slot_t *)(void *)(slots + (size_t)idx * w->slot_sz);
 }
 
+/* The same, about to be written: only the head of the chunk, only that slot. */
+static chunk_t *chunk_edit(const tm_window_t *w, tm_ref_t ref)
+{
+    chunk_t *chunk = chunk_at(w, ref);
+    tm_span_touch(w->pages, chunk, sizeof *chunk);
+    return chunk;
+}
+
+static window_slot_t *slot_edit(const tm_window_t *w, tm_ref_t chunk, uint32_t idx)
+{
+    window_slot_t *slot = slot_of(w, chunk, idx);
+    tm_span_touch(w->pages, slot, w->slot_sz);
+    return slot;
+}
+
 static void slot_fetch(const tm_window_t *w, tm_ref_t chunk, uint32_t idx)
 {
     const uint8_t *slot = (const void *)slot_of(w, chunk, idx);
@@ -46,8 +61,7 @@ static bool chunk_push(tm_window_t *w, window_pane_t *pane)
     uint32_t cap = (tm_slab_room(&w->slab, ref) - (uint32_t)sizeof *chunk) / w->slot_sz;
     *chunk = (chunk_t){.older = pane->newest, .cap = cap};
     if (pane->newest) {
-        tm_ref_touch(w->pages, pane->newest);
-        chunk_at(w, pane->newest)->newer = ref;
+        chunk_edit(w, pane->newest)->newer = ref;
     } else {
         pane->oldest = ref;
         pane->first = 0;
@@ -62,8 +76,7 @@ static bool chunk_push(tm_window_t *w, window_pane_t *pane)
 window_slot_t *tm_window_log_room(tm_window_t *w, window_pane_t *pane)
 {
     if (pane->fill == pane->cap && !chunk_push(w, pane)) return NULL;
-    tm_ref_touch(w->pages, pane->newest);
-    return slot_of(w, pane->newest, pane->fill);
+    return slot_edit(w, pane->newest, pane->fill);
 }
 
 void tm_window_log_push(window_pane_t *pane)
@@ -102,8 +115,7 @@ void tm_window_log_pop(tm_window_t *w, window_pane_t *pane)
     pane->first = 0;
     pane->oldest = pane->cnt > 0 ? chunk_at(w, ref)->newer : 0;
     if (pane->oldest) {
-        tm_ref_touch(w->pages, pane->oldest);
-        chunk_t *chunk = chunk_at(w, pane->oldest);
+        chunk_t *chunk = chunk_edit(w, pane->oldest);
         chunk->older = 0;
         pane->first_cap = (uint16_t)chunk->cap;
     } else {
@@ -121,7 +133,7 @@ void tm_window_log_turn(tm_window_t *w, window_pane_t *pane)
         const chunk_t *chunk = chunk_at(w, ref);
         tm_ref_t older = chunk->older;
         uint32_t begin = ref == pane->oldest ? pane->first : 0;
-        tm_ref_touch(w->pages, ref);
+        tm_span_touch(w->pages, slot_of(w, ref, begin), (end - begin) * w->slot_sz);
         if (older) __builtin_prefetch(chunk_at(w, older), 1);
         for (uint32_t i = end; i-- > begin;) {
             void *acc = tm_window_slot_acc(slot_of(w, ref, i));
@@ -169,12 +181,10 @@ static bool spot_make(tm_window_t *w, window_pane_t *pane, int64_t start, spot_t
         spot_t older = spot_older(w, *spot);
         const window_slot_t *slot = spot_slot(w, older);
         if (slot->start < start) break;
-        tm_ref_touch(w->pages, spot->chunk);
-        memcpy(spot_slot(w, *spot), slot, w->slot_sz);
+        memcpy(slot_edit(w, spot->chunk, spot->at), slot, w->slot_sz);
         *spot = older;
     }
-    tm_ref_touch(w->pages, spot->chunk);
-    window_slot_t *slot = spot_slot(w, *spot);
+    window_slot_t *slot = slot_edit(w, spot->chunk, spot->at);
     slot->start = start;
     if (spot->idx < pane->front)
         pane->front++; /* what lay here has moved on, and its sum is what this one begins with */
@@ -190,8 +200,7 @@ static void front_add(tm_window_t *w, spot_t spot, const void *row)
     for (bool more = true; more;) {
         uint32_t n = 0;
         while (more && n < SAME_ROW_MAX) {
-            tm_ref_touch(w->pages, spot.chunk);
-            accs[n++] = tm_window_slot_acc(spot_slot(w, spot));
+            accs[n++] = tm_window_slot_acc(slot_edit(w, spot.chunk, spot.at));
             more = spot.idx > 0;
             if (more) spot = spot_older(w, spot);
         }
@@ -213,8 +222,8 @@ bool tm_window_log_late(tm_window_t *w, window_pane_t *pane, int64_t start, cons
         front_add(w, spot, row);
         return true;
     }
-    void *accs[2] = {tm_window_slot_acc(spot_slot(w, spot)), tm_window_pane_acc(pane)};
-    tm_ref_touch(w->pages, spot.chunk);
+    window_slot_t *slot = slot_edit(w, spot.chunk, spot.at);
+    void *accs[2] = {tm_window_slot_acc(slot), tm_window_pane_acc(pane)};
     for (uint32_t i = 0; i < 2; i++) tm_agg_add(&w->agg, &accs[i], row, 1, stride);
     return true;
 }

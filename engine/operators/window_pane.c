@@ -45,7 +45,7 @@ static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
         tm_window_count(&w->counters.full, 1);
         return NULL;
     }
-    tm_ptr_touch(w->pages, pane);
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     if (added) {
         *pane = (window_pane_t){.key = key};
         tm_agg_init(&w->agg, tm_window_pane_acc(pane));
@@ -106,7 +106,7 @@ const void *tm_window_pane_sum(tm_window_t *w, void *of)
 {
     window_pane_t *pane = of;
     if (!is_sliding(w)) return tm_window_pane_acc(pane);
-    tm_ptr_touch(w->pages, pane);
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     if (pane->front == 0) {
         tm_window_log_turn(w, pane);
         w->turned += pane->cnt;

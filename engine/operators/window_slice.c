@@ -36,8 +36,8 @@ static tm_slice_t *slice_take(tm_window_t *w)
     return slice;
 }
 
-/* A new slice at its place in the list. */
-static tm_slice_t *slice_insert(tm_window_t *w, tm_range_t range, tm_range_t first, tm_range_t last)
+tm_slice_t *tm_window_slice_insert(tm_window_t *w, tm_range_t range, tm_range_t first,
+                                   tm_range_t last)
 {
     tm_slice_t *slice = w->slice_cnt < TM_WINDOW_SLICE_MAX ? slice_take(w) : NULL;
     if (!slice) return NULL;
@@ -90,7 +90,7 @@ static tm_slice_t *slice_new(tm_window_t *w, const tm_row_t *row, uint32_t strid
         return NULL;
     }
     if (tm_window_is_due(w, first.end)) tm_window_drain(w); /* keeps `closed` a prefix */
-    tm_slice_t *slice = slice_insert(w, range, first, last);
+    tm_slice_t *slice = tm_window_slice_insert(w, range, first, last);
     if (!slice) tm_window_count(&w->counters.full, 1);
     return slice;
 }

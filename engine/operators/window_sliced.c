@@ -88,7 +88,7 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
             entry = NULL;
         else if (!entry || tm_keyed_key(entry) != keys[i])
             entry = tm_window_entry(w, slices[i], keys[i]);
-        if (entry) tm_ptr_touch(w->pages, entry);
+        if (entry) tm_span_touch(w->pages, entry, w->entry_sz);
         accs[i] = entry ? tm_window_entry_acc(entry) : w->trash;
     }
     tm_agg_add(&w->agg, accs, rows, cnt, stride);
@@ -150,6 +150,7 @@ static const tm_operator_ops_t window_ops = {
     .fini = fini,
     .save = tm_window_sliced_save,
     .restore = tm_window_sliced_restore,
+    .move = tm_window_sliced_move,
 };
 
 tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,

@@ -109,6 +109,10 @@ typedef struct tm_window {
    with. *closed: it takes the slow path. */
 tm_slice_t *tm_window_slice_of(tm_window_t *w, const tm_row_t *row, uint32_t stride, bool *closed);
 
+/* A new slice at its place in the list; NULL = no room. */
+tm_slice_t *tm_window_slice_insert(tm_window_t *w, tm_range_t range, tm_range_t first,
+                                   tm_range_t last);
+
 /* First slice at or after a time, as an index of the list. */
 uint32_t tm_window_slice_lower(const tm_window_t *w, int64_t start);
 
@@ -131,6 +135,10 @@ static inline bool tm_window_is_over(const tm_window_t *w, int64_t end)
 /* window_sliced_roots.c: what operator.h says of save and restore */
 size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max);
 int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz) TM_MUST_CHECK;
+
+/* window_sliced_move.c: what it says of move */
+int tm_window_sliced_move(tm_operator_t *const *to, uint32_t to_cnt,
+                          const tm_operator_old_t *old) TM_MUST_CHECK;
 
 /* window_fire.c */
 

@@ -308,15 +308,27 @@ static int64_t gather(tm_coordinator_t *c, int64_t now_ns)
     return work;
 }
 
+/* Journals are needed from the oldest checkpoint on that is kept: a restart goes back to it where
+   the newer ones turn out damaged. Those of an earlier run count until as many of this one have
+   taken their places. */
+static void journals_keep(tm_coordinator_t *c)
+{
+    const uint32_t retain = c->topo->job->opts.checkpoint.retain;
+    const uint32_t newest = (uint32_t)(c->kept_cnt++ % retain);
+    const uint32_t oldest = (uint32_t)(c->kept_cnt % retain);
+    for (uint32_t i = 0; i < c->topo->ingest_cnt; i++) {
+        if (!c->journals[i]) continue;
+        c->kept_seqs[i][newest] = journal_seq(tm_coordinator_state(c, &c->ingests[i]));
+        if (c->kept_cnt >= retain) tm_journal_keep_from(c->journals[i], c->kept_seqs[i][oldest]);
+    }
+}
+
 static void committed(tm_coordinator_t *c, int64_t now_ns)
 {
     c->phase = PHASE_IDLE;
     c->failures = 0;
     c->done_ns = now_ns;
-    for (uint32_t i = 0; i < c->topo->ingest_cnt; i++)
-        if (c->journals[i])
-            tm_journal_keep_from(c->journals[i],
-                                 journal_seq(tm_coordinator_state(c, &c->ingests[i])));
+    journals_keep(c);
     tm_coordinator_measure(c, now_ns);
     if (is_stop(c)) halt(c);
 }

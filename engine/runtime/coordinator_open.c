@@ -37,10 +37,15 @@ static int slots_put(tm_coordinator_t *c, const char *kind, const tm_checkpoint_
 
 int tm_coordinator_blobs(tm_coordinator_t *c, bool finished)
 {
+    char workers[64];
     char *graph = tm_restore_graph(c->topo);
     if (!graph) return tm_error_set(-ENOMEM, "checkpoint: out of memory");
     int err = tm_checkpoint_blob(c->store, TM_BLOB_GRAPH, graph, strlen(graph));
     free(graph);
+    const char *out = c->topo->job->opts.out_dir ? c->topo->job->opts.out_dir : "";
+    if (err == 0) err = tm_checkpoint_blob(c->store, TM_BLOB_OUT, out, strlen(out));
+    tm_restore_workers(c->topo, workers);
+    if (err == 0) err = tm_checkpoint_blob(c->store, TM_BLOB_WORKERS, workers, strlen(workers));
     if (err == 0) err = symbols_put(c);
     if (err == 0 && finished) err = tm_checkpoint_blob(c->store, TM_BLOB_FINISHED, "1", 1);
     if (err < 0 || finished) return err;

@@ -31,6 +31,8 @@ struct tm_coordinator {
     int64_t started_ns, done_ns;
     uint64_t pages, bytes_before;
     uint32_t failures; /* in a row */
+    uint64_t kept_cnt; /* completed by this run; where journals are read from for the newest */
+    uint64_t kept_seqs[TM_TOPOLOGY_INGEST_MAX][TM_CHECKPOINT_RETAIN_MAX];
     tm_buffer_t text;
     tm_counter_t *taken, *failed, *deferred, *last, *sz, *ns, *align_max, *pause_max, *page_cnt;
 

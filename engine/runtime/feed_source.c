@@ -9,7 +9,7 @@
 #include "base/symbol.h"
 #include "engine/runtime/dead_journal.h"
 #include "engine/runtime/feed_state.h"
-#include "engine/runtime/recorded.h"
+#include "engine/runtime/journal_source.h"
 #include "net/conn/url.h"
 #include "net/feed/feed_venue.h"
 #include "parse/venues/venues.h"
@@ -30,6 +30,12 @@ static void flush(feed_source_t *f)
                      target->rows, target->cnt, target->row_sz);
         target->cnt = 0;
     }
+}
+
+/* Groups of the rows that go on: a file is one. */
+static uint32_t group_of(const feed_source_t *f, uint32_t conn_idx)
+{
+    return f->path ? 0 : f->groups[conn_idx % TM_ARBITER_CONN_MAX];
 }
 
 static void row_put(feed_source_t *f, target_t *target, const void *row)
@@ -84,10 +90,12 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
 {
     tm_market_row_t *rows = f->reader->rows;
     uint32_t kept = 0, lines;
+    const int64_t now_ns = f->recorded ? frame->recv_ns : frame->ingress_ns;
     tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    f->arbiter_ns = now_ns;
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         lines = tm_market_lines(rows[i].row.schema_id);
-        if (!tm_arbiter_take(f->arbiter, &rows[i].row, frame->ingress_ns)) continue;
+        if (!tm_arbiter_take(f->arbiter, &rows[i].row, now_ns)) continue;
         if (kept != i) memmove(&rows[kept], &rows[i], lines * sizeof rows[0]);
         kept += lines;
     }
@@ -117,11 +125,12 @@ static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
-    uint32_t group = f->path ? 0 : f->groups[frame->conn_idx % TM_ARBITER_CONN_MAX];
+    uint32_t group = group_of(f, frame->conn_idx);
     bool json = f->json >> group & 1, market = f->market >> group & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
     if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
-    uint32_t lines = f->arbiter && !f->backlog ? copies_drop(f, frame, parsed) : parsed;
+    uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
+    if (TM_UNLIKELY(f->runs_up)) return 0;
     if (r->recorder && !f->backlog) { /* before its rows count */
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
         TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
@@ -148,6 +157,7 @@ static void feed_row_send(feed_source_t *f, uint32_t group, const tm_row_t *row)
 static void on_gap(void *ctx, const tm_gap_t *gap)
 {
     feed_source_t *f = ctx;
+    if (f->runs_up) return; /* told when it was met */
     const char *what = gap->of_schema == TM_SCHEMA_ID_TRADE ? "trades" : "updates";
     const char *name = tm_symbols_name(f->reader->cfg.symbols, gap->row.symbol, NULL);
     if (gap->from_id == 0)
@@ -155,8 +165,30 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     else
         TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
                  (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
-    feed_row_send(f, f->groups[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+    feed_row_send(f, group_of(f, gap->conn_idx), &gap->row);
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
+}
+
+static int arbiter_open(feed_source_t *f)
+{
+    const tm_arbiter_cfg_t cfg = {.counters = f->reader->cfg.counters, .gap = on_gap, .ctx = f};
+    tm_arbiter_close(f->arbiter);
+    return tm_arbiter_open(&f->arbiter, &cfg);
+}
+
+/* Connections of a recording: copies among their messages are told again, by the recorded clock. */
+static int recorded_rows_take(feed_source_t *f, bool ends)
+{
+    for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
+        const tm_feed_row_t *row = &f->feed_rows[i];
+        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (!f->arbiter) TM_TRY(arbiter_open(f));
+        if (row->what == TM_FEED_UP)
+            f->groups[row->conn_idx % TM_ARBITER_CONN_MAX] = row->group % TM_FEED_LINE_MAX;
+        tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
+    }
+    if (ends) f->feed_row_cnt = 0;
+    return 0;
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
@@ -173,6 +205,13 @@ static void feed_rows_send(feed_source_t *f, bool ends)
     if (ends) f->feed_row_cnt = 0;
 }
 
+static int feed_rows_take(feed_source_t *f, bool ends)
+{
+    if (f->recorded) return recorded_rows_take(f, ends);
+    feed_rows_send(f, ends);
+    return 0;
+}
+
 static int live_open(feed_source_t *f);
 
 /* The journal has nothing more: from here on the wire. What came in between is missing. */
@@ -180,7 +219,7 @@ static int backlog_end(feed_source_t *f)
 {
     tm_source_close(f->source);
     f->source = NULL;
-    f->backlog = false;
+    f->backlog = f->recorded = false;
     TM_TRY(live_open(f));
     double gap_s = f->backlog_cnt ? (double)(tm_clock_real_ns() - f->backlog_ns) / 1e9 : 0;
     tm_counter_put(tm_counter_get(f->reader->cfg.counters, "restart_gap_ms"),
@@ -203,50 +242,23 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
         f->backlog_cnt += n > 0 ? (uint64_t)n : 0;
     }
     f->feed_row_cnt = tm_source_rows(f->source, f->feed_rows, FEED_ROW_BURST);
-    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, false);
+    if (TM_UNLIKELY(f->feed_row_cnt > 0)) TM_TRY(feed_rows_take(f, false));
     if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
     for (int i = 0; i < n && err == 0; i++) err = frame_take(f, &r->frames[i]);
-    if (TM_UNLIKELY(f->feed_row_cnt > 0)) feed_rows_send(f, true);
-    if (f->arbiter) tm_arbiter_tick(f->arbiter, tm_clock_mono_ns());
+    if (TM_UNLIKELY(f->feed_row_cnt > 0) && err == 0) err = feed_rows_take(f, true);
+    if (f->arbiter) tm_arbiter_tick(f->arbiter, f->recorded ? f->arbiter_ns : tm_clock_mono_ns());
     flush(f);
     return err < 0 ? err : n;
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static tm_feed_cfg_t live_cfg(feed_source_t *f)
-{
-    const tm_frame_reader_cfg_t *c = &f->reader->cfg;
-    const tm_options_t *o = &c->topo->job->opts;
-    f->transport = tm_transport_of(&o->transport);
-    return (tm_feed_cfg_t){
-        .urls = f->urls,
-        .url_cnt = f->url_cnt,
-        .venue = o->venue,
-        .streams = c->ingest_idx == 0 ? o->streams : NULL,
-        .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
-        .ca_file = o->ca_file,
-        .transport = &f->transport,
-        .stop = c->stop,
-        .counters = c->counters,
-        .retry_max = o->retry_max,
-        .retry_first_ns = o->retry_delay_ns,
-        .idle_ns = o->idle_timeout_ns,
-        .reconnect_on_close = o->reconnect_on_close,
-        .life_ns = o->rotate_ns,
-        .stream_ns = o->stream_timeout_ns,
-        .on_link = f->reader->recorder ? tm_recorder_link : NULL,
-        .on_link_ctx = f->reader->recorder,
-    };
-}
-
 static int live_open(feed_source_t *f)
 {
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
-    const tm_feed_cfg_t cfg = live_cfg(f);
-    const tm_arbiter_cfg_t arbiter = {.counters = c->counters, .gap = on_gap, .ctx = f};
-    TM_TRY(tm_arbiter_open(&f->arbiter, &arbiter));
+    const tm_feed_cfg_t cfg = tm_feed_cfg_of(f);
+    TM_TRY(arbiter_open(f));
     const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
                                        .counters = c->counters,
                                        .symbols = c->symbols,
@@ -256,15 +268,48 @@ static int live_open(feed_source_t *f)
     return tm_feed_open(&f->source, &cfg);
 }
 
+/* Lets the arbiter see what lies before the place where a journal is entered: the first copies of
+   messages whose second ones may follow it. */
+static int run_up(feed_source_t *f, const tm_recording_cfg_t *cfg)
+{
+    tm_recording_cfg_t before = *cfg;
+    if (!(cfg->from_pos || cfg->from_ns) || !tm_journal_source_is(cfg->path)) return 0;
+    before.speed = 0;
+    before.to_ns = 0;
+    before.run_up = true;
+    before.counters = NULL;
+    TM_TRY(tm_recording_open(&f->source, &before));
+    int n;
+    f->runs_up = true;
+    do n = source_poll(&f->src, 0);
+    while (n >= 0);
+    f->runs_up = false;
+    tm_source_close(f->source);
+    f->source = NULL;
+    return n == TM_E_CLOSED ? 0 : n;
+}
+
+static int recording_open(feed_source_t *f, const tm_recording_cfg_t *cfg)
+{
+    bool backlog = f->backlog;
+    f->recorded = true;
+    f->backlog = false; /* what lies before is none of it */
+    int err = run_up(f, cfg);
+    f->backlog = backlog;
+    return err < 0 ? err : tm_recording_open(&f->source, cfg);
+}
+
 static int source_open(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
     if (!f->path && f->backlog) {
-        const tm_recording_cfg_t backlog = {
-            .path = f->reader->journal_dir, .from_pos = f->from_pos, .counters = c->counters};
-        return tm_recording_open(&f->source, &backlog);
+        const tm_recording_cfg_t backlog = {.path = f->reader->journal_dir,
+                                            .from_pos = f->from_pos,
+                                            .lanes = true,
+                                            .counters = c->counters};
+        return recording_open(f, &backlog);
     }
     if (!f->path) return live_open(f);
     const tm_recording_cfg_t cfg = {.path = f->path,
@@ -275,8 +320,9 @@ static int source_open(tm_row_source_t *src)
                                     .to_ns = o->replay_to_ns,
                                     .streams = o->streams,
                                     .stream_cnt = o->stream_cnt,
+                                    .lanes = true,
                                     .counters = c->counters};
-    return tm_recording_open(&f->source, &cfg);
+    return recording_open(f, &cfg);
 }
 
 static void source_close(tm_row_source_t *src)
@@ -343,115 +389,11 @@ static void source_free(tm_row_source_t *src)
     free(src);
 }
 
-static const tm_row_source_ops_t feed_ops = {.open = source_open,
-                                             .poll = source_poll,
-                                             .close = source_close,
-                                             .free = source_free,
-                                             .save = source_save,
-                                             .restore = source_restore,
-                                             .recorded = source_recorded,
-                                             .sleeps = true};
-
-/* ---- making ---------------------------------------------------------------------------------- */
-
-static void conn_add(feed_source_t *f, const char *text, uint32_t entry)
-{
-    int only;
-    const char *where = tm_frame_reader_strip(f->reader, text, &only);
-    if (f->path)
-        f->path = where;
-    else
-        f->urls[f->url_cnt++] = where;
-    for (uint32_t t = 0; t < f->reader->target_cnt; t++)
-        if (only < 0 || only == (int)t) f->asks[t] |= UINT64_C(1) << entry;
-}
-
-/* What there is to be told apart, and who takes it. */
-static int groups_find(feed_source_t *f)
-{
-    f->group_cnt = f->path != NULL;
-    if (f->url_cnt > 0) {
-        const tm_feed_cfg_t cfg = live_cfg(f);
-        int cnt = tm_feed_groups(&cfg, f->entry_of);
-        if (cnt < 0) return cnt;
-        f->group_cnt = (uint32_t)cnt;
-    }
-    for (uint32_t t = 0; t < f->reader->target_cnt; t++)
-        for (uint32_t g = 0; g < f->group_cnt; g++) {
-            const uint64_t bit = UINT64_C(1) << g;
-            if (!(f->asks[t] >> f->entry_of[g] & 1)) continue;
-            f->wants[t] |= bit;
-            *(f->reader->targets[t].json ? &f->json : &f->market) |= bit;
-        }
-    return 0;
-}
-
-/* Numbers the partitions of a source: one a feed of the graph and group. Where these are too many,
-   all groups of an address share one. */
-static int partitions_take(feed_source_t *f, uint32_t *partition_cnt, uint64_t *partitions)
-{
-    TM_TRY(groups_find(f));
-    const uint32_t room = TM_ROW_SOURCE_PARTITION_MAX - *partition_cnt;
-    const bool shared = f->group_cnt * f->reader->target_cnt > room;
-    const uint32_t parts = !shared ? f->group_cnt : f->path ? 1 : f->url_cnt;
-    if (parts * f->reader->target_cnt > room)
-        return tm_error_set(TM_E_CONFIG,
-                            "an ingest thread has at most %d inputs: give more --ingest-cores",
-                            TM_ROW_SOURCE_PARTITION_MAX);
-    for (uint32_t g = 0; g < f->group_cnt; g++)
-        f->part_of[g] = shared ? f->entry_of[g] : (uint8_t)g;
-    for (uint32_t t = 0; t < f->reader->target_cnt; t++) {
-        uint32_t node_idx = f->reader->targets[t].node->node_idx;
-        f->first[t] = *partition_cnt;
-        f->src.nodes |= UINT64_C(1) << node_idx;
-        for (uint32_t g = 0; g < f->group_cnt; g++)
-            if (f->wants[t] >> g & 1) {
-                const uint64_t bit = UINT64_C(1) << (*partition_cnt + f->part_of[g]);
-                f->src.partitions |= bit;
-                partitions[node_idx] |= bit;
-            }
-        *partition_cnt += parts;
-    }
-    return 0;
-}
-
-static feed_source_t *feed_make(tm_frame_reader_t *r)
-{
-    feed_source_t *f = calloc(1, sizeof *f);
-    if (!f) return NULL;
-    f->src.ops = &feed_ops;
-    f->reader = r;
-    return f;
-}
-
-int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t cap,
-                         uint32_t *partition_cnt, uint64_t *partitions)
-{
-    const tm_topology_t *topo = r->cfg.topo;
-    const tm_options_t *o = &topo->job->opts;
-    uint32_t made = 0;
-    for (uint32_t i = r->cfg.ingest_idx; i < o->replay_cnt && made < cap; i += topo->ingest_cnt) {
-        feed_source_t *f = feed_make(r);
-        if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
-        list[made] = &f->src;
-        f->path = o->replays[i];
-        f->replay_idx = made++;
-        conn_add(f, o->replays[i], 0);
-        TM_TRY(partitions_take(f, partition_cnt, partitions));
-    }
-    if (o->replay_cnt > 0 || r->target_cnt == 0) return (int)made;
-    feed_source_t *f = feed_make(r);
-    if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
-    list[made++] = &f->src;
-    for (uint32_t i = r->cfg.ingest_idx; i < o->connect_cnt; i += topo->ingest_cnt)
-        conn_add(f, o->connects[i], f->url_cnt);
-    /* The job's own addresses, each for its feed. */
-    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0; t++) {
-        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
-        if (!spec->url[0]) continue;
-        f->asks[t] |= UINT64_C(1) << f->url_cnt;
-        f->urls[f->url_cnt++] = spec->url;
-    }
-    TM_TRY(partitions_take(f, partition_cnt, partitions));
-    return (int)made;
-}
+const tm_row_source_ops_t tm_feed_source_ops = {.open = source_open,
+                                                .poll = source_poll,
+                                                .close = source_close,
+                                                .free = source_free,
+                                                .save = source_save,
+                                                .restore = source_restore,
+                                                .recorded = source_recorded,
+                                                .sleeps = true};

@@ -1,5 +1,6 @@
 /* engine/runtime/feed_state.h - the inside of feeds, shared by frame_reader.c (what the feeds of a
-   thread share) and feed_source.c (one source of frames). Nobody else includes it.
+   thread share), feed_source.c (one source of frames) and feed_inputs.c (which ones there are).
+   Nobody else includes it.
    Threads  one ingest thread */
 #ifndef TM_ENGINE_FEED_STATE_H
 #define TM_ENGINE_FEED_STATE_H
@@ -61,8 +62,11 @@ typedef struct feed_source {
     uint64_t wants[TARGET_MAX];         /* the same by group */
     uint64_t market, json; /* groups that carry messages of an exchange, or declared ones */
     tm_source_t *source;
-    tm_arbiter_t *arbiter;                /* of a live feed, else NULL */
-    tm_book_check_t *books;               /* of one whose books only a checksum proves, else NULL */
+    bool recorded;          /* frames come from a recording now: a replay, or the backlog */
+    bool runs_up;           /* and lie before its range: nothing of them goes on */
+    tm_arbiter_t *arbiter;  /* of a live feed, and of recordings that know their lanes; else NULL */
+    int64_t arbiter_ns;     /* recorded time of the last frame */
+    tm_book_check_t *books; /* of one whose books only a checksum proves, else NULL */
     uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];
@@ -75,6 +79,11 @@ typedef struct feed_source {
     uint64_t backlog_cnt;
     int64_t backlog_ns; /* when the last of it was received */
 } feed_source_t;
+
+extern const tm_row_source_ops_t tm_feed_source_ops;
+
+/* What live connections are opened with. */
+tm_feed_cfg_t tm_feed_cfg_of(feed_source_t *f);
 
 /* "trades=FILE" is for the feed of that name alone. Returns what follows. */
 const char *tm_frame_reader_strip(const tm_frame_reader_t *r, const char *text, int *only);

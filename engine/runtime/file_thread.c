@@ -232,6 +232,7 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
         .bucket_max = parts->bucket_max,
         .roll = parts->roll,
         .compression = spec->compression,
+        .bloom_fields = parts->bloom_fields,
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
         .kv = port->origin->kv,
@@ -276,6 +277,18 @@ static int valve_open(tm_file_thread_t *f, uint32_t sink_idx)
     return 0;
 }
 
+/* No sink changes anything before all agree. */
+static int recover_all(tm_file_thread_t *f, uint64_t restored_id)
+{
+    for (uint32_t i = 0; i < f->port_cnt; i++) {
+        tm_sink_t *sink = f->ports[i].sink;
+        if (sink->ops->admits) TM_TRY(sink->ops->admits(sink, restored_id));
+    }
+    for (uint32_t i = 0; i < f->port_cnt; i++)
+        TM_TRY(f->ports[i].sink->ops->recover(f->ports[i].sink, restored_id));
+    return 0;
+}
+
 int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg)
 {
     const tm_topology_t *topo = cfg->topo;
@@ -291,9 +304,7 @@ int tm_file_thread_init(tm_file_thread_t *f, const tm_file_thread_cfg_t *cfg)
     for (uint32_t s = 0; s < topo->sink_cnt; s++)
         for (uint32_t w = 0; w < topo->worker_cnt; w++)
             TM_TRY(port_open(f, s, w, cfg->rings[s * topo->worker_cnt + w], cfg->symbols));
-    for (uint32_t i = 0; i < f->port_cnt && f->coordinator; i++)
-        TM_TRY(f->ports[i].sink->ops->recover(f->ports[i].sink, cfg->restored_id));
-    return 0;
+    return f->coordinator ? recover_all(f, cfg->restored_id) : 0;
 }
 
 void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal)

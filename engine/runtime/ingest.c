@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "engine/job/nodes.h"
+#include "engine/operators/function_error.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/restore.h"
 #include "engine/runtime/row_source.h"
@@ -229,6 +230,7 @@ static int ingest_body(void *arg)
 {
     tm_ingest_t *in = arg;
     int err = tm_thread_pin(&in->thread);
+    tm_function_error_clear();
     if (err == 0) err = sources_open(in);
     bool last = false;
     if (err == -EINTR) /* told to stop while still connecting: it stays where it is */
@@ -244,6 +246,7 @@ static int ingest_body(void *arg)
         if (err < 0 || last) break;
         err = round_run(in, &open_cnt, &work_cnt);
         if (err == -EINTR && in->slot) err = 0, last = true; /* likewise, behind a backlog */
+        if (err == 0) err = tm_function_error();
         tm_thread_cycle(&in->thread, tm_clock_mono_ns(), work_cnt == 0);
         if (!sleeps || in->idle.kind == TM_IDLE_SPIN) tm_idle_round(&in->idle, work_cnt);
     }

@@ -4,6 +4,8 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/runtime/arbiter.h"
+#include "engine/runtime/lane.h"
 #include "net/replay/stream_filter.h"
 #include "state/journal/journal_format.h"
 #include "state/journal/journal_reader.h"
@@ -30,7 +32,12 @@ typedef struct journal_source {
     int64_t first_recv_ns; /* of the first frame */
     int64_t start_ns;      /* mono, when it was given; 0 = not yet */
     tm_journal_view_t views[TM_JOURNAL_SOURCE_BURST];
-    uint32_t view_cnt, view_idx; /* read, and given */
+    uint32_t view_cnt, view_idx;     /* read, and given */
+    bool lanes;                      /* give copies and rows of connections */
+    uint64_t epoch;                  /* of the writer, 0 = not read yet */
+    bool known[TM_ARBITER_CONN_MAX]; /* connections that stream, whose lane is known */
+    uint32_t row_cnt;
+    tm_feed_row_t rows[2 * TM_ARBITER_CONN_MAX]; /* not yet given */
     tm_counter_t *frames, *frame_bytes, *damage;
     tm_counter_t unread[3]; /* counts where the caller gave no set */
 } journal_source_t;
@@ -58,6 +65,78 @@ static int64_t view_due_ns(journal_source_t *s, const tm_journal_view_t *view, i
     return s->start_ns + (int64_t)delta_ns;
 }
 
+/* ---- connections -----------------------------------------------------------------------------
+ */
+
+static void down_put(journal_source_t *s, uint32_t conn_idx, int64_t recv_ns)
+{
+    s->known[conn_idx] = false;
+    if (s->row_cnt == TM_ARRAY_CNT(s->rows)) return;
+    s->rows[s->row_cnt++] = (tm_feed_row_t){.row = {.kind = TM_ROW_FEED,
+                                                    .symbol = TM_SYMBOL_NONE,
+                                                    .event_ns = TM_TIME_NONE,
+                                                    .recv_ns = recv_ns},
+                                            .conn_idx = conn_idx,
+                                            .what = TM_FEED_DOWN};
+}
+
+/* A writer that was killed had not said that its connections ended. */
+static void epoch_take(journal_source_t *s)
+{
+    const uint64_t epoch = tm_journal_reader_epoch(s->reader);
+    if (epoch != s->epoch)
+        for (uint32_t i = 0; i < TM_ARBITER_CONN_MAX; i++)
+            if (s->known[i]) down_put(s, i, s->views[0].frame.recv_ns);
+    s->epoch = epoch;
+}
+
+/* Takes the event behind `n` frames of this poll. Returns whether the poll goes on behind it. */
+static bool event_take(journal_source_t *s, const tm_journal_view_t *view, uint32_t n)
+{
+    tm_feed_row_t row;
+    const uint32_t conn_idx = view->frame.conn_idx;
+    if (conn_idx >= TM_ARBITER_CONN_MAX) return true;
+    if (view->kind == TM_JOURNAL_DISCONNECT && s->known[conn_idx]) {
+        down_put(s, conn_idx, view->frame.recv_ns);
+        s->view_idx++;
+        return false;
+    }
+    if (view->kind != TM_JOURNAL_LANE || s->known[conn_idx] ||
+        !tm_lane_take(&row, (const char *)view->frame.data, view->frame.sz))
+        return true;
+    if (n > 0 || s->row_cnt == TM_ARRAY_CNT(s->rows)) return false;
+    row.conn_idx = conn_idx;
+    row.row.recv_ns = view->frame.recv_ns;
+    s->rows[s->row_cnt++] = row;
+    s->known[conn_idx] = true;
+    return true;
+}
+
+static uint32_t source_rows(tm_source_t *source, tm_feed_row_t *rows, uint32_t cap)
+{
+    journal_source_t *s = (journal_source_t *)source;
+    const uint32_t n = s->row_cnt < cap ? s->row_cnt : cap;
+    memcpy(rows, s->rows, n * sizeof *rows);
+    memmove(s->rows, s->rows + n, (s->row_cnt - n) * sizeof *rows);
+    s->row_cnt -= n;
+    return n;
+}
+
+/* Whether a message is one to give. */
+static bool is_wanted(journal_source_t *s, const tm_journal_view_t *view)
+{
+    if (view->flags) {
+        const bool told = s->lanes && view->frame.conn_idx < TM_ARBITER_CONN_MAX &&
+                          s->known[view->frame.conn_idx];
+        if (view->flags & TM_JOURNAL_SENT || (view->flags & TM_JOURNAL_LEFT_OUT && !told))
+            return false;
+    }
+    return tm_stream_filter_takes(&s->filter, view->frame.data, view->frame.sz);
+}
+
+/* ---- frames ----------------------------------------------------------------------------------
+ */
+
 /* Gives what is read and due. Where the next one is not, *due_ns says when it will be. */
 static uint32_t views_give(journal_source_t *s, tm_frame_t *frames, uint32_t cap, int64_t now_ns,
                            int64_t *due_ns)
@@ -66,8 +145,11 @@ static uint32_t views_give(journal_source_t *s, tm_frame_t *frames, uint32_t cap
     uint64_t bytes = 0;
     for (; n < cap && s->view_idx < s->view_cnt; s->view_idx++) {
         const tm_journal_view_t *view = &s->views[s->view_idx];
-        if (view->flags & TM_JOURNAL_LEFT_OUT) continue;
-        if (!tm_stream_filter_takes(&s->filter, view->frame.data, view->frame.sz)) continue;
+        if (TM_UNLIKELY(!tm_journal_is_message(view->kind))) {
+            if (!event_take(s, view, n)) break;
+            continue;
+        }
+        if (!is_wanted(s, view)) continue;
         *due_ns = view_due_ns(s, view, now_ns);
         if (*due_ns > now_ns) break;
         frames[n] = view->frame;
@@ -87,6 +169,7 @@ static int views_read(journal_source_t *s)
     if (n <= 0) return n < 0 ? n : TM_E_CLOSED;
     s->view_cnt = (uint32_t)n;
     s->view_idx = 0;
+    if (s->lanes) epoch_take(s);
     return 0;
 }
 
@@ -115,8 +198,8 @@ static int source_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, in
         int64_t due_ns = 0;
         TM_TRY(views_read(s));
         if (s->start_ns == 0) now_ns = tm_clock_mono_ns(); /* finding the start is not lateness */
-        uint32_t n = views_give(s, frames, cap, now_ns, &due_ns);
-        if (n > 0) return (int)n;
+        uint32_t n = s->row_cnt == 0 ? views_give(s, frames, cap, now_ns, &due_ns) : 0;
+        if (n > 0 || s->row_cnt > 0) return (int)n;
         if (s->view_idx == s->view_cnt) continue; /* none of them was wanted */
         if (now_ns >= end_ns || !wait_until(due_ns < end_ns ? due_ns : end_ns)) return 0;
         now_ns = tm_clock_mono_ns();
@@ -140,7 +223,7 @@ static uint64_t source_position(const tm_source_t *source)
 }
 
 static const tm_source_ops_t ops = {
-    .poll = source_poll, .position = source_position, .close = source_close};
+    .poll = source_poll, .rows = source_rows, .position = source_position, .close = source_close};
 
 int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {
@@ -148,6 +231,7 @@ int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
     if (!s) return tm_error_set(-ENOMEM, "journal %s: out of memory", cfg->path);
     s->source.ops = &ops;
     s->from_seq = cfg->from_pos;
+    s->lanes = cfg->lanes;
     s->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
     s->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &s->unread[0];
     s->frame_bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &s->unread[1];
@@ -158,7 +242,8 @@ int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
                                             /* A range that was begun has no lower end any more. */
                                             .from_ns = cfg->from_pos ? 0 : cfg->from_ns,
                                             .to_ns = cfg->to_ns,
-                                            .messages = true,
+                                            .run_up = cfg->run_up,
+                                            .messages = !cfg->lanes,
                                             .on_damage = on_damage,
                                             .on_damage_ctx = s};
     int err = tm_journal_reader_open(&s->reader, &reader);

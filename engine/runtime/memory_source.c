@@ -25,7 +25,8 @@ typedef struct memory_source {
 
 static int source_open(tm_row_source_t *src)
 {
-    (void)src; /* all is there */
+    const memory_source_t *m = (const memory_source_t *)src;
+    if (m->spec->seek) m->spec->seek(m->spec->ctx, m->partition, m->given);
     return 0;
 }
 
@@ -96,7 +97,7 @@ static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
     return tm_buffer_append(blob, &given, sizeof given);
 }
 
-/* Generators are asked again for what they gave, and have to give the same. */
+/* Generators that cannot be set are asked again for what they gave, and have to give the same. */
 static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 {
     memory_source_t *m = (memory_source_t *)src;
@@ -104,7 +105,7 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
     if (sz != sizeof given)
         return tm_error_set(TM_E_CORRUPT, "source %s: a position of %zu bytes", m->node->name, sz);
     memcpy(&given, bytes, sizeof given);
-    if (m->spec->next)
+    if (m->spec->next && !m->spec->seek)
         m->skip = given;
     else
         m->given = given, m->next = m->partition + given * m->spec->partitions;

@@ -23,6 +23,10 @@ typedef struct tm_recording_cfg {
     uint32_t conn_idx;      /* of a capture's frames; those of a journal keep their own */
     int64_t from_ns, to_ns; /* 0 = from the start, to the end */
     uint64_t from_pos;      /* of tm_source_position, when it was open before; 0 = the start */
+    /* For who tells copies by their ids: rows of connections that came and went, and the copies
+       themselves, of a journal that knows its lanes. Else what is marked as copy is left out. */
+    bool lanes;
+    bool run_up; /* of a journal: what lies before the range, from one segment before it on */
     const char *const *streams;
     uint32_t stream_cnt;        /* 0 = all */
     tm_counter_set_t *counters; /* of the ingest thread, not owned; NULL = not counted */

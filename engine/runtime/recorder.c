@@ -1,6 +1,8 @@
 #include "engine/runtime/recorder.h"
 
 #include "base/error.h"
+#include "engine/runtime/arbiter.h"
+#include "engine/runtime/lane.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -22,6 +24,8 @@ struct tm_recorder {
     int64_t offset_ns; /* wall clock minus monotonic clock, of the last frame */
     uint16_t stream_cnt;
     uint32_t text_sz;
+    uint64_t segment_idx;                     /* where the lanes were said last */
+    tm_feed_row_t lanes[TM_ARBITER_CONN_MAX]; /* of connections that stream; what = 0: not this */
     stream_t slots[SLOT_CNT];
     char text[TM_RECORDER_TEXT_SZ];
 };
@@ -143,6 +147,29 @@ static int clock_watch(tm_recorder_t *r, const tm_frame_t *frame)
                                               .mono_ns = frame->ingress_ns});
 }
 
+/* ---- lanes -----------------------------------------------------------------------------------
+ */
+
+static int lane_put(tm_recorder_t *r, const tm_feed_row_t *lane, int64_t recv_ns)
+{
+    char text[TM_LANE_TEXT_MAX];
+    const uint32_t sz = tm_lane_put(text, lane);
+    return event_put(r, &(tm_journal_event_t){.kind = TM_JOURNAL_LANE,
+                                              .conn_idx = lane->conn_idx,
+                                              .recv_ns = recv_ns,
+                                              .text = text,
+                                              .text_sz = sz});
+}
+
+/* Behind the first record of a segment, so that a replay may begin with it. */
+static int lanes_repeat(tm_recorder_t *r, int64_t recv_ns)
+{
+    r->segment_idx = tm_journal_segment_idx(r->cfg.journal);
+    for (uint32_t i = 0; i < TM_ARBITER_CONN_MAX; i++)
+        if (r->lanes[i].what) TM_TRY(lane_put(r, &r->lanes[i], recv_ns));
+    return 0;
+}
+
 int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame, uint8_t flags)
 {
     tm_journal_entry_t entry = {.data = frame->data,
@@ -154,7 +181,9 @@ int tm_recorder_frame(tm_recorder_t *r, const tm_frame_t *frame, uint8_t flags)
     if (TM_UNLIKELY(r->err)) return tm_error_set(r->err, "the journal takes no more events");
     if (r->cfg.live) TM_TRY(clock_watch(r, frame));
     TM_TRY(stream_of(r, frame, &entry.stream));
-    return entry_put(r, &entry);
+    TM_TRY(entry_put(r, &entry));
+    if (TM_LIKELY(r->segment_idx == tm_journal_segment_idx(r->cfg.journal))) return 0;
+    return lanes_repeat(r, frame->recv_ns);
 }
 
 void tm_recorder_link(void *recorder, const tm_feed_link_t *link)
@@ -167,6 +196,10 @@ void tm_recorder_link(void *recorder, const tm_feed_link_t *link)
                                       .text_sz = (uint32_t)strlen(link->text),
                                       .code = link->code};
     if (r->err == 0) r->err = event_put(r, &event);
+    if (link->conn_idx >= TM_ARBITER_CONN_MAX) return;
+    tm_feed_row_t *lane = &r->lanes[link->conn_idx];
+    *lane = link->up && link->row ? *link->row : (tm_feed_row_t){0};
+    if (r->err == 0 && lane->what) r->err = lane_put(r, lane, link->real_ns);
 }
 
 int tm_recorder_open(tm_recorder_t **out, const tm_recorder_cfg_t *cfg)

@@ -5,7 +5,7 @@
             first message of a stream comes behind the event that gives the number its name. Every
             other message has stream 0
    Events   connects, disconnects with their reason, steps of the wall clock by more than
-            TM_RECORDER_STEP_NS
+            TM_RECORDER_STEP_NS; lanes (engine/runtime/lane.h), again at the head of each segment
    Units    *_ns: Unix time unless named mono
    Memory   one heap block; names are copied into it
    Threads  the receive thread of the journal

@@ -1,10 +1,28 @@
 #include "engine/runtime/restore.h"
 
 #include "base/log.h"
+#include "engine/runtime/rescale.h"
+#include "state/checkpoint/savepoint.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* The folder of results is a blob of its own: a savepoint may be gone on from with another one. */
+static void out_hide(char *text, const char *out_dir)
+{
+    char folder[TM_CHECKPOINT_PATH_MAX];
+    snprintf(folder, sizeof folder, "  %s/", out_dir);
+    const size_t sz = strlen(folder);
+    for (char *at = text; (at = strstr(at, folder)) != NULL; at++)
+        memmove(at + 2, at + sz - 1, strlen(at + sz - 1) + 1);
+}
+
+void tm_restore_workers(const tm_topology_t *topo, char out[64])
+{
+    snprintf(out, 64, "%u workers of %llu MiB", topo->worker_cnt,
+             (unsigned long long)(topo->job->opts.state_memory_sz >> 20));
+}
 
 char *tm_restore_graph(const tm_topology_t *topo)
 {
@@ -13,10 +31,10 @@ char *tm_restore_graph(const tm_topology_t *topo)
     FILE *f = open_memstream(&text, &sz);
     if (!f) return NULL;
     tm_plan_print(&topo->plan, f);
-    fprintf(f, "threads: %u ingest, %u workers\n", topo->ingest_cnt, topo->worker_cnt);
-    fprintf(f, "state of %llu MiB a worker\n",
-            (unsigned long long)(topo->job->opts.state_memory_sz >> 20));
-    return fclose(f) == 0 ? text : NULL;
+    fprintf(f, "threads: %u ingest\n", topo->ingest_cnt);
+    if (fclose(f) != 0) return NULL;
+    if (topo->job->opts.out_dir) out_hide(text, topo->job->opts.out_dir);
+    return text;
 }
 
 /* ---- folders --------------------------------------------------------------------------------- */
@@ -52,9 +70,9 @@ static int age_check(const tm_restore_t *restore, const tm_options_t *o)
                             "go on from there, or give --checkpoints and --out that are empty",
                             o->checkpoint.restore, id, newest, o->checkpoint.dir);
     TM_LOG_W("engine",
-             "results between checkpoints %llu and %llu may stand already and then come "
-             "twice: the newest cannot be used",
-             id, newest);
+             "checkpoint %llu cannot be used, and results behind %llu may stand already: part files "
+             "where they do refuse to go on, other sinks get them twice",
+             newest, id);
     return 0;
 }
 
@@ -71,7 +89,7 @@ static int other_open(tm_restore_t *restore, const tm_options_t *o)
     return 0;
 }
 
-int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo)
+int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo, uint64_t own_from)
 {
     const tm_options_t *o = &topo->job->opts;
     const char *from = o->checkpoint.restore;
@@ -81,6 +99,14 @@ int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo)
     if (err < 0) return tm_error_context(err, "--checkpoints");
     restore->last_id = tm_checkpoint_id_max(restore->store);
     restore->manifest = tm_checkpoint_manifest(restore->store);
+    tm_manifest_entry_t mark;
+    if (restore->manifest &&
+        tm_manifest_find(restore->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_SAVEPOINT, &mark))
+        return tm_error_set(TM_E_CONFIG,
+                            "--checkpoints %s: that is a savepoint, which stays as it is: give it "
+                            "to --restore, and --checkpoints another folder",
+                            o->checkpoint.dir);
+    if (restore->manifest && restore->manifest->head.id > own_from) from = NULL;
     if (from && strcmp(from, "none") == 0)
         restore->manifest = NULL;
     else if (from && strcmp(from, "latest") != 0)
@@ -148,6 +174,39 @@ static int graphs_compare(uint64_t id, const char *was, size_t was_sz, const cha
     return 0;
 }
 
+/* Whether the state has to be dealt out anew, and can be. */
+static int workers_compare(tm_restore_t *r, const tm_topology_t *topo)
+{
+    char is[64], was[64];
+    const void *bytes = NULL;
+    size_t sz = 0;
+    TM_TRY(blob_get(r, TM_BLOB_WORKERS, &bytes, &sz));
+    tm_restore_workers(topo, is);
+    snprintf(was, sizeof was, "%.*s", (int)sz, (const char *)bytes);
+    r->worker_cnt = (uint32_t)strtoul(was, NULL, 10);
+    r->rescale = strcmp(is, was) != 0;
+    if (r->worker_cnt == 0 || r->worker_cnt > TM_TOPOLOGY_WORKER_MAX)
+        return tm_error_set(TM_E_CORRUPT, "checkpoint %llu is of '%s'", (unsigned long long)r->id,
+                            was);
+    int err = r->rescale ? tm_rescale_check(topo, was) : 0;
+    return err < 0 ? tm_error_context(err, "checkpoint %llu", (unsigned long long)r->id) : 0;
+}
+
+/* Results of a checkpoint may still be hidden in the folder that it was taken with. Those of a
+   savepoint have been seen to by the job that went on, or ended, behind it. */
+static int out_compare(const tm_restore_t *r, const char *is)
+{
+    tm_manifest_entry_t was, mark;
+    if (tm_manifest_find(r->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_SAVEPOINT, &mark)) return 0;
+    if (!tm_manifest_find(r->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_OUT, &was)) return 0;
+    if (was.head.data_sz == strlen(is) && memcmp(was.data, is, strlen(is)) == 0) return 0;
+    return tm_error_set(TM_E_CONFIG,
+                        "checkpoint %llu has results in --out %.*s, not in %s: start with that "
+                        "folder, or from a savepoint",
+                        (unsigned long long)r->id, (int)was.head.data_sz, (const char *)was.data,
+                        is);
+}
+
 static int symbols_take(const tm_restore_t *r, tm_symbols_t *symbols)
 {
     const void *bytes = NULL;
@@ -176,9 +235,11 @@ int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbol
     int err = blob_get(restore, TM_BLOB_GRAPH, &bytes, &sz);
     if (err == 0) err = graphs_compare(restore->id, bytes, sz, graph);
     free(graph);
+    if (err == 0) err = out_compare(restore, topo->job->opts.out_dir);
     if (err == 0) err = symbols_take(restore, symbols);
     restore->finished = tm_manifest_find(restore->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_FINISHED,
                                          &entry);
+    if (err == 0 && !restore->finished) err = workers_compare(restore, topo);
     if (err == 0)
         TM_LOG_I("engine", "restored from checkpoint %llu%s", (unsigned long long)restore->id,
                  restore->finished ? ", behind which nothing is left to do" : "");

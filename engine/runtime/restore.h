@@ -2,7 +2,8 @@
    from it.
    Flow     checkpoint store -> [restore] -> symbols, tasks, sources, sinks, before threads start
    Blobs    graph: the plan as text, so that a job that has changed is refused with the line that
-            differs; symbols: names in order of their numbers, each behind a byte of size;
+            differs; out: the folder of results; workers: how
+            many there were; symbols: names in order of their numbers, each behind a byte of size;
             ingest.N, worker.N: what their threads handed over; finished: the job has nothing left
             to do
    Options  --restore latest (default): the newest checkpoint that holds in --checkpoints, those
@@ -19,7 +20,9 @@
 #include "state/checkpoint/checkpoint_store.h"
 
 #define TM_BLOB_GRAPH    "graph"
+#define TM_BLOB_OUT      "out"
 #define TM_BLOB_SYMBOLS  "symbols"
+#define TM_BLOB_WORKERS  "workers"
 #define TM_BLOB_INGEST   "ingest"
 #define TM_BLOB_WORKER   "worker"
 #define TM_BLOB_FINISHED "finished"
@@ -30,11 +33,15 @@ typedef struct tm_restore {
     uint64_t last_id;             /* the highest there is in `store` or `other` */
     uint64_t id;                  /* restored from; 0 = none */
     bool finished;
+    bool rescale;                  /* workers, or the memory of each, are others than they were */
+    uint32_t worker_cnt;           /* at the time */
     const tm_manifest_t *manifest; /* restored from, or NULL */
 } tm_restore_t;
 
-/* Opens the folders that the options name. Does nothing where there is none. */
-int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo) TM_MUST_CHECK;
+/* Opens the folders that the options name. Does nothing where there is none. own_from: checkpoints
+   above it are this run's own, and come before what --restore says. */
+int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo,
+                    uint64_t own_from) TM_MUST_CHECK;
 
 /* Closes what was opened; the coordinator has taken `store` where `keep` says so. */
 void tm_restore_close(tm_restore_t *restore, bool keep);
@@ -56,6 +63,9 @@ static inline bool tm_restore_is_own(const tm_restore_t *restore)
 {
     return restore->other == NULL;
 }
+
+/* "2 workers of 256 MiB": what may be another at a restart, with a rescale. */
+void tm_restore_workers(const tm_topology_t *topo, char out[64]);
 
 /* The graph as text, to be freed; NULL = out of memory. */
 char *tm_restore_graph(const tm_topology_t *topo);

@@ -5,6 +5,7 @@
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
 #include "engine/runtime/dead_journal.h"
+#include "engine/runtime/rescale.h"
 #include "engine/runtime/restore.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 enum { CONTROL_ROUND_NS = 10 * TM_NS_PER_MS };
@@ -142,8 +142,6 @@ static int journal_path(const tm_runtime_t *rt, uint32_t ingest_idx, const char 
     int n = several ? snprintf(path, PATH_MAX, "%s/%u", dir, ingest_idx)
                     : snprintf(path, PATH_MAX, "%s", dir);
     if (n >= PATH_MAX) return tm_error_set(-ENAMETOOLONG, "%s: path too long", option);
-    if (several && mkdir(dir, 0777) != 0 && errno != EEXIST)
-        return tm_error_set(-errno, "%s %s: %s", option, dir, strerror(errno));
     return 0;
 }
 
@@ -213,7 +211,8 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
     if (!rt->coordinator) return 0;
     rt->finished = restore->finished;
     if (restore->finished) return 0;
-    for (uint32_t w = 0; w < rt->topo.worker_cnt; w++)
+    if (restore->rescale) TM_TRY(tm_rescale(rt->workers, rt->topo.worker_cnt, restore));
+    for (uint32_t w = 0; w < rt->topo.worker_cnt && !restore->rescale; w++)
         TM_TRY(tm_worker_restore(rt->workers[w], restore));
     for (uint32_t i = 0; i < rt->topo.ingest_cnt && restore->manifest; i++)
         TM_TRY(tm_ingest_restore(rt->ingests[i], restore));
@@ -222,7 +221,8 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
 
 static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
 {
-    TM_TRY(tm_restore_open(restore, &rt->topo));
+    TM_TRY(tm_restore_open(restore, &rt->topo, rt->past.cnt ? rt->past.last_id : UINT64_MAX));
+    if (rt->past.cnt == 0) rt->past.last_id = restore->last_id;
     TM_TRY(tm_restore_begin(restore, &rt->topo, rt->symbols));
     TM_TRY(coordinator_open(rt, restore));
     TM_TRY(rings_open(rt));
@@ -234,11 +234,12 @@ static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)
     return err < 0 ? tm_error_context(err, "--restore") : 0;
 }
 
-int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job)
+int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job, const tm_attempt_t *past)
 {
     tm_restore_t restore = {0};
     memset(rt, 0, sizeof *rt);
     rt->job = job;
+    rt->past = *past;
     tm_clock_init();
     TM_TRY(tm_topology_plan(&rt->topo, job));
     TM_TRY(tm_symbols_open(&rt->symbols));
@@ -390,7 +391,8 @@ int tm_runtime_run(tm_runtime_t *rt)
 {
     if (rt->finished) return 0; /* the sinks have made the rest visible when they were opened */
     signals_install();
-    rt->start_ns = tm_clock_mono_ns();
+    rt->attempt_ns = tm_clock_mono_ns();
+    rt->start_ns = rt->past.start_ns ? rt->past.start_ns : rt->attempt_ns;
     signals_block(SIG_BLOCK);
     int err = threads_start(rt);
     signals_block(SIG_UNBLOCK);
@@ -403,4 +405,31 @@ int tm_runtime_run(tm_runtime_t *rt)
     threads_join(rt);
     rt->end_ns = tm_clock_mono_ns();
     return err < 0 ? err : first_error(rt);
+}
+
+/* ---- between attempts ------------------------------------------------------------------------ */
+
+tm_attempt_t tm_runtime_past(const tm_runtime_t *rt)
+{
+    tm_attempt_t past = rt->past;
+    past.cnt++;
+    if (past.start_ns == 0) past.start_ns = rt->start_ns;
+    return past;
+}
+
+bool tm_runtime_is_signalled(void)
+{
+    return atomic_load_explicit(&signal_seen, memory_order_relaxed) != 0; /* the only shared word */
+}
+
+bool tm_runtime_is_worth_a_restart(const tm_runtime_t *rt, int err)
+{
+    if (rt->told_to_stop || err == TM_E_CONFIG || err == TM_E_UNSUPPORTED) return false;
+    if (rt->past.cnt > 0) return true;
+    if (rt->start_ns == 0) return false;
+    for (uint32_t i = 0; i < rt->topo.ingest_cnt; i++) {
+        const tm_thread_t *t = tm_ingest_thread(rt->ingests[i]);
+        if (tm_thread_state(t) == TM_THREAD_FAILED && !t->ran) return false;
+    }
+    return true;
 }

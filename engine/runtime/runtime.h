@@ -2,7 +2,8 @@
    drains.
    Flow     topology -> [runtime] -> ingest threads -> rings -> workers -> rings -> file thread
    Life     open: memory, rings, sinks; run: sources connect, rows flow; stop (signal, --duration,
-            end of input): sources close, every stage drains in order, sinks commit; close
+            end of input): sources close, every stage drains in order, sinks commit; close. An
+            attempt that failed may be followed by another one (engine/job/job_attempts.h)
    Threads  all calls: the control thread, which runs the loop of tm_runtime_run
    Order    R1 stop release -> acquire: sources end. A1 abort release -> acquire: nobody waits for
             a full ring any more
@@ -19,8 +20,16 @@
 #include "engine/runtime/ingest.h"
 #include "engine/runtime/worker.h"
 
+/* What the attempts to run a job leave behind for the next one. */
+typedef struct tm_attempt {
+    uint32_t cnt;     /* so far */
+    int64_t start_ns; /* mono, of the first; 0 = it never ran */
+    uint64_t last_id; /* the highest checkpoint id that there was before the first */
+} tm_attempt_t;
+
 typedef struct tm_runtime {
     const tm_job_t *job;
+    tm_attempt_t past;
     tm_topology_t topo;
     tm_symbols_t *symbols;
     tm_arena_t ring_arena; /* all rings; read and written from several threads */
@@ -37,15 +46,27 @@ typedef struct tm_runtime {
     alignas(TM_FALSE_SHARE) _Atomic bool stop; /* written by the control thread */
     _Atomic bool leaving;                      /* likewise: nothing is to be connected any more */
     _Atomic bool abort;
-    int64_t start_ns; /* mono */
+    int64_t start_ns;   /* mono, of the job */
+    int64_t attempt_ns; /* mono, of this attempt */
     int64_t end_ns;
 } tm_runtime_t;
 
-int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job) TM_MUST_CHECK;
+/* past: all zero for the first attempt. */
+int tm_runtime_open(tm_runtime_t *rt, const tm_job_t *job, const tm_attempt_t *past) TM_MUST_CHECK;
 
 /* Blocks until the job has ended and drained. 0, or the first error (with its text). */
 int tm_runtime_run(tm_runtime_t *rt) TM_MUST_CHECK;
 
 void tm_runtime_close(tm_runtime_t *rt);
+
+/* After an attempt: what the next one has to know. */
+tm_attempt_t tm_runtime_past(const tm_runtime_t *rt);
+
+/* After an attempt that failed with err: false for a job that was told to stop, for options and
+   graphs that make no sense, and where the first attempt could not open its inputs. */
+bool tm_runtime_is_worth_a_restart(const tm_runtime_t *rt, int err);
+
+/* Any time: a signal has asked for the end. */
+bool tm_runtime_is_signalled(void);
 
 #endif

@@ -96,6 +96,21 @@ int tm_task_checkpoint(tm_task_t *task) TM_MUST_CHECK;
    already. Returns the bytes that belong to it. */
 int64_t tm_task_restore(tm_task_t *task, const void *bytes, size_t sz) TM_MUST_CHECK;
 
+/* A worker as it was among another number of them: the blob of its checkpoint and its pages. */
+typedef struct tm_task_old {
+    const void *bytes;
+    size_t sz;
+    tm_page_arena_t *pages;
+    bool first; /* of the old workers */
+} tm_task_old_t;
+
+/* What the arena of its pages has to know. */
+int tm_task_old_pages(const void *bytes, size_t sz, tm_page_roots_t *roots) TM_MUST_CHECK;
+
+/* Before threads start: each key of the old worker goes to the task that owns it now. `to`: of all
+   workers, in their order. */
+int tm_task_move(tm_task_t *const *to, uint32_t to_cnt, const tm_task_old_t *old) TM_MUST_CHECK;
+
 /* A worker's pages, for a restore; behind it, tm_task_track: from here on changes are tracked.
    all: the first checkpoint writes every page in use. */
 tm_page_arena_t *tm_task_pages(tm_task_t *task);

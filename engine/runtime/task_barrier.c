@@ -5,13 +5,14 @@
    barriers of earlier stages, and those that carry them are read until then. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/operators/function_error.h"
 #include "engine/runtime/task_state.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
-enum { BLOB_VERSION = 1, SPARE_MIN = 1 << 4, SPARE_MAX = 1 << 20 };
+enum { SPARE_MIN = 1 << 4, SPARE_MAX = 1 << 20 };
 
 /* ---- what channels say ----------------------------------------------------------------------- */
 
@@ -46,25 +47,6 @@ void tm_task_take_end(tm_task_t *task, const task_channel_t *ch)
 
 /* ---- state as bytes -------------------------------------------------------------------------- */
 
-/* Of a task: this, then for each of its operators and sinks a head, the valve and the operator. */
-typedef struct task_mark {
-    uint32_t version, instance_cnt;
-    tm_page_roots_t pages;
-} task_mark_t;
-
-typedef struct instance_mark {
-    uint32_t node_idx;
-    uint8_t idle, idle_told;
-    uint16_t unused;
-    int64_t wm_ns;
-    uint64_t valve_sz, op_sz;
-} instance_mark_t;
-
-static bool is_kept(const task_instance_t *inst)
-{
-    return inst->node && inst->valve;
-}
-
 static int instance_save(const task_instance_t *inst, tm_buffer_t *blob)
 {
     instance_mark_t mark = {.node_idx = inst->node->node_idx,
@@ -84,16 +66,18 @@ static int instance_save(const task_instance_t *inst, tm_buffer_t *blob)
 int tm_task_save(tm_task_t *task, tm_buffer_t *blob)
 {
     const uint32_t node_cnt = task->cfg.topo->plan.job->node_cnt;
-    task_mark_t mark = {.version = BLOB_VERSION};
-    for (uint32_t i = 0; i < node_cnt; i++) mark.instance_cnt += is_kept(&task->instances[i]);
+    task_mark_t mark = {.version = TASK_BLOB_VERSION};
+    for (uint32_t i = 0; i < node_cnt; i++)
+        mark.instance_cnt += task_instance_is_kept(&task->instances[i]);
     if (task->cfg.place == TM_AT_WORKER) mark.pages = tm_page_arena_save(&task->pages);
     TM_TRY(tm_buffer_append(blob, &mark, sizeof mark));
     for (uint32_t i = 0; i < node_cnt; i++)
-        if (is_kept(&task->instances[i])) TM_TRY(instance_save(&task->instances[i], blob));
+        if (task_instance_is_kept(&task->instances[i]))
+            TM_TRY(instance_save(&task->instances[i], blob));
     return 0;
 }
 
-static int bad_blob(void)
+int tm_task_bad_blob(void)
 {
     return tm_error_set(TM_E_CORRUPT, "the state of a thread in the checkpoint is cut or damaged");
 }
@@ -101,18 +85,19 @@ static int bad_blob(void)
 static int64_t instance_restore(tm_task_t *task, const uint8_t *at, size_t sz)
 {
     instance_mark_t mark;
-    if (sz < sizeof mark) return bad_blob();
+    if (sz < sizeof mark) return tm_task_bad_blob();
     memcpy(&mark, at, sizeof mark);
     at += sizeof mark, sz -= sizeof mark;
     if (mark.node_idx >= task->cfg.topo->plan.job->node_cnt || mark.valve_sz > sz ||
         mark.op_sz > sz - mark.valve_sz)
-        return bad_blob();
+        return tm_task_bad_blob();
     task_instance_t *inst = &task->instances[mark.node_idx];
-    if (!is_kept(inst) || !tm_valve_restore(inst->valve, at, mark.valve_sz)) return bad_blob();
+    if (!task_instance_is_kept(inst) || !tm_valve_restore(inst->valve, at, mark.valve_sz))
+        return tm_task_bad_blob();
     inst->idle = mark.idle, inst->idle_told = mark.idle_told;
     inst->wm_ns = mark.wm_ns;
     if (mark.op_sz > 0) {
-        if (!inst->op || !inst->op->ops->restore) return bad_blob();
+        if (!inst->op || !inst->op->ops->restore) return tm_task_bad_blob();
         int err = inst->op->ops->restore(inst->op, at + mark.valve_sz, mark.op_sz);
         if (err < 0) return tm_error_context(err, "restore of %s", inst->node->name);
     }
@@ -123,9 +108,9 @@ int64_t tm_task_restore(tm_task_t *task, const void *bytes, size_t sz)
 {
     const uint8_t *at = bytes;
     task_mark_t mark;
-    if (sz < sizeof mark) return bad_blob();
+    if (sz < sizeof mark) return tm_task_bad_blob();
     memcpy(&mark, at, sizeof mark);
-    if (mark.version != BLOB_VERSION)
+    if (mark.version != TASK_BLOB_VERSION)
         return tm_error_set(TM_E_UNSUPPORTED, "the checkpoint was written by another version");
     if (task->cfg.place == TM_AT_WORKER && !tm_page_arena_restore(&task->pages, &mark.pages))
         return tm_error_set(TM_E_CONFIG, "the checkpoint has other pages: restore with the same "
@@ -251,6 +236,7 @@ int tm_task_checkpoint(tm_task_t *task)
         return 1;
     }
     if (!stages_advance(task, id)) return work;
+    TM_TRY(tm_function_error()); /* rows of later stages that were taken meanwhile */
     int n = checkpoint_take(task, id);
     return n < 0 ? n : work + n;
 }

@@ -97,6 +97,32 @@ struct tm_task {
     alignas(TM_FALSE_SHARE) tm_histogram_t latency;
 };
 
+/* ---- Checkpoints: how a task is laid out in its blob -------------------------------------- */
+
+enum { TASK_BLOB_VERSION = 1 };
+
+/* Of a task: this, then for each of its operators and sinks a head, the valve and the operator. */
+typedef struct task_mark {
+    uint32_t version, instance_cnt;
+    tm_page_roots_t pages;
+} task_mark_t;
+
+typedef struct instance_mark {
+    uint32_t node_idx;
+    uint8_t idle, idle_told;
+    uint16_t unused;
+    int64_t wm_ns;
+    uint64_t valve_sz, op_sz;
+} instance_mark_t;
+
+static inline bool task_instance_is_kept(const task_instance_t *inst)
+{
+    return inst->node && inst->valve;
+}
+
+/* TM_E_CORRUPT, with a text. */
+int tm_task_bad_blob(void);
+
 /* task_port.c */
 void tm_task_port_rows(task_port_t *port, const void *rows, uint32_t cnt, uint32_t stride);
 void tm_task_port_control(task_port_t *port, tm_row_kind_t kind, int64_t event_ns);

@@ -1,6 +1,7 @@
 #include "engine/runtime/worker.h"
 
 #include "base/clock.h"
+#include "engine/operators/function_error.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/restore.h"
 
@@ -26,15 +27,22 @@ const tm_task_t *tm_worker_task(const tm_worker_t *worker)
     return worker->task;
 }
 
+tm_task_t *tm_worker_task_open(tm_worker_t *worker)
+{
+    return worker->task;
+}
+
 static int worker_body(void *arg)
 {
     tm_worker_t *w = arg;
     TM_TRY(tm_thread_pin(&w->thread));
+    tm_function_error_clear();
     tm_thread_is_running(&w->thread);
     while (!tm_task_is_over(w->task)) {
         int64_t now_ns = tm_clock_mono_ns();
         uint64_t work_cnt = tm_task_poll(w->task);
         work_cnt += tm_task_work(w->task, now_ns);
+        TM_TRY(tm_function_error());
         if (w->coordinator) {
             int n = tm_task_checkpoint(w->task);
             if (n < 0) return n;

@@ -29,6 +29,9 @@ void tm_worker_close(tm_worker_t *worker);
 tm_thread_t *tm_worker_thread(tm_worker_t *worker);
 const tm_task_t *tm_worker_task(const tm_worker_t *worker);
 
+/* Before the thread starts. */
+tm_task_t *tm_worker_task_open(tm_worker_t *worker);
+
 /* Before the thread starts: takes the state of a checkpoint back, if there is one, and tracks
    changes from here on. */
 int tm_worker_restore(tm_worker_t *worker, struct tm_restore *restore) TM_MUST_CHECK;

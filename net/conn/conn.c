@@ -51,7 +51,6 @@ int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg)
     c->beat_ns = INT64_MAX;
     TM_CHECK(cfg->send_max <= TM_CONN_SEND_MAX, "%u messages", cfg->send_max);
     tm_quota_init(&c->sent, c->sent_at_ns, cfg->send_max, cfg->send_span_ns);
-    c->fd = -1;
     c->early_last = &c->early;
     snprintf(c->name, sizeof c->name, "%s://%s%.80s%s", c->url.tls ? "wss" : "ws", c->url.authority,
              c->url.target, strlen(c->url.target) > 80 ? "..." : "");
@@ -85,7 +84,8 @@ tm_conn_phase_t tm_conn_phase(const tm_conn_t *c)
 
 uint32_t tm_conn_gen(const tm_conn_t *c)
 {
-    return c->owner.gen;
+    uint32_t tried = tm_race_gen(&c->race);
+    return tried > c->owner.gen ? tried : c->owner.gen;
 }
 
 tm_conn_outcome_t tm_conn_outcome(const tm_conn_t *c)
@@ -95,7 +95,10 @@ tm_conn_outcome_t tm_conn_outcome(const tm_conn_t *c)
                                .untrusted = tls && tm_tls_is_untrusted(tls),
                                .close_code = c->ws ? tm_ws_peer_code(c->ws) : 0,
                                .http_status = c->http_status,
-                               .retry_after_s = c->retry_after_s};
+                               .retry_after_s = c->retry_after_s,
+                               .tried_cnt = c->race.next,
+                               .failed_cnt = c->race.failed_cnt,
+                               .outrun_cnt = c->race.outrun_cnt};
 }
 
 const char *tm_conn_phase_name(tm_conn_phase_t phase)
@@ -110,7 +113,10 @@ const char *tm_conn_name(const tm_conn_t *c)
 
 int64_t tm_conn_deadline_ns(const tm_conn_t *c)
 {
-    if (c->phase == TM_CONN_CONNECT) return c->try_end_ns;
+    if (c->phase == TM_CONN_CONNECT) {
+        int64_t next_ns = tm_race_due_ns(&c->race);
+        return next_ns < c->deadline_ns ? next_ns : c->deadline_ns;
+    }
     if (c->phase == TM_CONN_RESOLVE) return tm_clock_mono_ns() + resolve_look_ns;
     if (c->phase == TM_CONN_STREAM && tm_ws_has_reply(c->ws)) {
         int64_t ready_ns = tm_quota_ready_ns(&c->sent);
@@ -126,10 +132,10 @@ int64_t tm_conn_deadline_ns(const tm_conn_t *c)
 
 int tm_conn_on_event(tm_conn_t *c, const tm_uring_event_t *ev)
 {
-    if (ev->owner.gen != c->owner.gen) {
-        if (ev->buf_idx != TM_URING_BUF_NONE) tm_uring_buf_put(c->cfg.ring, ev->buf_idx);
-        return 0;
-    }
+    bool stale = c->link && ev->owner.gen != c->owner.gen;
+    if (ev->buf_idx != TM_URING_BUF_NONE && (stale || !c->link))
+        tm_uring_buf_put(c->cfg.ring, ev->buf_idx);
+    if (stale) return 0;
     int rc = 0;
     if (c->link) {
         rc = tm_link_on_event(c->link, ev);
@@ -228,7 +234,7 @@ static int phase_step(tm_conn_t *c, int64_t now_ns)
     case TM_CONN_RESOLVE:
         return tm_conn_resolve_step(c);
     case TM_CONN_CONNECT:
-        return tm_conn_connect_step(c, now_ns);
+        return tm_race_step(&c->race, now_ns);
     case TM_CONN_PROXY:
         return tm_conn_proxy_step(c);
     case TM_CONN_TLS:
@@ -255,7 +261,7 @@ int tm_conn_step(tm_conn_t *c, int64_t now_ns)
         before = c->phase;
         rc = phase_step(c, now_ns);
     } while (rc == 0 && c->phase != before);
-    if (rc == 0 && c->phase != TM_CONN_CONNECT && now_ns >= c->deadline_ns)
+    if (rc == 0 && now_ns >= c->deadline_ns)
         rc = tm_error_set(TM_E_TIMEOUT, "no answer within %.1f s; %s",
                           (double)c->cfg.phase_ns[before] / 1e9, phases[before].what);
     /* One buffer at a time until it streams: see the header. */
@@ -284,7 +290,7 @@ void tm_conn_close(tm_conn_t *c)
     if (c->phase >= TM_CONN_CLOSE) return;
     tm_conn_enter(c, TM_CONN_CLOSE);
     if (!c->link) {
-        tm_conn_connect_drop(c);
+        tm_race_close(&c->race);
         c->phase = TM_CONN_ENDED;
         return;
     }
@@ -302,26 +308,25 @@ void tm_conn_abort(tm_conn_t *c)
     if (c->link)
         tm_link_abort(c->link);
     else
-        tm_conn_connect_drop(c);
+        tm_race_close(&c->race);
     c->phase = TM_CONN_ENDED;
 }
 
 bool tm_conn_is_gone(const tm_conn_t *c)
 {
-    if (!c->link) return !c->connecting;
+    if (!c->link) return c->phase == TM_CONN_ENDED || c->phase == TM_CONN_RESOLVE;
     return c->phase == TM_CONN_ENDED && tm_link_is_idle(c->link);
 }
 
 void tm_conn_free(tm_conn_t *c)
 {
     if (!c) return;
-    tm_conn_connect_drop(c);
+    tm_race_close(&c->race);
     tm_resolve_close(c->resolve);
     tm_link_free(c->link);
     tm_ws_free(c->ws);
     tm_conn_early_free(c->early);
     tm_conn_early_free(c->given);
     tm_session_close(c->cfg.session);
-    if (c->addrs) freeaddrinfo(c->addrs);
     free(c);
 }

@@ -1,7 +1,7 @@
 /* net/conn/conn.h - one WebSocket connection as a client, from the name to the last message.
    Flow     uring events -> [conn] -> frames -> feed.c
-   Phases   resolve -> connect (every address) -> proxy -> TLS -> upgrade -> subscribe -> stream ->
-            close, each with a deadline of its own. A connection knows no policy: when it ends it
+   Phases   resolve -> connect (net/conn/race.h) -> proxy -> TLS -> upgrade -> subscribe -> stream
+            -> close, each with a deadline of its own. A connection knows no policy: when it ends it
             says why, and whoever owns it decides whether another one is opened
    Sending  at most send_max WebSocket messages in send_span_ns, pongs included: what is too early
             waits (of several pings the last one is answered). A close frame goes out at once
@@ -79,6 +79,8 @@ typedef struct tm_conn_outcome {
     uint16_t close_code;   /* of its close frame; 0 = none came */
     int http_status;       /* of an upgrade that was refused; 0 = none was */
     int64_t retry_after_s; /* what it asked for then; -1 = nothing */
+    /* Addresses of its host: tried, of these failed, and closed because another one was faster. */
+    uint32_t tried_cnt, failed_cnt, outrun_cnt;
 } tm_conn_outcome_t;
 
 typedef struct tm_conn tm_conn_t;

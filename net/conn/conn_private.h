@@ -5,12 +5,11 @@
 
 #include "net/conn/conn.h"
 #include "net/conn/link.h"
+#include "net/conn/race.h"
 #include "net/conn/resolve.h"
 #include "net/feed/quota.h"
 #include "net/ws/http_upgrade.h"
 #include "net/ws/ws.h"
-
-#include <netdb.h>
 
 /* A message that came before the stream was ready. */
 typedef struct tm_conn_early {
@@ -27,13 +26,9 @@ struct tm_conn {
     tm_conn_phase_t phase;
     int64_t deadline_ns; /* of the phase */
 
-    tm_uring_owner_t owner;        /* the generation counts descriptors */
-    tm_resolve_t *resolve;         /* while the host is looked up */
-    struct addrinfo *addrs, *addr; /* all, and the one that is tried */
-    int64_t try_end_ns;            /* deadline of this address */
-    int fd;                        /* while connecting; the link's afterwards */
-    bool connecting;               /* an operation is in flight */
-    int connect_err;               /* of the last address */
+    tm_uring_owner_t owner; /* of the descriptor */
+    tm_resolve_t *resolve;  /* while the host is looked up */
+    tm_race_t race;         /* while its addresses are tried */
 
     tm_link_t *link;
     tm_link_chunk_t chunk; /* being read, from chunk_pos on */
@@ -63,17 +58,14 @@ struct tm_conn {
 /* conn.c: enters a phase and sets its deadline. */
 void tm_conn_enter(tm_conn_t *conn, tm_conn_phase_t phase);
 
-/* conn_connect.c: looks whether the addresses are there, and begins with the first. */
+/* conn_connect.c: looks whether the addresses are there, and begins to try them. */
 int tm_conn_resolve_step(tm_conn_t *conn) TM_MUST_CHECK;
 
 /* conn_connect.c: asks the proxy for a tunnel, and goes on once it stands. */
 int tm_conn_proxy_step(tm_conn_t *conn) TM_MUST_CHECK;
 
-/* conn_connect.c: tries the next address; an error once none is left. */
-int tm_conn_connect_next(tm_conn_t *conn) TM_MUST_CHECK;
+/* conn_connect.c: an address has answered, or refuses to. */
 int tm_conn_connect_event(tm_conn_t *conn, const tm_uring_event_t *ev) TM_MUST_CHECK;
-int tm_conn_connect_step(tm_conn_t *conn, int64_t now_ns) TM_MUST_CHECK;
-void tm_conn_connect_drop(tm_conn_t *conn);
 
 /* conn_stream.c: makes sure that unread bytes are in conn->chunk. 1, 0 = none now, or an error. */
 int tm_conn_chunk(tm_conn_t *conn) TM_MUST_CHECK;

@@ -259,6 +259,9 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->missed = counter(f, "feed_missed", 9);
     f->venue_errors = counter(f, "venue_errors", 10);
     f->resynced = counter(f, "resyncs", 11);
+    f->addrs_tried = counter(f, "addresses_tried", 12);
+    f->addrs_failed = counter(f, "addresses_failed", 13);
+    f->addrs_outrun = counter(f, "addresses_outrun", 14);
     int err = lines_open(f);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */

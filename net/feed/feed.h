@@ -23,7 +23,8 @@
             one again after resync_ns at the earliest, then after twice as long, and so on up to
             TM_FEED_RESYNC_MAX_S; a connection asks for one at a time. Never a storm
    Rows     tm_source_rows gives a tm_feed_row_t for each event of a connection (base/row.h)
-   Counters frames, frame_bytes; attempts to connect, connect_failures among them; disconnects:
+   Counters frames, frame_bytes; attempts to connect, connect_failures among them; addresses_tried
+            in these attempts, addresses_failed and addresses_outrun (net/conn/race.h); disconnects:
             streams that did not end in order, idle_cut among them; reconnects; rotations;
             streams_silent: those that have not spoken in stream_ns; feed_missed: messages that are
             missing by the connection's own count; venue_errors: complaints while streaming;
@@ -56,9 +57,10 @@ enum {
 typedef struct tm_feed_link {
     uint32_t conn_idx;
     bool up;
-    int code;         /* of the end; TM_E_CLOSED = in order */
-    int64_t real_ns;  /* Unix time */
-    const char *text; /* its URL, or why it ended; the callee copies it */
+    int code;                 /* of the end; TM_E_CLOSED = in order */
+    int64_t real_ns;          /* Unix time */
+    const char *text;         /* its URL, or why it ended; the callee copies it */
+    const tm_feed_row_t *row; /* of one that began: what copies are told by; NULL = not known */
 } tm_feed_link_t;
 
 typedef void (*tm_feed_link_fn_t)(void *ctx, const tm_feed_link_t *link);

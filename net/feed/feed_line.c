@@ -48,7 +48,9 @@ static void link_tell(tm_feed_t *f, uint32_t idx, bool up, int code)
                                  .up = up,
                                  .code = code,
                                  .real_ns = tm_clock_real_ns(),
-                                 .text = up ? url : why};
+                                 .text = up ? url : why,
+                                 /* the one that was told just before */
+                                 .row = up ? &f->rows[f->row_cnt - 1] : NULL};
     f->cfg.on_link(f->cfg.on_link_ctx, &link);
 }
 

@@ -96,8 +96,9 @@ typedef struct tm_feed {
     tm_feed_row_t rows[TM_FEED_ROW_MAX]; /* told, and not given yet */
     uint32_t row_cnt;
     tm_counter_t *frames, *bytes, *attempts, *failures, *disconnects, *reconnects, *idle_cuts,
-        *rotations, *silent, *missed, *venue_errors, *resynced;
-    tm_counter_t unread[12]; /* counts where the caller gave no set */
+        *rotations, *silent, *missed, *venue_errors, *resynced, *addrs_tried, *addrs_failed,
+        *addrs_outrun;
+    tm_counter_t unread[15]; /* counts where the caller gave no set */
 } tm_feed_t;
 
 static inline tm_line_t *tm_feed_line(tm_feed_t *feed, uint32_t slot_idx)

@@ -69,11 +69,21 @@ static void attempt(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     if (rc < 0) tm_slot_lost(f, idx, rc);
 }
 
+/* An attempt is over, well or not. */
+static void addrs_count(const tm_feed_t *f, const tm_conn_outcome_t *outcome)
+{
+    tm_counter_add(f->addrs_tried, outcome->tried_cnt);
+    tm_counter_add(f->addrs_failed, outcome->failed_cnt);
+    tm_counter_add(f->addrs_outrun, outcome->outrun_cnt);
+}
+
 static void streams(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
     tm_slot_t *s = &f->slots[idx];
     tm_line_t *l = tm_feed_line(f, idx);
     const char *name = tm_conn_name(s->conn);
+    const tm_conn_outcome_t outcome = tm_conn_outcome(s->conn);
+    addrs_count(f, &outcome);
     s->state = TM_SLOT_STREAMS;
     s->heard_ns = now_ns;
     if (idx != l->main) {
@@ -235,6 +245,7 @@ void tm_slot_lost(tm_feed_t *f, uint32_t idx, int code)
     tm_line_down(f, idx, code == TM_E_CLOSED && !final ? -ECONNRESET : code);
     if (streamed) s->lost_ns = now_ns;
     if (!streamed) tm_counter_add(f->failures, 1);
+    if (!streamed) addrs_count(f, &outcome);
     if (verdict == TM_RETRY_END) {
         /* The venue is done: a replacement would only hear the same. */
         uint32_t twin = tm_feed_twin(f, idx);

@@ -86,6 +86,8 @@ const char *tm_journal_kind_name(uint8_t kind)
         return "stream";
     case TM_JOURNAL_NOTE:
         return "note";
+    case TM_JOURNAL_LANE:
+        return "lane";
     default:
         snprintf(other, sizeof other, "kind %u", kind);
         return other;

@@ -2,17 +2,16 @@
    rest of that page in the ring is still the receive thread's. It stays in the ring until it is
    full, since it is written again with every fsync.
 
-   One write of whole pages is under way while the checksums of the next records are made: what is
-   in [write_pos, sent_pos). Everything else waits for its end. */
+   Some writes of whole pages are under way while the checksums of the next records are made; they
+   end in the order in which they began as far as the ring is concerned. An fsync begins when all
+   before it have ended, and records go on behind its back. */
 #include "base/check.h"
 #include "base/clock.h"
-#include "base/log.h"
 #include "state/crc32c.h"
 #include "state/file.h"
 #include "state/journal/journal_writer_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,187 +22,46 @@ enum {
     REC_SZ = sizeof(tm_journal_rec_t)
 };
 
-static const int64_t retain_interval_ns = 10 * TM_NS_PER_S;
-
 static uint64_t page_floor(uint64_t pos)
 {
     return pos & ~(uint64_t)(TM_JOURNAL_PAGE_SZ - 1);
 }
 
-static uint8_t *ring_at(const tm_journal_writer_t *w, uint64_t pos)
-{
-    return w->ring + (pos & (w->ring_sz - 1));
-}
-
-static int64_t file_off(const tm_journal_file_side_t *f, uint64_t pos)
-{
-    return (int64_t)(TM_JOURNAL_HEADER_SZ + pos - f->seg_pos);
-}
-
-/* ---- segments -----------------------------------------------------------------------------------
+/* ---- writes -----------------------------------------------------------------------------------
    */
 
-/* Some file systems take the flag and refuse the write. */
-static int write_pages(tm_journal_file_side_t *f, const char *path, const void *src, size_t sz,
-                       int64_t off)
+int tm_journal_writes_settle(tm_journal_writer_t *w)
 {
-    int code = tm_file_write(f->fd, path, src, sz, off);
-    if (code != -EINVAL || !f->direct) return code;
-    f->direct = false;
-    const int flags = fcntl(f->fd, F_GETFL);
-    if (flags < 0 || fcntl(f->fd, F_SETFL, flags & ~O_DIRECT) != 0) return code;
-    return tm_file_write(f->fd, path, src, sz, off);
-}
-
-static int segment_open(tm_journal_file_side_t *f, const char *path)
-{
-    const int flags = O_RDWR | O_CREAT | O_TRUNC;
-    if (f->direct) {
-        f->fd = tm_file_open(path, flags | O_DIRECT);
-        if (f->fd != -EINVAL) return f->fd;
-        f->direct = false;
+    tm_journal_file_side_t *f = &w->file;
+    int cnt = 0;
+    for (; f->ended_cnt < f->begun_cnt; f->ended_cnt++, cnt++) {
+        tm_journal_write_t *write = &f->writes[f->ended_cnt % TM_JOURNAL_WRITE_MAX];
+        const int code = tm_journal_op_end(&f->ops, &write->op);
+        if (code == 1) break;
+        if (code < 0) return code;
+        atomic_store_explicit(&w->tail, write->tail_pos, memory_order_release); /* J2 */
     }
-    f->fd = tm_file_open(path, flags);
-    return f->fd;
+    return cnt;
 }
 
-static int segment_make(tm_journal_writer_t *w, const char *tmp)
+int tm_journal_writes_room(tm_journal_writer_t *w, uint32_t cnt)
 {
     tm_journal_file_side_t *f = &w->file;
-    const uint64_t sz = tm_align_up(w->roll_sz + TM_JOURNAL_SEAL_SZ_MAX, TM_JOURNAL_PAGE_SZ);
-    TM_TRY(segment_open(f, tmp));
-    const int code = tm_file_reserve(f->fd, tmp, (int64_t)sz);
-    if (code == -ENOSPC) { /* fill what is left of the disk rather than give up now */
-        TM_TRY(tm_file_truncate(f->fd, tmp, 0));
-    } else {
-        TM_TRY(code);
+    for (;;) {
+        const int settled = tm_journal_writes_settle(w);
+        if (settled < 0) return settled;
+        if (f->begun_cnt - f->ended_cnt + cnt <= TM_JOURNAL_WRITE_MAX) return 0;
+        tm_journal_ops_wait(&f->ops);
     }
-    tm_journal_head_t head = {.epoch = f->epoch,
-                              .first_seq = f->seg_seq,
-                              .real_ns = tm_clock_real_ns(),
-                              .mono_ns = tm_clock_mono_ns(),
-                              .prior_max_ns = f->max_ns};
-    memcpy(head.journal_id, f->journal_id, sizeof head.journal_id);
-    memcpy(head.label, w->label, sizeof head.label);
-    tm_journal_head_write(f->page, &head);
-    TM_TRY(write_pages(f, tmp, f->page, TM_JOURNAL_HEADER_SZ, 0));
-    TM_TRY(tm_file_sync(f->fd, tmp));
-    TM_TRY(tm_file_rename(tmp, f->path));
-    TM_TRY(tm_file_sync_dir(w->dir));
-    f->seed = tm_journal_seed(f->journal_id, f->seg_seq);
-    f->seg_ns = head.mono_ns;
-    return 0;
 }
 
-static void retain(tm_journal_writer_t *w, int64_t now_ns)
+void tm_journal_write_begin(tm_journal_writer_t *w, const tm_journal_write_t *write)
 {
     tm_journal_file_side_t *f = &w->file;
-    f->retain_ns = now_ns;
-    if (w->cfg.retain_sz == 0 && w->cfg.retain_age_ns == 0) return;
-    const tm_journal_retention_t rules = {
-        .sz = w->cfg.retain_sz,
-        .age_ns = w->cfg.retain_age_ns,
-        .keep_seq = atomic_load_explicit(&w->keep_seq, memory_order_acquire), /* J4 */
-        .now_ns = tm_clock_real_ns()};
-    const int cnt = tm_journal_retain(w->dir, &rules);
-    if (cnt > 0) tm_counter_add(f->retired, (uint64_t)cnt);
-    if (cnt < 0) TM_LOG_W("state", "journal retention: %s", tm_error_text());
-}
-
-int tm_journal_flush_start(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    char tmp[TM_JOURNAL_PATH_MAX];
-    TM_TRY(tm_journal_path(f->path, w->dir, f->seg_seq, false));
-    if (snprintf(tmp, sizeof tmp, "%s/.journal-%020" PRIu64 ".tmp", w->dir, f->seg_seq) >=
-        (int)sizeof tmp)
-        return tm_error_set(-ENAMETOOLONG, "journal %s: path too long", w->dir);
-    const int code = segment_make(w, tmp);
-    if (code < 0) {
-        char why[TM_ERROR_TEXT_MAX];
-        snprintf(why, sizeof why, "%s", tm_error_text());
-        tm_file_close(f->fd);
-        f->fd = -1;
-        (void)!tm_file_unlink(tmp); /* the next open removes it otherwise */
-        return tm_error_set(code, "new segment: %s", why);
-    }
-    tm_journal_tally_init(&f->tally, f->max_ns);
-    tm_counter_add(f->segments, 1);
-    retain(w, f->seg_ns);
-    return 0;
-}
-
-/* Ends the write that is under way, if one is. */
-static int write_end(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    const uint64_t sz = f->sent_pos - f->write_pos;
-    if (sz == 0) return 0;
-    if (!f->async.busy || tm_journal_async_wait(&f->async) != (int64_t)sz)
-        TM_TRY(write_pages(f, f->path, ring_at(w, f->write_pos), sz, file_off(f, f->write_pos)));
-    f->write_pos = f->sent_pos;
-    atomic_store_explicit(&w->tail, f->write_pos, memory_order_release); /* J2 */
-    return 0;
-}
-
-/* Takes the bytes of the ring that are not in the file as whole pages to the front of f->page. */
-static size_t rest_copy(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    const size_t sz = (size_t)(f->scan_pos - f->write_pos);
-    TM_CHECK(sz < TM_JOURNAL_PAGE_SZ, "%zu bytes behind whole pages", sz);
-    memcpy(f->page, ring_at(w, f->write_pos), sz);
-    return sz;
-}
-
-static int seal(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    TM_TRY(write_end(w));
-    const size_t rest_sz = rest_copy(w);
-    const uint64_t end_off = (uint64_t)file_off(f, f->scan_pos);
-    f->tally.seal.real_ns = tm_clock_real_ns();
-    f->tally.seal.mono_ns = tm_clock_mono_ns();
-    const size_t sz = tm_journal_seal_write(f->page + rest_sz, &f->tally, f->seed, end_off);
-    const size_t all_sz = tm_align_up(rest_sz + sz, TM_JOURNAL_PAGE_SZ);
-    memset(f->page + rest_sz + sz, 0, all_sz - rest_sz - sz);
-    TM_TRY(write_pages(f, f->path, f->page, all_sz, file_off(f, f->write_pos)));
-    TM_TRY(tm_file_truncate(f->fd, f->path, (int64_t)(end_off + sz)));
-    f->fatal = true;
-    TM_TRY(tm_file_sync(f->fd, f->path));
-    f->fatal = false;
-    tm_counter_add(f->fsyncs, 1);
-    tm_file_close(f->fd);
-    f->fd = -1;
-    f->dirty_sz = 0;
-    f->max_ns = f->tally.seal.max_ns;
-    atomic_store_explicit(&w->durable_seq, f->next_seq, memory_order_release); /* J3 */
-    return 0;
-}
-
-int tm_journal_flush_end(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    if (f->fd < 0) return 0;
-    if (f->next_seq > f->seg_seq) return seal(w);
-    tm_file_close(f->fd);
-    f->fd = -1;
-    TM_TRY(tm_file_unlink(f->path));
-    return tm_file_sync_dir(w->dir);
-}
-
-/* From the end mark to the first record of the next segment. */
-static int roll(tm_journal_writer_t *w)
-{
-    tm_journal_file_side_t *f = &w->file;
-    TM_TRY(seal(w));
-    const uint64_t pos = tm_align_up(f->scan_pos + REC_SZ, TM_JOURNAL_PAGE_SZ);
-    f->scan_pos = f->sent_pos = f->write_pos = f->seg_pos = pos;
-    f->seg_seq = f->next_seq;
-    f->seg_ordinal++;
-    f->rolling = false;
-    atomic_store_explicit(&w->tail, pos, memory_order_release); /* J2 */
-    return tm_journal_flush_start(w);
+    tm_journal_write_t *at = &f->writes[f->begun_cnt++ % TM_JOURNAL_WRITE_MAX];
+    *at = *write;
+    at->op.kind = TM_JOURNAL_OP_WRITE;
+    tm_journal_op_begin(&f->ops, &at->op);
 }
 
 /* ---- records ------------------------------------------------------------------------------------
@@ -220,7 +78,7 @@ static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)
     uint32_t cnt = 0;
     if (f->rolling) return 0;
     while (pos < head && pos < stop) {
-        tm_journal_rec_t *rec = (tm_journal_rec_t *)(void *)ring_at(w, pos);
+        tm_journal_rec_t *rec = (tm_journal_rec_t *)(void *)tm_journal_ring_at(w, pos);
         if (rec->kind == 0) {
             f->rolling = true;
             break;
@@ -228,7 +86,7 @@ static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)
         const uint64_t body_sz = tm_journal_body_sz(rec->sz);
         rec->body_crc = crc(f->seed, (uint8_t *)rec + REC_SZ, body_sz);
         rec->head_crc = crc(f->seed, rec, offsetof(tm_journal_rec_t, head_crc));
-        tm_journal_tally_add(&f->tally, rec, (uint64_t)file_off(f, pos));
+        tm_journal_tally_add(&f->tally, rec, (uint64_t)tm_journal_file_off(f, pos));
         pos += REC_SZ + body_sz;
         cnt++;
     }
@@ -242,46 +100,77 @@ static uint32_t scan(tm_journal_writer_t *w, uint64_t head, int64_t now_ns)
     return cnt;
 }
 
-/* Begins to write the whole pages behind the last write, whose end it waits for. */
-static int write_begin(tm_journal_writer_t *w)
+/* Sends the whole pages that hold records. Returns whether there were any, or an error. */
+static int pages_send(tm_journal_writer_t *w)
 {
     tm_journal_file_side_t *f = &w->file;
-    TM_TRY(write_end(w));
-    const uint64_t sz = page_floor(f->scan_pos) - f->write_pos;
+    const uint64_t sz = page_floor(f->scan_pos) - f->sent_pos;
     if (sz == 0) return 0;
-    f->sent_pos = f->write_pos + sz;
-    if (f->direct && tm_journal_async_start(&f->async, f->fd, ring_at(w, f->write_pos), sz,
-                                            file_off(f, f->write_pos)))
-        return 1;
-    const int code = write_end(w);
-    return code < 0 ? code : 1;
+    TM_TRY(tm_journal_writes_room(w, 1));
+    tm_journal_write_begin(w,
+                           &(tm_journal_write_t){.op = {.fd = f->fd,
+                                                        .path = f->path,
+                                                        .src = tm_journal_ring_at(w, f->sent_pos),
+                                                        .sz = sz,
+                                                        .off = tm_journal_file_off(f, f->sent_pos)},
+                                                 .tail_pos = f->sent_pos + sz});
+    f->sent_pos += sz;
+    return 1;
 }
 
-static int sync_now(tm_journal_writer_t *w)
+/* Writes what does not fill a page, once all before it is written, and begins an fsync. */
+static int sync_begin(tm_journal_writer_t *w)
 {
     tm_journal_file_side_t *f = &w->file;
-    TM_TRY(write_end(w));
-    const size_t rest_sz = rest_copy(w);
+    TM_TRY(tm_journal_writes_room(w, TM_JOURNAL_WRITE_MAX));
+    const size_t rest_sz = (size_t)(f->scan_pos - f->sent_pos);
+    TM_CHECK(rest_sz < TM_JOURNAL_PAGE_SZ, "%zu bytes behind whole pages", rest_sz);
     if (rest_sz) {
-        memset(f->page + rest_sz, 0, TM_JOURNAL_PAGE_SZ - rest_sz);
-        TM_TRY(write_pages(f, f->path, f->page, TM_JOURNAL_PAGE_SZ, file_off(f, f->write_pos)));
+        memcpy(f->rest_page, tm_journal_ring_at(w, f->sent_pos), rest_sz);
+        memset(f->rest_page + rest_sz, 0, TM_JOURNAL_PAGE_SZ - rest_sz);
+        tm_journal_write_begin(
+            w, &(tm_journal_write_t){.op = {.fd = f->fd,
+                                            .path = f->path,
+                                            .src = f->rest_page,
+                                            .sz = TM_JOURNAL_PAGE_SZ,
+                                            .off = tm_journal_file_off(f, f->sent_pos)},
+                                     .tail_pos = f->sent_pos});
+        TM_TRY(tm_journal_writes_room(w, TM_JOURNAL_WRITE_MAX));
     }
-    f->fatal = true;
-    TM_TRY(tm_file_sync_data(f->fd, f->path));
-    f->fatal = false;
+    f->sync = (tm_journal_op_t){.kind = TM_JOURNAL_OP_SYNC_DATA, .fd = f->fd, .path = f->path};
+    f->sync_seq = f->next_seq;
     f->dirty_sz = 0;
+    tm_journal_op_begin(&f->ops, &f->sync);
+    return 1;
+}
+
+/* Returns 1 where the fsync under way has ended, else 0, or an error. */
+static int sync_end(tm_journal_writer_t *w)
+{
+    tm_journal_file_side_t *f = &w->file;
+    if (f->sync_seq == 0) return 0;
+    const int code = tm_journal_op_end(&f->ops, &f->sync);
+    f->fatal = code < 0;
+    if (code != 0) return code < 0 ? code : 0;
     tm_counter_add(f->fsyncs, 1);
-    atomic_store_explicit(&w->durable_seq, f->next_seq, memory_order_release); /* J3 */
+    if (f->sync_seq > tm_journal_durable_seq(w))
+        atomic_store_explicit(&w->durable_seq, f->sync_seq, memory_order_release); /* J3 */
+    f->sync_seq = 0;
     return 1;
 }
 
 static bool sync_due(const tm_journal_writer_t *w, int64_t now_ns)
 {
     const tm_journal_file_side_t *f = &w->file;
-    if (f->dirty_sz == 0) return false;
     if (w->cfg.sync_each) return true;
     if (w->cfg.sync_sz && f->dirty_sz >= w->cfg.sync_sz) return true;
     return w->cfg.sync_interval_ns > 0 && now_ns - f->dirty_ns >= w->cfg.sync_interval_ns;
+}
+
+/* Whether an fsync may begin: one at a time, and none of a segment that has no name yet. */
+static bool sync_free(const tm_journal_file_side_t *f)
+{
+    return f->dirty_sz > 0 && f->sync_seq == 0 && f->turn.step == TM_JOURNAL_TURN_NONE;
 }
 
 /* How much makes a write worth while; a small ring must not fill up while waiting for the clock. */
@@ -290,35 +179,47 @@ static uint64_t write_at(const tm_journal_writer_t *w)
     return w->ring_sz / 4 < WRITE_SZ / 2 ? w->ring_sz / 4 : WRITE_SZ / 2;
 }
 
+/* What has come back from the kernel, and what follows from it. */
+static int under_way(tm_journal_writer_t *w, int64_t now_ns)
+{
+    const int settled = tm_journal_writes_settle(w);
+    if (settled < 0) return settled;
+    const int synced = sync_end(w);
+    if (synced < 0) return synced;
+    const int turned = tm_journal_segment_work(w, now_ns);
+    return turned < 0 ? turned : settled + synced + turned;
+}
+
 /* One pass. Returns its work count or an error. */
 static int pass(tm_journal_writer_t *w, bool force)
 {
     tm_journal_file_side_t *f = &w->file;
-    if (f->fd < 0) TM_TRY(tm_journal_flush_start(w));
     const int64_t now_ns = tm_clock_mono_ns();
+    int work = under_way(w, now_ns);
+    if (work < 0) return work;
     const uint64_t head = atomic_load_explicit(&w->head, memory_order_acquire); /* J1 */
     const uint32_t cnt = scan(w, head, now_ns);
-    const bool due = sync_due(w, now_ns) || (force && f->dirty_sz > 0);
-    int work = cnt > INT32_MAX / 2 ? INT32_MAX / 2 : (int)cnt;
+    const bool due = sync_free(f) && (force || sync_due(w, now_ns));
+    work += cnt > INT32_MAX / 2 ? INT32_MAX / 2 : (int)cnt;
     if (due || f->rolling || f->scan_pos - f->sent_pos >= write_at(w)) {
-        const int code = write_begin(w);
+        const int code = pages_send(w);
         if (code < 0) return code;
         work += code;
-    } else if (cnt == 0 && f->sent_pos != f->write_pos) { /* who appends may wait for the room */
-        TM_TRY(write_end(w));
-        work++;
     }
     if (f->rolling) {
-        TM_TRY(roll(w));
+        TM_TRY(tm_journal_segment_turn(w));
         work++;
     } else if (due) {
-        TM_TRY(sync_now(w));
+        TM_TRY(sync_begin(w));
+        work++;
+    }
+    if (work == 0 && f->ended_cnt < f->begun_cnt) { /* who appends may wait for the room */
+        tm_journal_ops_wait(&f->ops);
         work++;
     }
     if (w->cfg.roll_age_ns > 0 && now_ns - f->seg_ns >= w->cfg.roll_age_ns &&
         f->next_seq > f->seg_seq)
         atomic_store_explicit(&w->roll_ordinal, f->seg_ordinal, memory_order_relaxed); /* a wish */
-    if (now_ns - f->retain_ns >= retain_interval_ns) retain(w, now_ns);
     return work;
 }
 
@@ -349,9 +250,12 @@ int tm_journal_sync(tm_journal_writer_t *w)
     const int failed = atomic_load_explicit(&w->failed, memory_order_relaxed); /* own value */
     if (failed) return tm_error_set(failed, "%s", f->why);
     const uint64_t head = atomic_load_explicit(&w->head, memory_order_acquire); /* J1 */
-    while (f->scan_pos < head || f->dirty_sz > 0) {
+    for (;;) {
         const int work = pass(w, f->scan_pos >= head);
         if (work < 0) return pass_failed(w, work);
+        if (f->scan_pos >= head && tm_journal_durable_seq(w) == f->next_seq &&
+            f->turn.step == TM_JOURNAL_TURN_NONE)
+            return 0;
+        if (work == 0) tm_journal_ops_wait(&f->ops);
     }
-    return 0;
 }

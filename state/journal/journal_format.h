@@ -40,6 +40,7 @@ typedef enum tm_journal_kind {
     TM_JOURNAL_CLOCK_STEP = 19,
     TM_JOURNAL_STREAM = 20,
     TM_JOURNAL_NOTE = 21,
+    TM_JOURNAL_LANE = 22,
     TM_JOURNAL_SEAL = 255
 } tm_journal_kind_t;
 

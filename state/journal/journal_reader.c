@@ -22,7 +22,7 @@ struct tm_journal_reader {
     bool ended;   /* its end was */
     bool follows; /* next_seq is where the next segment has to start */
     bool sought;  /* the next cursor is to be moved towards the start */
-    uint64_t next_seq;
+    uint64_t next_seq, epoch;
     uint64_t done_sz;
     uint64_t damage_cnt, strict_cnt;
     char why[TM_ERROR_TEXT_MAX]; /* the first damage of a read, for strict mode */
@@ -109,7 +109,8 @@ int tm_journal_reader_open(tm_journal_reader_t **out, const tm_journal_reader_cf
         return code;
     }
     r->file_idx = first_file(r);
-    r->sought = cfg->from_seq || cfg->from_ns;
+    if (cfg->run_up && r->file_idx > 0) r->file_idx--;
+    r->sought = !cfg->run_up && (cfg->from_seq || cfg->from_ns);
     r->next_seq = r->list.files[r->file_idx].first_seq;
     *out = r;
     return 0;
@@ -156,6 +157,7 @@ static int file_open(tm_journal_reader_t *r)
                                               .seq = r->next_seq,
                                               .lost_cnt = first_seq - r->next_seq});
     r->next_seq = first_seq;
+    r->epoch = tm_journal_cursor_head(r->cursor)->epoch;
     if (!r->sought) return 0;
     r->sought = false;
     if (r->cfg.from_ns && (!r->cfg.from_seq || r->cfg.from_seq <= first_seq))
@@ -181,23 +183,28 @@ static bool chosen(const tm_journal_reader_cfg_t *cfg, const tm_journal_view_t *
     return !cfg->by_stream || v->stream == cfg->stream;
 }
 
+static bool is_before(const tm_journal_reader_cfg_t *cfg, const tm_journal_view_t *v)
+{
+    return v->seq < cfg->from_seq || (cfg->from_ns && v->frame.recv_ns < cfg->from_ns);
+}
+
 /* Moves the chosen views of the range to the front. Returns how many. */
 static uint32_t choose(tm_journal_reader_t *r, tm_journal_view_t *views, uint32_t cnt)
 {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < cnt; i++) {
         const tm_journal_view_t *v = &views[i];
-        if (!r->started) {
-            if (v->seq < r->cfg.from_seq || (r->cfg.from_ns && v->frame.recv_ns < r->cfg.from_ns))
-                continue;
-            r->started = true;
-        }
-        if (r->cfg.to_ns && v->frame.recv_ns >= r->cfg.to_ns) {
+        const bool before = !r->started && is_before(&r->cfg, v);
+        r->started = !before;
+        if (before && !r->cfg.run_up) continue;
+        if (r->cfg.run_up ? !before : r->cfg.to_ns && v->frame.recv_ns >= r->cfg.to_ns) {
             r->ended = true;
             r->next_seq = v->seq;
             return kept;
         }
-        if (chosen(&r->cfg, v)) views[kept++] = *v;
+        if (!chosen(&r->cfg, v)) continue;
+        if (kept != i) views[kept] = *v;
+        kept++;
     }
     r->next_seq = views[cnt - 1].seq + 1;
     return kept;
@@ -208,7 +215,7 @@ static bool takes_all(const tm_journal_reader_t *r)
 {
     const tm_journal_reader_cfg_t *c = &r->cfg;
     const bool from = r->started || (!c->from_seq && !c->from_ns);
-    return from && !c->to_ns && !c->messages && !c->by_conn && !c->by_stream;
+    return from && !c->run_up && !c->to_ns && !c->messages && !c->by_conn && !c->by_stream;
 }
 
 int tm_journal_reader_read(tm_journal_reader_t *r, tm_journal_view_t *views, uint32_t cap)
@@ -244,6 +251,11 @@ int tm_journal_reader_read(tm_journal_reader_t *r, tm_journal_view_t *views, uin
 uint64_t tm_journal_reader_next_seq(const tm_journal_reader_t *r)
 {
     return r->next_seq;
+}
+
+uint64_t tm_journal_reader_epoch(const tm_journal_reader_t *r)
+{
+    return r->epoch;
 }
 
 uint64_t tm_journal_reader_damage_cnt(const tm_journal_reader_t *r)

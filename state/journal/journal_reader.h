@@ -25,6 +25,7 @@ typedef struct tm_journal_reader_cfg {
     uint64_t from_seq;
     int64_t from_ns; /* 0 = from the start */
     int64_t to_ns;   /* 0 = to the end */
+    bool run_up;     /* what lies before the range instead, from one segment before it on */
     bool messages;   /* only received messages: no events, nothing that we sent */
     bool by_conn;    /* only this connection */
     uint32_t conn_idx;
@@ -49,6 +50,9 @@ int tm_journal_reader_read(tm_journal_reader_t *r, tm_journal_view_t *views,
 uint64_t tm_journal_reader_next_seq(const tm_journal_reader_t *r);
 
 uint64_t tm_journal_reader_damage_cnt(const tm_journal_reader_t *r);
+
+/* Which opening of the writer the records of the last read came from. */
+uint64_t tm_journal_reader_epoch(const tm_journal_reader_t *r);
 
 /* For progress: segments are read in order; bytes of their files, in all and left behind. */
 uint64_t tm_journal_reader_total_sz(const tm_journal_reader_t *r);

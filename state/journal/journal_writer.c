@@ -83,6 +83,11 @@ int64_t tm_journal_append(tm_journal_writer_t *w, const tm_journal_entry_t *e)
     return (int64_t)w->next_seq++;
 }
 
+uint64_t tm_journal_segment_idx(const tm_journal_writer_t *w)
+{
+    return w->seg_ordinal;
+}
+
 uint64_t tm_journal_next_seq(const tm_journal_writer_t *w)
 {
     return w->next_seq;
@@ -168,28 +173,32 @@ static int prepare(tm_journal_writer_t *w, tm_journal_recovery_t *rec)
     f->epoch = rec->epoch + 1;
     f->max_ns = rec->max_ns;
     f->direct = !w->cfg.buffered;
-    if (f->direct) (void)tm_journal_async_open(&f->async); /* else writes are made in place */
+    if (f->direct) tm_journal_ops_open(&f->ops); /* else all is made in place */
     f->seg_seq = f->next_seq = rec->next_seq;
     w->next_seq = w->seg_seq = rec->next_seq;
     w->seg_off = TM_JOURNAL_HEADER_SZ;
-    const size_t page_sz = tm_align_up(TM_JOURNAL_PAGE_SZ + TM_JOURNAL_SEAL_SZ_MAX,
-                                       TM_JOURNAL_PAGE_SZ);
-    f->page = aligned_alloc(TM_JOURNAL_PAGE_SZ, page_sz);
-    if (!f->page) return tm_error_set(-ENOMEM, "journal %s: no memory", w->dir);
+    const size_t pages_sz = tm_align_up(3 * TM_JOURNAL_PAGE_SZ + TM_JOURNAL_SEAL_SZ_MAX,
+                                        TM_JOURNAL_PAGE_SZ);
+    f->rest_page = aligned_alloc(TM_JOURNAL_PAGE_SZ, pages_sz);
+    if (!f->rest_page) return tm_error_set(-ENOMEM, "journal %s: no memory", w->dir);
+    f->head_page = f->rest_page + TM_JOURNAL_PAGE_SZ;
+    f->seal_pages = f->head_page + TM_JOURNAL_PAGE_SZ;
     TM_TRY(tm_mirror_open(&w->ring, w->ring_sz));
     atomic_init(&w->durable_seq, rec->next_seq);
     atomic_init(&w->roll_ordinal, UINT64_MAX);
     atomic_init(&w->keep_seq, w->cfg.keep_for_checkpoints ? 0 : UINT64_MAX);
-    return tm_journal_flush_start(w);
+    return tm_journal_segment_first(w);
 }
 
 static void release(tm_journal_writer_t *w)
 {
-    tm_journal_async_close(&w->file.async);
+    tm_journal_ops_close(&w->file.ops);
     tm_file_close(w->file.fd);
+    tm_file_close(w->file.next.fd);
+    tm_file_close(w->file.turn.old_fd);
     tm_file_close(w->file.lock_fd); /* ends the lock */
     tm_mirror_close(w->ring, w->ring_sz);
-    free(w->file.page);
+    free(w->file.rest_page);
     free(w);
 }
 
@@ -201,7 +210,7 @@ int tm_journal_writer_open(tm_journal_writer_t **out, const tm_journal_writer_cf
     tm_journal_writer_t *w = aligned_alloc(TM_FALSE_SHARE, tm_align_up(sizeof *w, TM_FALSE_SHARE));
     if (!w) return tm_error_set(-ENOMEM, "journal %s: no memory", cfg->dir);
     memset(w, 0, sizeof *w);
-    w->file.fd = w->file.lock_fd = -1;
+    w->file.fd = w->file.lock_fd = w->file.next.fd = w->file.turn.old_fd = -1;
     int code = cfg_take(w, cfg);
     if (code == 0) {
         counters_take(w);
@@ -218,7 +227,7 @@ int tm_journal_writer_open(tm_journal_writer_t **out, const tm_journal_writer_cf
 int tm_journal_writer_close(tm_journal_writer_t *w)
 {
     int code = tm_journal_sync(w);
-    if (code >= 0) code = tm_journal_flush_end(w);
+    if (code >= 0) code = tm_journal_segment_last(w);
     release(w);
     return code < 0 ? tm_error_context(code, "close journal") : 0;
 }

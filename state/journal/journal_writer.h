@@ -85,6 +85,10 @@ static inline int64_t tm_journal_append_frame(tm_journal_writer_t *w, const tm_f
     return tm_journal_append(w, &entry);
 }
 
+/* How many segments were begun before the one of the last append: what describes the records may be
+   said again at the head of each. */
+uint64_t tm_journal_segment_idx(const tm_journal_writer_t *w);
+
 /* The sequence that the next append gives. */
 uint64_t tm_journal_next_seq(const tm_journal_writer_t *w);
 

@@ -80,6 +80,7 @@ static int add_chunk(tm_text_table_t *table, const tm_parquet_col_t *col,
 {
     char enc[2 * TEXT_MAX], pages[TEXT_MAX], raw[TEXT_MAX], file[TEXT_MAX], ratio[TEXT_MAX];
     char each[TEXT_MAX], nulls[TEXT_MAX], min[TM_PARQUET_CELL_MAX], max[TM_PARQUET_CELL_MAX];
+    char bloom[TEXT_MAX] = "-";
     const tm_parquet_stats_t *stats = &chunk->stats;
     encodings_text(chunk, enc, sizeof enc);
     snprintf(pages, sizeof pages, "%u", chunk->data_page_cnt);
@@ -90,6 +91,7 @@ static int add_chunk(tm_text_table_t *table, const tm_parquet_col_t *col,
     snprintf(each, sizeof each, "%.3f",
              chunk->value_cnt > 0 ? (double)chunk->file_sz / (double)chunk->value_cnt : 0.0);
     snprintf(nulls, sizeof nulls, "%lld", (long long)stats->null_cnt);
+    if (chunk->bloom_sz > 0) grouped(chunk->bloom_sz, bloom);
     const char *cells[] = {
         col->name,
         enc,
@@ -99,6 +101,7 @@ static int add_chunk(tm_text_table_t *table, const tm_parquet_col_t *col,
         file,
         ratio,
         each,
+        bloom,
         stats->null_cnt >= 0 ? nulls : "-",
         stats->known ? tm_parquet_stat_text(col, stats->min, stats->min_sz, min) : "-",
         stats->known ? tm_parquet_stat_text(col, stats->max, stats->max_sz, max) : "-",
@@ -112,7 +115,7 @@ static int print_group(FILE *out, const tm_parquet_meta_t *meta, uint32_t idx)
     char rows[TEXT_MAX], bytes[TEXT_MAX];
     tm_text_table_t table;
     static const char *const head[] = {"column", "encoding",    "codec", "pages", "raw", "file",
-                                       "ratio",  "bytes/value", "nulls", "min",   "max"};
+                                       "ratio",  "bytes/value", "bloom", "nulls", "min", "max"};
     TM_TRY(tm_text_table_init(&table, TM_ARRAY_CNT(head)));
     int err = tm_text_table_add(&table, head);
     for (uint32_t i = 0; err == 0 && i < meta->col_cnt; i++)

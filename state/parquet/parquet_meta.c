@@ -153,6 +153,10 @@ static void write_chunk(tm_thrift_out_t *out, const tm_parquet_chunk_t *chunk,
     if (chunk->dict_off) tm_thrift_field_i64(out, 11, chunk->dict_off);
     write_stats(out, &chunk->stats);
     write_page_counts(out, chunk);
+    if (chunk->bloom_sz) {
+        tm_thrift_field_i64(out, 14, chunk->bloom_off);
+        tm_thrift_field_i32(out, 15, chunk->bloom_sz);
+    }
     tm_thrift_end(out);
     if (chunk->offset_index_sz) {
         tm_thrift_field_i64(out, 4, chunk->offset_index_off);

@@ -47,6 +47,8 @@ typedef struct tm_parquet_chunk {
     tm_parquet_encoding_t data_encoding;        /* of the data pages, where we wrote them */
     int64_t offset_index_off, column_index_off; /* 0 = none */
     int32_t offset_index_sz, column_index_sz;
+    int64_t bloom_off; /* Bloom filter with its header; 0 = none */
+    int32_t bloom_sz;
     tm_parquet_stats_t stats;
 } tm_parquet_chunk_t;
 

@@ -283,6 +283,10 @@ static void read_chunk_meta(read_t *r, tm_parquet_chunk_t *chunk, const tm_parqu
             read_stats(r, &chunk->stats);
         else if (f.id == 13)
             read_page_counts(r, &f, chunk);
+        else if (f.id == 14)
+            chunk->bloom_off = tm_thrift_int(&r->in, &f);
+        else if (f.id == 15)
+            chunk->bloom_sz = int_of(r, &f);
         else
             tm_thrift_skip(&r->in, &f);
     }

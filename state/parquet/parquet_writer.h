@@ -23,9 +23,10 @@ typedef struct tm_parquet_writer_cfg {
     const tm_symbols_t *symbols;
     const char *cluster_field; /* a symbol field; NULL = "symbol" where there is one, "" = none */
     tm_compression_t compression;
-    int zstd_level;      /* 0 = 1 */
-    uint32_t group_rows; /* 0 = as many as fit 64 MiB, at most 1 Mi */
-    uint32_t page_rows;  /* 0 = 32 Ki */
+    const char *bloom_fields; /* that get a Bloom filter: names with commas between; NULL = none */
+    int zstd_level;           /* 0 = 1 */
+    uint32_t group_rows;      /* 0 = 128 Ki, or as many as fit 64 MiB */
+    uint32_t page_rows;       /* 0 = 32 Ki */
 } tm_parquet_writer_cfg_t;
 
 typedef struct tm_parquet_writer tm_parquet_writer_t;

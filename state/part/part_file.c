@@ -108,7 +108,7 @@ static int begin(tm_part_file_t *part)
 {
     char folder[TM_PART_PATH_MAX];
     tm_part_path_folder(folder, part->log->dir, part->name);
-    TM_TRY(tm_file_mkdirs(folder));
+    TM_TRY(tm_file_mkdirs_soft(folder));
     if (tm_part_log_find(part->log, part->name) < 0) {
         tm_part_entry_t entry = {.id = part->id, .tag = part->enc->tag};
         memcpy(entry.name, part->name, sizeof entry.name);
@@ -154,13 +154,18 @@ static int sync_file(tm_part_file_t *part)
     return err;
 }
 
-/* The hidden name itself must survive as well. */
+/* The hidden name itself must survive as well, and so must the folders between it and the sink's
+   own, whoever made them: a process may have died before they were durable. */
 static int sync_name(tm_part_file_t *part)
 {
     char folder[TM_PART_PATH_MAX];
     if (part->named) return 0;
     tm_part_path_folder(folder, part->log->dir, part->name);
-    TM_TRY(tm_file_sync_dir(folder));
+    for (;;) {
+        TM_TRY(tm_file_sync_dir(folder));
+        if (strcmp(folder, part->log->dir) == 0) break;
+        *strrchr(folder, '/') = '\0';
+    }
     part->named = true;
     return 0;
 }
@@ -194,9 +199,8 @@ int tm_part_file_complete(tm_part_file_t *part)
 
 int tm_part_file_drop(tm_part_file_t *part)
 {
-    if (tm_part_log_find(part->log, part->name) < 0) return 0;
-    TM_TRY(tm_file_unlink(part->hidden));
-    return tm_part_log_forget(part->log, part->name);
+    const int idx = tm_part_log_find(part->log, part->name);
+    return idx < 0 ? 0 : tm_part_log_remove(part->log, idx);
 }
 
 int tm_part_file_rewind(tm_part_file_t *part)

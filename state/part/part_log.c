@@ -45,6 +45,13 @@ static int add_sealed(tm_part_log_t *log, uint64_t txn_id, uint32_t line_cnt, in
     return add_line(log, text);
 }
 
+static int add_commit(tm_part_log_t *log, uint64_t txn_id)
+{
+    char text[64];
+    snprintf(text, sizeof text, "commit %llu", (unsigned long long)txn_id);
+    return add_line(log, text);
+}
+
 int tm_part_log_find(const tm_part_log_t *log, const char *name)
 {
     for (uint32_t i = 0; i < log->entry_cnt; i++)
@@ -128,6 +135,7 @@ int tm_part_log_rewrite(tm_part_log_t *log)
     TM_TRY(tm_buffer_append(&log->line, TM_PART_LOG_MAGIC, strlen(TM_PART_LOG_MAGIC)));
     snprintf(next, sizeof next, "next %llu", (unsigned long long)log->next_counter);
     TM_TRY(add_line(log, next));
+    if (log->committed > 0) TM_TRY(add_commit(log, log->committed));
     for (uint32_t i = 0; i < log->entry_cnt; i++) TM_TRY(add_entry_lines(log, &log->entries[i]));
     int fd = tm_file_open(temp, O_RDWR | O_CREAT | O_TRUNC);
     if (fd < 0) return fd;
@@ -228,6 +236,16 @@ int tm_part_log_seal(tm_part_log_t *log, uint64_t txn_id, int64_t now_ns)
     return err;
 }
 
+int tm_part_log_commit(tm_part_log_t *log, uint64_t txn_id)
+{
+    if (txn_id <= log->committed) return 0;
+    TM_TRY(prepare_line(log));
+    TM_TRY(add_commit(log, txn_id));
+    TM_TRY(append(log, true));
+    log->committed = txn_id;
+    return 0;
+}
+
 void tm_part_log_rewind(tm_part_log_t *log, int idx, uint32_t point_idx)
 {
     tm_part_entry_t *e = &log->entries[idx];
@@ -245,6 +263,18 @@ int tm_part_log_forget(tm_part_log_t *log, const char *name)
     TM_TRY(append(log, false));
     tm_part_log_entry_drop(log, tm_part_log_find(log, name));
     return 0;
+}
+
+int tm_part_log_remove(tm_part_log_t *log, int idx)
+{
+    const tm_part_entry_t *e = &log->entries[idx];
+    char path[TM_PART_PATH_MAX];
+    tm_part_path_hidden(path, log->dir, e->name, e->id);
+    TM_TRY(tm_file_unlink(path));
+    tm_part_path_folder(path, log->dir, e->name);
+    const int err = tm_file_sync_dir(path);
+    if (err < 0 && err != -ENOENT) return err; /* the folder may never have been made */
+    return tm_part_log_forget(log, e->name);
 }
 
 int tm_part_log_lock(const char *dir, uint64_t subtask_idx)

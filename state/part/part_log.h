@@ -17,7 +17,8 @@
 #include "state/buffer.h"
 #include "state/part/part_name.h"
 
-#define TM_PART_LOG_MAGIC "tidemark parts 2\n"
+#define TM_PART_LOG_MAGIC     "tidemark parts 3\n"
+#define TM_PART_LOG_MAGIC_OLD "tidemark parts 2\n" /* without commits */
 
 enum { TM_PART_LOG_SZ_MAX = 1 << 20, TM_PART_LINE_MAX = TM_PART_NAME_MAX + 128 };
 
@@ -51,6 +52,7 @@ typedef struct tm_part_log {
     tm_part_entry_t *entries;
     uint32_t entry_cnt, entry_cap;
     uint64_t next_counter; /* behind every counter that was ever begun */
+    uint64_t committed;    /* newest transaction whose rows may be visible; 0 = none */
     tm_buffer_t line;
 } tm_part_log_t;
 
@@ -70,6 +72,10 @@ int tm_part_log_add(tm_part_log_t *log, const char *name, tm_part_state_t state,
                     const tm_part_point_t *at) TM_MUST_CHECK;
 int tm_part_log_seal(tm_part_log_t *log, uint64_t txn_id, int64_t now_ns) TM_MUST_CHECK;
 
+/* Records, durably, that transactions up to this one are committed: before any row of them becomes
+   visible. Does nothing where that is known. */
+int tm_part_log_commit(tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
+
 /* Makes an entry OPEN again, as it was at its point `point_idx`; newer points are forgotten. For
    the next rewrite. */
 void tm_part_log_rewind(tm_part_log_t *log, int idx, uint32_t point_idx);
@@ -77,6 +83,10 @@ void tm_part_log_rewind(tm_part_log_t *log, int idx, uint32_t point_idx);
 /* Forgets an entry: its file is finished or removed. Not durable at once: doing it again is
    harmless. */
 int tm_part_log_forget(tm_part_log_t *log, const char *name) TM_MUST_CHECK;
+
+/* Removes the hidden file of an entry and forgets it, in this order on the disk as well: a file
+   that a power cut brought back would be known to nobody. */
+int tm_part_log_remove(tm_part_log_t *log, int idx) TM_MUST_CHECK;
 
 /* A fresh file with the live entries only, in place of the old one, durable. */
 int tm_part_log_rewrite(tm_part_log_t *log) TM_MUST_CHECK;

@@ -127,6 +127,15 @@ static int take_next(replay_t *r, const char *at)
     return 1;
 }
 
+static int take_commit(replay_t *r, const char *at)
+{
+    uint64_t txn_id;
+    at = read_number(at, &txn_id);
+    if (!at || *at != '\0') return 0;
+    if (txn_id > r->log->committed) r->log->committed = txn_id;
+    return 1;
+}
+
 static int take_line(replay_t *r, const char *text)
 {
     const char *at;
@@ -135,6 +144,7 @@ static int take_line(replay_t *r, const char *text)
     if ((at = after(text, "ready "))) return take_reach(r, at, TM_PART_READY);
     if ((at = after(text, "point "))) return take_reach(r, at, TM_PART_OPEN);
     if ((at = after(text, "next "))) return take_next(r, at);
+    if ((at = after(text, "commit "))) return take_commit(r, at);
     return take_sealed(r, after(text, "sealed "));
 }
 
@@ -162,10 +172,17 @@ static int replay(tm_part_log_t *log, char *text, size_t sz)
     return rc < 0 ? rc : 0;
 }
 
+static bool is_log(const char *text, size_t sz)
+{
+    _Static_assert(sizeof TM_PART_LOG_MAGIC == sizeof TM_PART_LOG_MAGIC_OLD, "one size");
+    const size_t magic_sz = strlen(TM_PART_LOG_MAGIC);
+    return sz >= magic_sz && (memcmp(text, TM_PART_LOG_MAGIC, magic_sz) == 0 ||
+                              memcmp(text, TM_PART_LOG_MAGIC_OLD, magic_sz) == 0);
+}
+
 int tm_part_log_load(tm_part_log_t *log, int fd, const char *path)
 {
     struct stat st;
-    const size_t magic_sz = strlen(TM_PART_LOG_MAGIC);
     if (fstat(fd, &st) != 0 || st.st_size == 0) return 0;
     if (st.st_size > LOG_READ_MAX)
         return tm_error_set(TM_E_CORRUPT, "%s: %lld bytes are too many for a log of part files",
@@ -176,8 +193,7 @@ int tm_part_log_load(tm_part_log_t *log, int fd, const char *path)
     const int64_t got = tm_file_read(fd, path, text, sz, 0);
     int err = got < 0 ? (int)got : 0;
     text[sz] = '\0';
-    if (err == 0 &&
-        (got != (int64_t)sz || sz < magic_sz || memcmp(text, TM_PART_LOG_MAGIC, magic_sz) != 0))
+    if (err == 0 && (got != (int64_t)sz || !is_log(text, sz)))
         err = tm_error_set(TM_E_CORRUPT,
                            "%s does not start as a log of part files: move it away, then look at "
                            "the hidden files beside it",
@@ -190,6 +206,7 @@ int tm_part_log_load(tm_part_log_t *log, int fd, const char *path)
 /* Copies what the other log knows behind our entries; points change hands. */
 static int take_entries(tm_part_log_t *log, tm_part_log_t *other)
 {
+    if (other->committed > log->committed) log->committed = other->committed;
     for (uint32_t i = 0; i < other->entry_cnt; i++) {
         tm_part_entry_t *from = &other->entries[i];
         if (tm_part_log_find(log, from->name) >= 0) continue; /* an adoption that was interrupted */

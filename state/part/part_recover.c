@@ -35,19 +35,6 @@ static int reveal(const tm_part_log_t *log, const tm_part_entry_t *e)
                         finished, (unsigned long long)e->txn_id, hidden, (long long)e->row_cnt);
 }
 
-/* fsyncs the part's folder and those between it and the sink's own: a folder that a crashed run
-   made may not be durable yet. */
-static int sync_folders(const tm_part_log_t *log, const char *name)
-{
-    char folder[TM_PART_PATH_MAX];
-    tm_part_path_folder(folder, log->dir, name);
-    for (;;) {
-        TM_TRY(tm_file_sync_dir(folder));
-        if (strcmp(folder, log->dir) == 0) return 0;
-        *strrchr(folder, '/') = '\0';
-    }
-}
-
 /* Points that a newer one up to txn_id takes the place of. */
 static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
 {
@@ -60,14 +47,39 @@ static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
 
 static int finish_one(tm_part_log_t *log, const tm_part_entry_t *e, tm_part_done_t *done)
 {
+    char folder[TM_PART_PATH_MAX];
     TM_TRY(reveal(log, e));
-    TM_TRY(sync_folders(log, e->name));
+    tm_part_path_folder(folder, log->dir, e->name); /* durable itself since prepare */
+    TM_TRY(tm_file_sync_dir(folder));
     const tm_part_entry_t finished = *e; /* from here on, whatever the log can still take */
     TM_TRY(tm_part_log_forget(log, finished.name));
     done->part_cnt++;
     done->point_cnt += finished.point_cnt;
     done->row_cnt += finished.row_cnt;
     done->file_sz += finished.file_sz;
+    return 0;
+}
+
+int tm_part_recover_admits(const tm_part_log_t *log, uint64_t txn_id)
+{
+    if (txn_id == 0 || txn_id >= log->committed) return 0;
+    return tm_error_set(TM_E_CONFIG,
+                        "%s: results up to checkpoint %llu are committed, and behind checkpoint "
+                        "%llu they would come again: restore from %llu or a newer one, or give "
+                        "--out and --checkpoints that are empty",
+                        log->path, (unsigned long long)log->committed, (unsigned long long)txn_id,
+                        (unsigned long long)log->committed);
+}
+
+int tm_part_recover_decide(tm_part_log_t *log, uint64_t txn_id)
+{
+    for (uint32_t i = 0; i < log->entry_cnt; i++) {
+        const tm_part_entry_t *e = &log->entries[i];
+        const int point = tm_part_entry_point(e, txn_id);
+        if ((e->state == TM_PART_READY && e->txn_id <= txn_id) ||
+            (point >= 0 && e->points[point].txn_id > log->committed))
+            return tm_part_log_commit(log, txn_id);
+    }
     return 0;
 }
 
@@ -101,17 +113,13 @@ int tm_part_recover_remove(tm_part_log_t *log, uint64_t txn_id, bool keep)
 {
     int first = 0;
     for (uint32_t i = 0; i < log->entry_cnt;) {
-        char hidden[TM_PART_PATH_MAX], name[TM_PART_NAME_MAX];
         const tm_part_entry_t *e = &log->entries[i];
         if (tm_part_entry_point(e, txn_id) >= 0 ||
             (e->state == TM_PART_READY && e->txn_id <= txn_id)) {
             i++;
             continue;
         }
-        tm_part_path_hidden(hidden, log->dir, e->name, e->id);
-        memcpy(name, e->name, sizeof name);
-        int err = keep ? 0 : tm_file_unlink(hidden);
-        if (err == 0) err = tm_part_log_forget(log, name);
+        int err = keep ? tm_part_log_forget(log, e->name) : tm_part_log_remove(log, (int)i);
         if (err == 0) continue;
         if (first == 0) first = err;
         i++;

@@ -25,6 +25,15 @@ typedef struct tm_part_patience {
     int64_t limit_ns; /* age of the transaction; 0 = never */
 } tm_part_patience_t;
 
+/* Whether recovery may go on from txn_id (0 = anew): not from before a transaction that is
+   committed, or its rows would come twice. TM_E_CONFIG with what to do. */
+int tm_part_recover_admits(const tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
+
+/* Records that transactions up to txn_id are committed, where parts of any of them wait. Comes
+   before tm_part_recover_commit, so that no visible row is of a transaction that a restart could
+   take for undecided. */
+int tm_part_recover_decide(tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
+
 /* Makes the READY parts of transactions up to txn_id visible, and forgets points that newer ones
    have outdated. A part that fails stays in the log; the others are done all the same; the first
    error is returned, but for those of transactions for which patience has an end: they are warned

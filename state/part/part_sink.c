@@ -38,6 +38,7 @@ static int leave(tm_part_sink_t *s, int err)
 static int finish_ready(tm_part_sink_t *s, uint64_t txn_id, const tm_part_patience_t *patience)
 {
     tm_part_done_t done = {0};
+    if (s->cfg.checkpointed) TM_TRY(tm_part_recover_decide(&s->log, txn_id));
     int err = tm_part_recover_commit(&s->log, txn_id, patience, &done);
     count(s->finished, done.part_cnt);
     count(s->rows, (uint64_t)done.row_cnt);
@@ -240,8 +241,9 @@ static int end_at_point(tm_part_sink_t *s, tm_part_file_t *part)
     return err;
 }
 
-/* Cuts every part that is left at its newest committed point, and goes on with it. */
-static int resume(tm_part_sink_t *s, uint64_t txn_id)
+/* Cuts every part that is left at its newest committed point, and goes on with it, or ends it
+   there. */
+static int resume(tm_part_sink_t *s, uint64_t txn_id, bool end)
 {
     uint32_t ending_cnt = 0;
     for (uint32_t i = 0; i < s->log.entry_cnt; i++) {
@@ -251,7 +253,7 @@ static int resume(tm_part_sink_t *s, uint64_t txn_id)
         if (point < 0 || (e->state == TM_PART_READY && e->txn_id <= txn_id)) continue;
         TM_TRY(tm_part_file_resume(&part, s->enc, &s->log, e, &e->points[point]));
         tm_part_log_rewind(&s->log, (int)i, (uint32_t)point);
-        if (goes_on(s, e)) {
+        if (!end && goes_on(s, e)) {
             tm_part_slice_adopt(s, part);
             s->state.resumed_cnt++;
             continue;
@@ -277,17 +279,32 @@ static void count_live(tm_part_sink_t *s)
     }
 }
 
-static int recover(tm_part_sink_t *s, uint64_t txn_id)
+/* Numbers of transactions start over; what is committed stays. */
+static void begin_anew(tm_part_sink_t *s)
 {
+    TM_LOG_W("state",
+             "part files in %s: the job begins anew, and results of an earlier run, up to its "
+             "checkpoint %llu, stay: rows that come again will be there twice",
+             s->dir, (unsigned long long)s->log.committed);
+    s->log.committed = s->committed_cnt = 0;
+}
+
+static int recover(tm_part_sink_t *s, uint64_t from_id)
+{
+    const bool anew = s->cfg.checkpointed && from_id == 0 && s->log.committed > 0;
+    const uint64_t txn_id = anew ? s->log.committed : from_id;
     const tm_part_patience_t patience = {clock_now(s), s->cfg.txn_timeout_ns};
     if (s->slice_seq > 0) return tm_error_set(TM_E_CONFIG, "recover() comes before the first row");
     if (s->recovered) return 0;
+    if (s->cfg.checkpointed) TM_TRY(tm_part_recover_admits(&s->log, txn_id));
     free_parts(s); /* of an attempt that failed */
     memset(&s->state, 0, sizeof s->state);
     TM_TRY(finish_ready(s, txn_id, &patience));
     TM_TRY(tm_part_recover_remove(&s->log, txn_id, s->cfg.keep_orphans));
-    TM_TRY(resume(s, txn_id));
+    TM_TRY(resume(s, txn_id, anew));
     TM_TRY(finish_ready(s, txn_id, &patience));
+    if (anew) begin_anew(s);
+    if (!s->cfg.checkpointed) s->log.committed = 0;
     s->state.outdated_cnt = 0; /* of this run */
     if (s->cfg.keep_orphans) count_live(s);
     TM_TRY(tm_part_counter_scan(s->dir, s->naming.prefix, s->cfg.subtask_idx, &s->next_counter));
@@ -295,6 +312,11 @@ static int recover(tm_part_sink_t *s, uint64_t txn_id)
     TM_TRY(tm_part_log_rewrite(&s->log));
     s->recovered = true;
     return 0;
+}
+
+static int sink_admits(tm_sink_t *sink, uint64_t txn_id)
+{
+    return leave(of(sink), tm_part_recover_admits(&of(sink)->log, txn_id));
 }
 
 static int sink_recover(tm_sink_t *sink, uint64_t txn_id)
@@ -323,6 +345,7 @@ static const tm_sink_ops_t ops = {
     .prepare = sink_prepare,
     .commit = sink_commit,
     .abort = sink_abort,
+    .admits = sink_admits,
     .recover = sink_recover,
     .close = sink_close,
     .end = sink_end,
@@ -406,6 +429,7 @@ static int open_encoder(tm_part_sink_t *s)
                                                          .symbols = cfg->symbols,
                                                          .cluster_field = cfg->cluster_field,
                                                          .compression = cfg->compression,
+                                                         .bloom_fields = cfg->bloom_fields,
                                                          .group_rows = cfg->group_rows},
                                               .kv = cfg->kv,
                                               .kv_cnt = cfg->kv_cnt,

@@ -45,6 +45,7 @@ typedef struct tm_part_sink_cfg {
     tm_part_roll_t roll;       /* zeros = 128 MiB, 60 s, 60 s idle */
     const char *cluster_field; /* rows of a row group are sorted by it; NULL = "symbol" if there */
     tm_compression_t compression; /* of Parquet */
+    const char *bloom_fields;     /* of Parquet: names with commas between; NULL = none */
     size_t buffer_sz;             /* text that a part holds in memory; 0 = 64 KiB */
     bool headless;                /* CSV without a line of names */
     tm_counter_set_t *counters;   /* of the file thread; not owned; may be NULL */
@@ -58,7 +59,7 @@ typedef struct tm_part_sink_cfg {
                                committed; 0 = it fails */
     int64_t (*clock)(void *ctx); /* Unix time of rows; NULL = that of the last tick */
     void *clock_ctx;
-    uint32_t group_rows;            /* rows a row group; 0 = as many as fit 64 MiB, at most 1 Mi */
+    uint32_t group_rows;            /* rows a row group; 0 = 128 Ki, or as many as fit 64 MiB */
     const struct tm_parquet_kv *kv; /* key-value metadata, as it is when a file is finished; not
                                        owned */
     uint32_t kv_cnt;

@@ -258,7 +258,7 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
     if (ref == 0) return NULL;
     for (;;) {
         tm_keyed_bucket_t *home = tm_keyed_home(table, tag);
-        tm_ptr_touch(table->arena, home);
+        tm_span_touch(table->arena, home, TM_KEYED_REACH * sizeof *home);
         if (pair_put(home, tag, ref)) break;
         if (index_grow(table, tag)) continue;
         if (table->fill == 0) entry_page_pop(table);
@@ -280,7 +280,7 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
     TM_CHECK(b && tm_ref_ptr(table->arena, b->refs[way]) == entry, "keyed table: not its entry");
     /* A bucket that was full may have sent others on, so a search must not end in it now. */
     tm_ref_t ref = b->refs[way];
-    tm_ptr_touch(table->arena, b);
+    tm_span_touch(table->arena, b, sizeof *b);
     b->refs[way] = tm_keyed_match(b->refs, REF_EMPTY) ? REF_EMPTY : REF_ERASED;
 
     uint8_t *page = tm_page_ptr(table->arena, table->entry_pages.head);
@@ -289,8 +289,8 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
         uint64_t last_key = tm_keyed_key(last);
         b = pair_find(table, last_key, tm_keyed_tag(last_key), &way);
         TM_CHECK(b != NULL, "keyed table: last entry has no place");
-        tm_ptr_touch(table->arena, b);
-        tm_ref_touch(table->arena, ref);
+        tm_span_touch(table->arena, b, sizeof *b);
+        tm_span_touch(table->arena, entry, table->entry_sz);
         b->refs[way] = ref;
         memcpy(entry, last, table->entry_sz);
     }

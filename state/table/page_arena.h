@@ -4,8 +4,9 @@
             divided by 16, so that 32 bits reach 64 GiB and a pointer costs one shift and one add.
             Page numbers and addresses are stable. The links between pages are state like all else
             and lie in the arena's own last pages
-   Writing  whoever writes into a page says so before (tm_page_touch, tm_ref_touch): one load and
-            one comparison, the first write of an epoch takes the slow path of page_track.h
+   Writing  whoever writes into a page says so before: one load and one comparison, the first write
+            of an epoch takes the slow path of page_track.h. tm_span_touch names the bytes and costs
+            little even then, but holds for them alone; tm_page_touch and the like hold for the page
    Units    ref: 16 bytes; page: TM_PAGE_SZ bytes
    Memory   caller owns tm_page_arena_footprint bytes, 2 MiB-aligned for huge pages and touched in
             advance (base/arena.h does both); allocates nothing
@@ -79,8 +80,9 @@ void tm_page_list_free(tm_page_arena_t *arena, tm_page_list_t *list);
 uint32_t tm_page_take(tm_page_arena_t *arena);
 void tm_page_give(tm_page_arena_t *arena, uint32_t page);
 
-/* The slow path of tm_page_touch (page_track.c). */
+/* The slow paths of tm_page_touch and tm_span_touch (page_track.c). */
 void tm_page_touch_first(tm_page_arena_t *arena, uint32_t page);
+void tm_span_touch_first(tm_page_arena_t *arena, const void *at, uint32_t sz);
 
 /* To be called before a write into a page. Only the worker sets a tag to the current epoch, so a
    relaxed load that finds it there is its own value. */
@@ -109,6 +111,14 @@ static inline void tm_ref_touch(tm_page_arena_t *arena, tm_ref_t ref)
 static inline void tm_ptr_touch(tm_page_arena_t *arena, const void *at)
 {
     tm_page_touch(arena, tm_ptr_page(arena, at));
+}
+
+/* To be called before a write into sz bytes (at least one) of one page, and into no others. */
+static inline void tm_span_touch(tm_page_arena_t *arena, const void *at, uint32_t sz)
+{
+    uint32_t page = tm_ptr_page(arena, at);
+    if (TM_UNLIKELY(atomic_load_explicit(&arena->tags[page], memory_order_relaxed) != arena->epoch))
+        tm_span_touch_first(arena, at, sz);
 }
 
 /* The page below `page` on its list; TM_PAGE_NONE at the bottom, and for TM_PAGE_NONE. */

@@ -4,11 +4,16 @@
    sessions  session windows with a gap of 150 ms, accumulators of several kinds
    timers    a process function: sums up the trades of each symbol in a map by second, and emits a
              second by a timer once it is over
-   rekeyed   bars of a second per symbol, keyed anew by their number of trades: two exchanges */
+   rekeyed   bars of a second per symbol, keyed anew by their number of trades: two exchanges
+
+   With $TM_ACKS a further sink says on standard error which checkpoints it was told are complete:
+   "acked N". */
 #include <tidemark.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const tm_agg_spec_t bar[] = {
     {.as = "open", .fn = TM_AGG_FIRST, .field = "price", .by = "trade_id"},
@@ -90,6 +95,61 @@ static void on_second(tm_process_t *p, tm_time_domain_t domain, int64_t time_ns,
     tm_map_remove(p, SECONDS, &start_ns, sizeof start_ns);
 }
 
+/* ---- acknowledged checkpoints ---------------------------------------------------------------- */
+
+static int ack_write(tm_sink_t *sink, const void *rows, uint32_t cnt)
+{
+    (void)sink, (void)rows, (void)cnt;
+    return 0;
+}
+
+static int ack_tick(tm_sink_t *sink, int64_t real_ns)
+{
+    (void)sink, (void)real_ns;
+    return 0;
+}
+
+static int ack_prepare(tm_sink_t *sink, uint64_t txn_id)
+{
+    (void)sink, (void)txn_id;
+    return 0;
+}
+
+static int ack_commit(tm_sink_t *sink, uint64_t txn_id)
+{
+    char line[32];
+    (void)sink;
+    const int sz = snprintf(line, sizeof line, "acked %llu\n", (unsigned long long)txn_id);
+    return write(STDERR_FILENO, line, (size_t)sz) == sz ? 0 : -1;
+}
+
+static int ack_abort(tm_sink_t *sink)
+{
+    (void)sink;
+    return 0;
+}
+
+static void ack_close(tm_sink_t *sink)
+{
+    free(sink);
+}
+
+static int ack_open(void *ctx, const tm_sink_at_t *at, tm_sink_t **out)
+{
+    static const tm_sink_ops_t ops = {.write = ack_write,
+                                      .tick = ack_tick,
+                                      .prepare = ack_prepare,
+                                      .commit = ack_commit,
+                                      .abort = ack_abort,
+                                      .recover = ack_prepare,
+                                      .close = ack_close};
+    (void)ctx, (void)at;
+    *out = malloc(sizeof **out);
+    if (!*out) return -1;
+    (*out)->ops = &ops;
+    return 0;
+}
+
 /* ---- jobs ------------------------------------------------------------------------------------ */
 
 static int build(tm_job_t *job)
@@ -101,6 +161,8 @@ static int build(tm_job_t *job)
     tm_stream_t *timed = tm_watermarks(trades, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
     tm_stream_t *keyed = tm_key_by(timed, "symbol");
     const tm_parts_spec_t parts = {.name = "results"};
+    if (getenv("TM_ACKS"))
+        tm_sink_two_phase(keyed, &(tm_sink_spec_t){.name = "acks", .open = ack_open});
     if (kind && strcmp(kind, "sessions") == 0) {
         tm_sink_parts(
             tm_window_aggregate(keyed, "activity", &session, activity, COUNT_OF(activity)), &parts);

@@ -1,184 +1,304 @@
 #!/usr/bin/env python3
-"""Jobs that are killed and restarted until they are done: exactly_once.py [--full].
+"""Jobs that are killed, and jobs whose disk fails, until they are done: exactly_once.py [--full].
 
 Each job of crash_job.c reads one journal of a synthetic capture. An undisturbed run gives the rows
-to compare with. Then the job is killed
+to compare with, and the calls to the kernel that checkpoints and part files are made with. Then,
+over and over again:
 
-  at random instants: kill -9 after a random time, restart, and so on until a run ends by itself;
-  at every call: kill_at.c ends the process at its Nth call that changes a file, before or behind
-  it, for each N there is; the next run goes on undisturbed.
+  instants  kill -9 after a random time, restart, and so on until a run ends by itself
+  kills     the process ends before or behind its Nth call; its restart ends before a call that
+            is drawn; the next run goes on undisturbed
+  faults    the Nth call fails with ENOSPC, EIO or EINTR, or writes half; a failed fsync takes the
+            bytes with it that it was to make durable. The job retries, or ends and says why; or
+            failed checkpoints are tolerated and the process is killed a little later; or the job
+            is restarted in process. The next run goes on undisturbed
+  restarts  a process is killed, and the Nth call of its restart fails
 
-After each round the finished part files must hold exactly the rows of the undisturbed run, row by
-row, and nothing unfinished may be visible. The sample takes every few calls and some rounds; --full
-takes all calls and 1,000 instants. The seed is printed; --seed repeats it.
+At the end the finished part files must hold exactly the rows of the undisturbed run, row by row,
+and nothing unfinished may be left; where a job ends before, what is visible must be whole.
+
+The sample takes some of all that, and each sort of call at least once. --full takes every call, in every
+way, and 1,000 instants, which is an hour or more. What is done stands in a log, so that the same
+command goes on where it was interrupted. The seed is printed; --seed repeats it.
 """
 
 import argparse
+import json
 import os
+import queue
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+from crash_bed import BUILD, JOBS, RUN_S, Bed, Lane, expect, journal_make
 
-import synthetic
-from harness import BUILD, TIDEMARK, expect, expect_equal, hidden, parts
-
-JOB = BUILD / "tests/crash/crash_job"
-KILL_AT = BUILD / "tests/crash/libkill_at.so"
-JOBS = {"bars": [], "sessions": ["--worker-cores", "0,0"], "timers": [],
-        "rekeyed": ["--worker-cores", "0,0"],
-        # Files that go on over checkpoints, and are cut by a restart.
-        "bars-csv": ["--format", "csv", "--roll-size", "8K", "--worker-cores", "0,0"]}
-SELDOM = {"bars-csv"}  # in a full sweep, or when asked for
-SPEED_S = 0.5  # how long a run takes that nobody kills
-RESTARTS_MAX = 400
+WHATS = {"instants": "killed at random instants", "kills": "killed at its calls",
+         "faults": "whose calls fail", "restarts": "whose restarts meet failing calls"}
+FAULTS = ["ENOSPC", "EIO", "EINTR"]
+ALL_SORTS = {"sessions", "bars-csv"}
+SOME = 8
+SELDOM = {"bars-csv"}  # killed in a full sweep or when asked for; its calls always fail
+INSTANTS = 1000
+RESTART_CALLS = 60  # a restart is through with what it found before so many calls
+ROUND_KILLS = 12
+TELL_S = 20
 
 
-def rows_of(folder):
-    """All rows of the finished parts, as a bag of CSV lines, one a sink."""
-    bag = Counter()
-    for file in Path(folder).rglob("part-*.csv"):
-        bag.update(file.read_text().splitlines()[1:])
-    for sink in sorted({file.relative_to(folder).parts[0] for file in parts(folder)}):
-        files = [file for file in parts(folder) if file.relative_to(folder).parts[0] == sink]
-        done = subprocess.run([TIDEMARK, "inspect", "--csv", *files], capture_output=True,
-                              text=True, check=True)
-        bag.update(f"{sink}:{line}" for line in done.stdout.splitlines()[1:])
-    return bag
+def after_kills(lane, bed, case, rng):
+    """A round of random instants; where none leaves a run the time to end, the last is let go."""
+    del case
+    kills = 0
+    while kills < ROUND_KILLS:
+        process = lane.start()
+        time.sleep(rng.uniform(0.005, 1.1 * RUN_S))
+        process.send_signal(signal.SIGKILL)
+        code = process.wait()
+        if code == 0:
+            break
+        lane.expect_killed(code)
+        kills += 1
+    else:
+        lane.expect_end("of the last restart")
+    bed.check(lane, f"killed {kills} times")
+    return Counter({"instant": kills})
 
 
-class Bed:
-    """A journal, a job and the rows that it has to give."""
+def after_kill(lane, bed, case, rng):
+    how = "kill-behind" if case["number"] % 2 else "kill-before"
+    hits = Counter()
+    code = lane.run(HOW=how, AT=case["number"])
+    if code != 0:
+        lane.expect_killed(code)
+        hits[lane.hit()] += 1
+        code = lane.run(HOW="kill-before", AT=1 + rng.randrange(RESTART_CALLS))
+    if code != 0:
+        lane.expect_killed(code)
+        hits[lane.hit()] += 1
+        lane.expect_end("of the last restart")
+    bed.check(lane, how)
+    return hits
 
-    def __init__(self, folder, journal, seconds, job):
-        self.folder, self.job = folder, job
-        self.words = [JOB, "--replay", journal, "--speed", f"{seconds / SPEED_S:.0f}x", "--quiet",
-                      "--state-memory", "8M", "--checkpoint-interval", "15ms", *JOBS[job]]
-        self.fresh()
-        done = self.run()
-        expect_equal(done, 0, f"exit status of the undisturbed run of {job}")
-        self.wanted = rows_of(self.out)
-        expect(len(self.wanted) > 10, f"the undisturbed run gives {len(self.wanted)} rows")
 
-    def fresh(self):
-        self.out, self.kept = self.folder / "out", self.folder / "kept"
-        for place in (self.out, self.kept):
-            shutil.rmtree(place, ignore_errors=True)
+def fail(lane, bed, case, rng):
+    """One run with a call that fails, and the next where that did not come to its end."""
+    words, env = ["--restart", "none"], {"HOW": case["fault"], "AT": case["number"]}
+    if case["number"] % 3 == 1:
+        words, env = [*words, "--checkpoint-failures", "3"], {**env, "KILL": rng.randint(1, 120)}
+    elif case["number"] % 3 == 2:
+        words = ["--restart", "fixed:3,10ms"]
+    code, said = lane.run(*words, **env), lane.stderr()
+    hits = Counter([lane.hit() or "nothing"])
+    if code > 0:
+        expect(case["fault"] in said or "fsync failed" in said,
+               f"{list(hits)[0]}: the job ends with {code} and does not say why: {said}")
+    elif code < 0:
+        lane.expect_killed(code)
+    if code != 0:
+        bed.check_visible(lane, f"{list(hits)[0]} failed")
+        lane.expect_end(f"behind {list(hits)[0]}, which failed")
+    bed.check(lane, f"{list(hits)[0]} failed")
+    return hits
 
-    def start(self, **env):
-        return subprocess.Popen([*self.words, "--out", self.out, "--checkpoints", self.kept],
-                                env={**os.environ, "TM_JOB": self.job.split("-")[0], **env},
-                                stderr=open(self.folder / "stderr", "w", encoding="utf-8"))
 
-    def run(self, **env):
+def after_bad_restart(lane, bed, case, rng):
+    code = lane.run(HOW="kill-before", AT=rng.randrange(20, len(bed.calls) // 2))
+    if code != 0:  # else it had less to do than others
+        lane.expect_killed(code)
+    return fail(lane, bed, case, rng)
+
+
+RUNS = {"instants": after_kills, "kills": after_kill, "faults": fail,
+        "restarts": after_bad_restart}
+
+
+def all_cases(bed, what, step):
+    """Every call in every way. Short writes count writes only."""
+    total = len(bed.calls) if what != "restarts" else RESTART_CALLS
+    if what == "kills":
+        return [{"number": n} for n in range(1, total + 1, step)]
+    writes = sum(sort.startswith("pwrite") for sort in bed.calls[:total])
+    return [{"number": n, "fault": fault} for n in range(1, total + 1, step) for fault in FAULTS] \
+        + [{"number": n, "fault": "short"} for n in range(1, writes + 1, step)]
+
+
+def some_cases(bed, what, rng):
+    """Each sort of call once, for some jobs: others have the same."""
+    if what == "restarts":
+        return [{"number": rng.randint(1, RESTART_CALLS), "fault": fault} for fault in FAULTS]
+    by_sort = defaultdict(list)
+    for number, sort in enumerate(bed.calls, 1):
+        by_sort[sort].append(number)
+    picks = [(rng.choice(by_sort[sort]), sort) for sort in sorted(by_sort)]
+    if what == "kills":
+        return [{"number": number} for number, _ in rng.sample(picks, min(SOME, len(picks)))]
+    if bed.job not in ALL_SORTS:
+        picks = rng.sample(picks, min(SOME, len(picks)))
+    cases = [{"number": number, "fault": rng.choice(FAULTS[:2] if "fsync" in sort else FAULTS)}
+             for number, sort in picks]
+    writes = sum(sort.startswith("pwrite") for sort in bed.calls)
+    return cases + [{"number": rng.randint(1, writes), "fault": "short"} for _ in range(2)]
+
+
+class Log:
+    """What was done, one JSON object a line, so that a sweep can be gone on with."""
+
+    def __init__(self, path, seed):
+        self.path, self.seed, self.done, self.lock = path, seed, {}, threading.Lock()
+        if path and path.exists():
+            lines = [json.loads(line) for line in path.read_text().splitlines()]
+            self.seed = lines[0]["seed"] if lines else seed
+            self.done = {line["case"]: line for line in lines[1:] if not line["bad"]}
+        elif path:
+            path.write_text(json.dumps({"seed": seed}) + "\n")
+
+    def put(self, line):
+        with self.lock:
+            self.done[line["case"]] = line
+            if self.path:
+                with open(self.path, "a", encoding="utf-8") as out:
+                    out.write(json.dumps(line) + "\n")
+
+
+class Sweep:
+    def __init__(self, folder, args, log):
+        self.folder, self.args, self.log = folder, args, log
+        self.journal = journal_make(folder, log.seed)
+        self.told_s = time.monotonic()
+
+    def cases(self, bed, what, count):
+        rng = random.Random(f"{self.log.seed} {bed.job} {what}")
+        if what == "instants":
+            return [{"number": n} for n in range(count)]
+        if self.args.full or self.args.step:
+            return all_cases(bed, what, self.args.step or 1)
+        return some_cases(bed, what, rng)
+
+    def run_case(self, lanes, bed, what, case, enough):
+        name = f"{bed.job} {what} {case['number']} {case.get('fault', '')}".strip()
+        if name in self.log.done or enough():
+            return
+        lane = lanes.get()
+        line = {"case": name, "bad": None, "hits": {}}
         try:
-            return self.start(**env).wait(timeout=120)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"{self.job} hangs") from None
+            lane.fresh()
+            line["hits"] = dict(RUNS[what](lane, bed, case, random.Random(f"{self.log.seed} {name}")))
+        except AssertionError as error:
+            line["bad"] = f"{name}: {error}"
+            if self.args.keep:
+                shutil.copytree(lane.folder, self.args.keep / name.replace(" ", "-"), dirs_exist_ok=True)
+        finally:
+            lanes.put(lane)
+        self.log.put(line)
 
-    def check(self, what):
-        found = rows_of(self.out)
-        lost, doubled = self.wanted - found, found - self.wanted
-        expect(not lost and not doubled,
-               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
-               f"{list(lost)[:2]} {list(doubled)[:2]}")
-        expect(not hidden(self.out), f"{what}: unfinished files are left: {hidden(self.out)}")
+    def tell(self, job, what, total, lines):
+        if time.monotonic() - self.told_s < TELL_S:
+            return
+        self.told_s = time.monotonic()
+        bad = sum(line["bad"] is not None for line in lines)
+        print(f"# {job} {what}: {len(lines)} of {total}, {bad} bad", file=sys.stderr, flush=True)
 
-    def stderr(self):
-        return (self.folder / "stderr").read_text()
+    def run(self, bed, what, kills):
+        """All cases of one kind; what they did, and the first that went wrong."""
+        lanes = queue.Queue()
+        place = self.folder / f"{bed.job}-{what}"
+        for idx in range(self.args.lanes):
+            lanes.put(Lane(place / str(idx), self.journal, bed.job))
+        cases = self.cases(bed, what, kills)
 
+        def lines():
+            start = f"{bed.job} {what} "
+            return [line for name, line in list(self.log.done.items()) if name.startswith(start)]
 
-def random_kills(bed, rng, rounds):
-    """Kills until `rounds` kills were made."""
-    kills, runs = 0, 0
-    while kills < rounds:
-        bed.fresh()
-        for _ in range(RESTARTS_MAX):
-            process = bed.start()
-            time.sleep(rng.uniform(0.005, 1.1 * SPEED_S))
-            if process.poll() is None:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
-            code = process.wait(timeout=120)
-            if code == 0:
-                break
-            expect_equal(code, -signal.SIGKILL, f"exit status; {bed.stderr()}")
-        else:
-            raise AssertionError("no run comes to its end")
-        runs += 1
-        bed.check(f"{bed.job}, killed at random, round {runs}")
-    return f"{kills} kills in {runs} rounds"
+        def enough():
+            return what == "instants" and sum(x["hits"].get("instant", 0) for x in lines()) >= kills
 
-
-def calls_of(bed):
-    log = bed.folder / "calls"
-    bed.fresh()
-    expect_equal(bed.run(LD_PRELOAD=str(KILL_AT), TM_KILL_LOG=str(log)), 0, "exit status")
-    return int(log.read_text())
+        with ThreadPoolExecutor(self.args.lanes) as pool:
+            waits = [pool.submit(self.run_case, lanes, bed, what, case, enough) for case in cases]
+            for wait in waits:
+                wait.result()
+                self.tell(bed.job, what, len(cases), lines())
+        shutil.rmtree(place)
+        hits = sum((Counter(line["hits"]) for line in lines()), Counter())
+        bad = [line["bad"] for line in lines() if line["bad"]]
+        met = sum(count for sort, count in hits.items() if sort != "nothing")
+        expect(bad or met > 0, f"{bed.job} {what}: no call was met")
+        return hits, bad
 
 
-def call_kills(bed, step, first):
-    """A kill at every step-th call that changes a file, in turn before and behind it."""
-    total, kills = calls_of(bed), 0
-    for number in range(1 + first % step, total + 1, step):
-        bed.fresh()
-        after = "1" if (number // step) % 2 else "0"
-        code = bed.run(LD_PRELOAD=str(KILL_AT), TM_KILL_AT=str(number), TM_KILL_AFTER=after)
-        if code != 0:
-            expect_equal(code, -signal.SIGKILL, f"exit status; {bed.stderr()}")
-            kills += 1
-            expect_equal(bed.run(), 0, f"exit status of the restart; {bed.stderr()}")
-        bed.check(f"{bed.job}, killed at call {number} of {total}, after={after}")
-    return f"{kills} kills at calls 1 to {total}"
+def table(tally):
+    """How often each sort of call was met, by what happened there."""
+    whats = [what for what in WHATS if what != "instants"]
+    print("# " + "".join(f"{what:>10}" for what in whats) + "  call")
+    for sort in sorted({sort for what in whats for sort in tally[what]}):
+        print("# " + "".join(f"{tally[what][sort]:>10}" for what in whats) + f"  {sort}")
+
+
+def options():
+    ask = argparse.ArgumentParser()
+    ask.add_argument("--full", action="store_true",
+                     help="every call in every way, 1,000 random instants")
+    ask.add_argument("--seed", type=int, default=random.randrange(1 << 31))
+    ask.add_argument("--job", choices=sorted(JOBS), action="append")
+    ask.add_argument("--what", choices=list(WHATS), action="append")
+    ask.add_argument("--kills", type=int, default=0, help="random instants a job")
+    ask.add_argument("--step", type=int, default=0, help="every step-th call, in every way")
+    ask.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 1),
+                     help="runs side by side")
+    ask.add_argument("--log", type=Path, help="what was done; an interrupted sweep goes on with it "
+                                              "(default for --full: crash-sweep.jsonl)")
+    ask.add_argument("--keep", type=Path, help="copies the files of what goes wrong to here")
+    args = ask.parse_args()
+    if args.full and not args.log:
+        args.log = BUILD / "crash-sweep.jsonl"
+    return args
+
+
+def place():
+    """In memory where there is room: a kill leaves the page cache alone, so a disk adds nothing."""
+    shm = Path("/dev/shm")
+    return shm if "TMPDIR" not in os.environ and os.access(shm, os.W_OK) else None
 
 
 def main():
-    ask = argparse.ArgumentParser()
-    ask.add_argument("--full", action="store_true", help="all calls, 1,000 random instants")
-    ask.add_argument("--seed", type=int, default=random.randrange(1 << 31))
-    ask.add_argument("--job", choices=sorted(JOBS))
-    ask.add_argument("--kills", type=int, default=0, help="random instants a job")
-    ask.add_argument("--step", type=int, default=0, help="between calls")
-    args = ask.parse_args()
-    jobs = [args.job] if args.job else [job for job in JOBS if args.full or job not in SELDOM]
-    kills = args.kills or (1000 // len(jobs) + 1 if args.full else 12)
-    rng = random.Random(args.seed)
-    seconds = 60
-    print(f"# seed {args.seed}")
-    print(f"1..{2 * len(jobs)}")
-    bad = number = 0
-    with tempfile.TemporaryDirectory(prefix="tm-crash-") as place:
-        folder = Path(place)
-        synthetic.write(folder / "capture.txt", seed=args.seed, seconds=seconds, rate=40)
-        subprocess.run([TIDEMARK, "journal", "import", folder / "capture.txt", folder / "journal"],
-                       check=True, capture_output=True)
-        for job in jobs:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # folders in memory go with it
+    args = options()
+    log = Log(args.log, args.seed)
+    plan = [(job, what) for job in args.job or JOBS for what in args.what or WHATS
+            if args.full or args.job or job not in SELDOM or what == "faults"]
+    kills = args.kills or (INSTANTS // len(JOBS) + 1 if args.full else SOME)
+    tally, failed, bed = defaultdict(Counter), 0, None
+    print(f"# seed {log.seed}" + (f", log {args.log}" if args.log else ""))
+    print(f"1..{len(plan)}")
+    with tempfile.TemporaryDirectory(prefix="tm-crash-", dir=place()) as folder:
+        sweep = Sweep(Path(folder), args, log)
+        for number, (job, what) in enumerate(plan, 1):
+            name = f"{job}, {WHATS[what]}, loses nothing and doubles nothing"
             try:
-                bed, broken = Bed(folder, folder / "journal", seconds, job), None
+                bed = bed if bed and bed.job == job else Bed(Path(folder), sweep.journal, job)
+                hits, bad = sweep.run(bed, what, kills)
             except AssertionError as error:
-                broken = error
-            rounds = [("random instants", lambda b: random_kills(b, rng, kills)),
-                      ("calls", lambda b: call_kills(
-                          b, args.step or (1 if args.full else calls_of(b) // 12 + 1),
-                          rng.randrange(1 << 20)))]
-            for what, function in rounds:
-                number += 1
-                name = f"{job} killed at {what} loses nothing and doubles nothing"
-                try:
-                    if broken:
-                        raise broken
-                    print(f"ok {number} - {name} # {function(bed)}", flush=True)
-                except AssertionError as error:
-                    bad += 1
-                    print(f"not ok {number} - {name}\n# {error}", flush=True)
-    sys.exit(bad != 0)
+                hits, bad = Counter(), [str(error)]
+            tally[what] += hits
+            failed += bool(bad)
+            print(f"{'not ok' if bad else 'ok'} {number} - {name} # {sum(hits.values())} times",
+                  flush=True)
+            for text in bad[:5]:
+                print("# " + text.replace("\n", "\n# "), flush=True)
+            if len(bad) > 5:
+                print(f"# and {len(bad) - 5} more", flush=True)
+    if args.full:
+        table(tally)
+    if args.full and not args.job and not args.what:  # the next sweep is another one
+        args.log.rename(args.log.with_suffix(".done.jsonl"))
+    sys.exit(failed != 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

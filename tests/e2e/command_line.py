@@ -3,6 +3,7 @@
 
 import re
 import subprocess
+import time
 
 import harness
 import synthetic
@@ -209,6 +210,25 @@ def piped_output_has_no_escape_codes(folder):
     expect_equal(done.code, 0, f"exit status; {done.stderr}")
     expect("\x1b" not in done.stdout + done.stderr, "escape codes in a pipe")
     expect("\r" not in done.stdout + done.stderr, "carriage returns in a pipe")
+
+
+@test
+def a_venue_misbehaves_by_a_script_or_by_a_seed_and_says_how(folder):
+    def shown(*options):
+        with harness.venue(folder, *options):
+            time.sleep(0.1)
+        return (folder / "venue.log").read_text()
+
+    script = folder / "faults.txt"
+    script.write_text("any message 500 gap 3\n")
+    expect("any message 500 gap 3" in shown("--faults", script), "the script is shown")
+    bare = re.search(r"misbehaving by \d+ rules, seed 7\n(  .*\n)+", shown("--seed", 7))
+    expect(bare, "--seed alone makes up a script, and shows it with the seed")
+    named = shown("--faults", "random", "--seed", 7)
+    expect(bare.group(0) in named, "--faults random --seed N makes up the same one")
+    expect(bare.group(0) not in shown("--seed", 8), "another seed makes up another one")
+    expect("misbehaving" not in shown("--faults", "none", "--seed", 7), "--faults none behaves")
+    expect("misbehaving" not in shown(), "so does a venue that was told nothing")
 
 
 @test

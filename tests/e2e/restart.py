@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections import Counter
 
 import harness
 import synthetic
@@ -40,6 +41,16 @@ def words(folder, path, *more):
 
 def manifests(folder):
     return sorted((folder / "kept").glob("manifest-*"))
+
+
+def number_of(manifest):
+    return int(manifest.name.split("-")[1].split(".")[0])
+
+
+def committed(folder):
+    """The newest checkpoint whose results can be seen, as the logs of the part files have it."""
+    lines = "".join(log.read_text() for log in (folder / "out").glob(".parts-*.log")).splitlines()
+    return max([int(line.split()[2]) for line in lines if line.split()[1] == "commit"], default=0)
 
 
 def stopped(folder, path, sig=signal.SIGTERM):
@@ -92,10 +103,10 @@ def a_job_that_never_got_a_connection_stops_all_the_same(folder):
 def a_changed_job_is_refused_with_the_line_that_differs(folder):
     path = capture(folder)
     stopped(folder, path)
-    done = run(*words(folder, path, "--worker-cores", "0,0"))
+    done = run(*words(folder, path, "--ingest-cores", "0,0", "--replay", path))
     expect_equal(done.code, 2, f"exit status; {done.stderr}")
-    expect("threads: 1 ingest, 2 workers" in done.stderr, done.stderr)
-    expect("threads: 1 ingest, 1 workers" in done.stderr, done.stderr)
+    expect("threads: 2 ingest" in done.stderr, done.stderr)
+    expect("threads: 1 ingest" in done.stderr, done.stderr)
     done = run(*words(folder, path, "--watermark-bound", "5s"))
     expect_equal(done.code, 2, f"exit status; {done.stderr}")
     expect("bound 5.000 s" in done.stderr and "bound 1.000 s" in done.stderr, done.stderr)
@@ -109,11 +120,17 @@ def a_damaged_checkpoint_is_named_and_the_one_before_is_taken(folder):
     data = bytearray(newest.read_bytes())
     data[len(data) // 2] ^= 1
     newest.write_bytes(data)
+    rows, number = rows_of(folder / "out"), number_of(before)
+    if committed(folder) > number:  # its results can be seen: nothing older will do
+        done = run(*words(folder, path, "--duration", "100ms", "--speed", "1x"))
+        expect_equal(done.code, 2, f"exit status; {done.stderr}")
+        expect(newest.name in done.stderr and f"behind checkpoint {number}" in done.stderr,
+               done.stderr)
+        expect_equal(rows_of(folder / "out"), rows, "rows that were there")
+    shutil.rmtree(folder / "out")
     done = run(*words(folder, path, "--duration", "100ms", "--speed", "1x"))
     expect(newest.name in done.stderr, done.stderr)
-    number = int(before.name.split("-")[1].split(".")[0])
     expect(f"restored from checkpoint {number}" in done.stderr, done.stderr)
-    expect("come twice" in done.stderr, done.stderr)
     expect_equal(newest.read_bytes(), bytes(data), "the damaged one, which stays as it was")
 
 
@@ -125,6 +142,52 @@ def restore_none_begins_anew(folder):
     done = run(*words(folder, path, "--restore", "none", "--worker-cores", "0,0"))
     expect_equal(done.code, 0, f"exit status; {done.stderr}")
     expect(len(rows_of(folder / "out")) > len(wanted), "what was written before stays")
+
+
+@test
+def restore_none_keeps_committed_rows_of_files_in_progress(folder):
+    path = capture(folder)
+    csv = ["--format", "csv"]
+    done = run(BARS, "--replay", path, "--out", folder / "whole", "--quiet", *csv)
+    expect_equal(done.code, 0, "exit status")
+
+    def lines(out):
+        return sorted(line for file in out.rglob("part-*.csv")
+                      for line in file.read_text().splitlines()[1:])
+
+    process = subprocess.Popen([*map(str, words(folder, path, "--speed", "40x", "--quiet", *csv))],
+                               stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: committed(folder) >= 2, "a commit")
+    process.send_signal(signal.SIGKILL)
+    finish(process)
+    expect_equal(lines(folder / "out"), [], "rows that can be seen so far")
+    expect(harness.hidden(folder / "out") != [], "a file in progress")
+    done = run(*words(folder, path, "--restore", "none", *csv))
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect("begins anew" in done.stderr and "twice" in done.stderr, done.stderr)
+    some, wanted = Counter(lines(folder / "out")), Counter(lines(folder / "whole"))
+    again = some - wanted
+    expect(not wanted - some, f"lost: {wanted - some}")
+    expect(0 < again.total() < wanted.total() and not again - wanted,
+           f"{again.total()} of {wanted.total()} rows were committed before")
+    expect_equal(harness.hidden(folder / "out"), [], "unfinished files")
+
+
+@test
+def an_older_checkpoint_is_refused_by_the_results_though_its_folder_is_new(folder):
+    path = capture(folder)
+    stopped(folder, path)
+    shutil.copytree(folder / "kept", folder / "old")
+    old = number_of(manifests(folder)[-1])
+    stopped(folder, path)
+    wait_for(lambda: committed(folder) > old, "a commit")
+    shutil.rmtree(folder / "kept")
+    rows = rows_of(folder / "out")
+    done = run(*words(folder, path, "--restore", folder / "old"))
+    expect_equal(done.code, 2, f"exit status; {done.stderr}")
+    expect(f"checkpoint {committed(folder)} are committed" in done.stderr and
+           f"behind checkpoint {old}" in done.stderr and "--out" in done.stderr, done.stderr)
+    expect_equal(rows_of(folder / "out"), rows, "rows that were there")
 
 
 @test

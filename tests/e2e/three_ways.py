@@ -132,7 +132,7 @@ def generated_capture():
     if path.exists():
         return path
     with harness.venue(harness.scratch(), "--rate", 0, "--messages", 20000, "--seed", SEED,
-                       "--wait-clients", 1) as (url, ca_file):
+                       "--faults", "none", "--wait-clients", 1) as (url, ca_file):
         done = run(TIDEMARK, "capture", "--connect", f"{url}/stream?streams={streams}",
                    "--ca-file", ca_file, "--on-close", "end", "--quiet", journal)
         expect_equal(done.code, 0, f"tidemark capture: {done.stderr}")

@@ -5,6 +5,7 @@
 
 #include "engine/operators/process.h"
 #include "state/checkpoint/checkpoint_store.h"
+#include "tests/state/late_snapshot.h"
 
 enum { KEYS = 40, LIST_MAX = 400, MAP_MAX = 24, TIMER_MAX = 4000, TTL = 5000, BLOB_MAX = 3000 };
 enum { VALUE, BLOB, LIST, MAP, SUM, MEAN, STATES };
@@ -36,6 +37,7 @@ typedef struct rig {
     tm_checkpoint_store_t *store;
     uint64_t checkpoint_id, moved;
     void *track_mem;
+    late_t late;
     tm_process_t *process;
     tm_operator_t *op;
     uint64_t seed, added;

@@ -1,49 +1,11 @@
-/* A whole job counts its allocations: between its first tenth and its last, no thread makes one.
-   The linker sends every allocation of this program and of the library in it through the counters
-   below (--wrap). */
+/* A whole job counts its allocations: between its first tenth and its last, no thread makes one. */
 #include "base/types.h"
 #include "engine/tidemark.h"
+#include "tests/engine/alloc_count.h"
 #include "tests/tm_test.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-
-void *__real_malloc(size_t sz);
-void *__real_calloc(size_t cnt, size_t sz);
-void *__real_realloc(void *at, size_t sz);
-void *__real_aligned_alloc(size_t align, size_t sz);
-
-static _Atomic uint64_t calls;
-
-static void count(void)
-{
-    atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed); /* a counter */
-}
-
-void *__wrap_malloc(size_t sz)
-{
-    count();
-    return __real_malloc(sz);
-}
-
-void *__wrap_calloc(size_t cnt, size_t sz)
-{
-    count();
-    return __real_calloc(cnt, sz);
-}
-
-void *__wrap_realloc(void *at, size_t sz)
-{
-    count();
-    return __real_realloc(at, sz);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t sz)
-{
-    count();
-    return __real_aligned_alloc(align, sz);
-}
 
 enum { ROW_CNT = 300000, KEY_CNT = 500 };
 
@@ -67,7 +29,7 @@ static int32_t ticks_next(void *ctx, uint32_t partition, void *rows, uint32_t ma
     (void)ctx;
     (void)partition;
     tick_t *at = rows;
-    uint64_t now = atomic_load_explicit(&calls, memory_order_relaxed); /* a counter */
+    uint64_t now = alloc_count();
     if (made >= ROW_CNT) return TM_SOURCE_END;
     if (calls_early == 0 && made > ROW_CNT / 10) calls_early = now;
     if (made < ROW_CNT / 10 * 9) calls_late = now;

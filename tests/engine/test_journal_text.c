@@ -64,7 +64,7 @@ Test(journal_text, json_gives_every_record_back_byte_for_byte)
     const uint64_t seed = seed_env ? strtoull(seed_env, NULL, 10) : 77;
     static const uint8_t kinds[] = {TM_JOURNAL_TEXT,       TM_JOURNAL_BINARY, TM_JOURNAL_CONNECT,
                                     TM_JOURNAL_DISCONNECT, TM_JOURNAL_GAP,    TM_JOURNAL_CLOCK_STEP,
-                                    TM_JOURNAL_STREAM,     TM_JOURNAL_NOTE};
+                                    TM_JOURNAL_STREAM,     TM_JOURNAL_NOTE,   TM_JOURNAL_LANE};
     tm_journal_line_t line = {0}, scratch = {0};
     printf("# TM_SEED=%llu\n", (unsigned long long)seed);
     for (uint64_t i = 0; i < 4000; i++) {

@@ -117,6 +117,8 @@ static void drive(rig_t *r, uint32_t rounds)
         }
         tm_operator_rows(r->op, rows, TM_ARRAY_CNT(rows), sizeof rows[0]);
         event += (int64_t)(pages_bed_random(&r->seed) % 200);
+        if (round % 50 == 20) late_flip(&r->late);
+        if (round % 50 == 40) late_check(&r->late);
         if (r->moves && round % 50 == 7) checkpoint(r);
         if (r->moves && round % 100 == 7) move(r);
         if (round % 3 == 0) {
@@ -146,6 +148,7 @@ static uint64_t run(bool wide, int64_t ttl_ns, tm_time_domain_t domain, uint32_t
         .dir = dir, .codec = TM_PARQUET_CODEC_LZ4_RAW, .delta_max = 4};
     if (dir) tm_assert_eq(tm_checkpoint_store_open(&r.store, &store_cfg), 0);
     pages_start(&r);
+    late_open(&r.late, &arena);
     r.ttl_ns = ttl_ns, r.domain = domain;
     r.update = seed % 2 ? TM_TTL_ON_READ_AND_WRITE : TM_TTL_ON_WRITE;
     r.clock[0] = r.clock[1] = r.handed_ns = INT64_MIN;
@@ -183,6 +186,8 @@ static uint64_t run(bool wide, int64_t ttl_ns, tm_time_domain_t domain, uint32_t
     tm_assert_eq(arena.used_cnt, 0u);
     tm_counter_set_free(counters);
     tm_assert(!dir || r.moved > 20);
+    tm_assert(r.late.pages > 100 && r.late.logged > 100);
+    late_close(&r.late);
     tm_checkpoint_store_close(r.store);
     free(r.track_mem);
     free(r.mem);

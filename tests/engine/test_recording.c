@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/runtime/lane.h"
 #include "engine/runtime/recorded.h"
 #include "engine/runtime/recorder.h"
 #include "state/journal/journal_reader.h"
@@ -102,6 +103,70 @@ Test(recorder, puts_streams_and_events_in_their_places)
                         "text 2 0 {\"stream\":\"btcusdt@bookTicker\",\"data\":{}}\n"
                         "disconnect 0 2 cut\n");
     tm_make_dir_remove(b.dir);
+}
+
+Test(recorder, says_lanes_again_behind_the_first_record_of_each_segment)
+{
+    char dir[256];
+    tm_journal_writer_t *w;
+    tm_recorder_t *recorder;
+    message_t m;
+    const tm_feed_row_t row = {.conn_idx = 3,
+                               .group = 7,
+                               .lane = 2,
+                               .what = TM_FEED_UP,
+                               .trade_rule = TM_ID_DENSE,
+                               .quote_rule = TM_ID_SPARSE,
+                               .entry = 5,
+                               .endpoint_cnt = 2};
+    const tm_feed_link_t up = {
+        .conn_idx = 3, .up = true, .real_ns = 1, .text = "wss://x/y", .row = &row};
+    tm_make_dir(dir, "lanes");
+    const tm_journal_writer_cfg_t cfg = {.dir = dir, .roll_sz = 16 << 10};
+    tm_assert_eq(tm_journal_writer_open(&w, &cfg, NULL), 0);
+    tm_assert_eq(tm_recorder_open(&recorder, &(tm_recorder_cfg_t){.journal = w}), 0);
+    tm_recorder_link(recorder, &up);
+    for (int i = 0; i < 2000; i++)
+        tm_assert_eq(tm_recorder_frame(recorder, message(&m, "{}", 1000, 500), 0), 0);
+    tm_recorder_close(recorder);
+    tm_assert_eq(tm_journal_writer_close(w), 0);
+
+    tm_journal_reader_t *r;
+    tm_journal_view_t views[16];
+    tm_journal_list_t list;
+    uint32_t lane_cnt = 0;
+    tm_assert_eq(tm_journal_reader_open(&r, &(tm_journal_reader_cfg_t){.path = dir}), 0);
+    for (int n; (n = tm_journal_reader_read(r, views, 16)) > 0;)
+        for (int i = 0; i < n; i++) {
+            tm_feed_row_t got;
+            if (views[i].kind != TM_JOURNAL_LANE) continue;
+            tm_assert_eq(views[i].off, (uint64_t)TM_JOURNAL_HEADER_SZ +
+                                           (lane_cnt == 0 ? tm_journal_span(9) : 40));
+            tm_assert(tm_lane_take(&got, (const char *)views[i].frame.data, views[i].frame.sz));
+            tm_assert(got.group == 7 && got.lane == 2 && got.entry == 5 && got.endpoint_cnt == 2 &&
+                      got.trade_rule == TM_ID_DENSE && got.quote_rule == TM_ID_SPARSE);
+            lane_cnt++;
+        }
+    tm_journal_reader_close(r);
+    tm_assert_eq(tm_journal_list(&list, dir), 0);
+    tm_assert(list.cnt > 3);
+    tm_assert_eq(lane_cnt, list.cnt);
+    tm_journal_list_free(&list);
+    tm_make_dir_remove(dir);
+}
+
+Test(recorder, takes_no_lane_from_a_text_that_is_none)
+{
+    static const char *const texts[] = {
+        "",
+        "group",
+        "group 1 lane 2 of 2",
+        "group 70000 lane 0 of 1 addresses, address 0, trades 1, quotes 1",
+        "group 0 lane 999 of 1 addresses, address 0, trades 1, quotes 1",
+        "group 0 lane 0 of 1 addresses, address 0, trades 9, quotes 1"};
+    tm_feed_row_t row;
+    for (size_t i = 0; i < TM_ARRAY_CNT(texts); i++)
+        tm_assert(!tm_lane_take(&row, texts[i], (uint32_t)strlen(texts[i])));
 }
 
 Test(recorder, keeps_thousands_of_streams_apart)

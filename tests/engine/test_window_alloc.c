@@ -1,51 +1,9 @@
-/* The linker sends every allocation of this program and of the library in it through the counters
-   below (--wrap). */
+/* Windows that are warm allocate nothing. */
+#include "tests/engine/alloc_count.h"
 #include "tests/engine/window_bed.h"
 #include "tests/tm_test.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
-
-void *__real_malloc(size_t sz);
-void *__real_calloc(size_t cnt, size_t sz);
-void *__real_realloc(void *at, size_t sz);
-void *__real_aligned_alloc(size_t align, size_t sz);
-
-static _Atomic uint64_t calls;
-
-static void count(void)
-{
-    atomic_fetch_add_explicit(&calls, 1, memory_order_relaxed); /* a counter */
-}
-
-void *__wrap_malloc(size_t sz)
-{
-    count();
-    return __real_malloc(sz);
-}
-
-void *__wrap_calloc(size_t cnt, size_t sz)
-{
-    count();
-    return __real_calloc(cnt, sz);
-}
-
-void *__wrap_realloc(void *at, size_t sz)
-{
-    count();
-    return __real_realloc(at, sz);
-}
-
-void *__wrap_aligned_alloc(size_t align, size_t sz)
-{
-    count();
-    return __real_aligned_alloc(align, sz);
-}
-
-static uint64_t calls_now(void)
-{
-    return atomic_load_explicit(&calls, memory_order_relaxed); /* a counter */
-}
 
 static const tm_agg_spec_t aggs[] = {{"n", TM_AGG_COUNT, NULL, NULL},
                                      {"volume", TM_AGG_SUM, "qty", NULL},
@@ -87,7 +45,7 @@ Test(window_alloc, rows_watermarks_and_firing_allocate_nothing)
         cfg.late = (tm_emitter_t){discard, NULL, &late};
         bed.op = tm_window_init(bed.op_mem, &cfg);
 
-        uint64_t before = calls_now();
+        uint64_t before = alloc_count();
         tm_assert(before > 0);
         for (int64_t t = 0; t < 20000; t++) {
             tm_trade_t row = {.row = {.symbol = (uint32_t)(bed_random(&rng) % 500),
@@ -96,7 +54,7 @@ Test(window_alloc, rows_watermarks_and_firing_allocate_nothing)
             if (t % 50 == 0) tm_operator_watermark(bed.op, t - 300);
             tm_operator_work(bed.op);
         }
-        uint64_t after = calls_now();
+        uint64_t after = alloc_count();
         tm_assert_eq(after - before, 0u);
         tm_assert(results > 1000);
         tm_assert(late > 100);

@@ -2,6 +2,7 @@
    by their definition and sums up anew for each result. It knows nothing of slices, panes or
    tables. */
 #include "tests/engine/window_bed.h"
+#include "tests/state/late_snapshot.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>
@@ -252,6 +253,7 @@ static const tm_schema_t *keyed_schema(void)
 static bool job_holds(job_t *job, uint64_t *rng)
 {
     bed_t bed;
+    late_t late;
     model_t m = {.spec = job->cfg.what.window,
                  .purge = job->cfg.what.trigger.purge,
                  .rows = job->rows,
@@ -259,12 +261,17 @@ static bool job_holds(job_t *job, uint64_t *rng)
     bool by_symbol = strcmp(job->cfg.key_fields[0], "symbol") == 0;
     job->cfg.in = keyed_schema();
     bed_open(&bed, &job->cfg, 3000, true);
+    late_open(&late, &bed.pages);
 
     int64_t max = TM_TIME_NONE, bound = job->disorder * (int64_t)below(rng, 3) / 2;
     bool same = true;
     for (uint32_t i = 0; i < job->row_cnt && same;) {
         uint32_t n = 1 + (uint32_t)below(rng, 150);
         if (n > job->row_cnt - i) n = job->row_cnt - i;
+        if (late.flipped)
+            late_check(&late);
+        else
+            late_flip(&late);
         tm_operator_rows(bed.op, &job->rows[i], n, sizeof job->rows[0]);
         for (; n > 0; n--, i++) {
             const tm_trade_t *t = &job->rows[i];
@@ -299,6 +306,7 @@ static bool job_holds(job_t *job, uint64_t *rng)
                (int)m.spec.kind, (long long)m.spec.size_ns, (long long)m.spec.slide_ns,
                (long long)m.spec.offset_ns, (long long)m.spec.lateness_ns, m.purge, job->cfg.budget,
                job->cfg.unsliced);
+    late_close(&late);
     bed_close(&bed);
     for (size_t i = 0; i < m.state_cnt; i++) free(m.states[i].rows);
     free(m.states);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,16 +393,19 @@ Test(conn, every_address_is_tried_until_one_answers)
     tm_conn_t *c;
     tm_assert_eq(tm_conn_open(&c, &conn_cfg), 0);
     /* What a name with two addresses resolves to: nobody listens behind the first one. */
-    c->addrs = c->addr = address(1);
-    c->addrs->ai_next = address(venue_fixture_ports(f)->plain);
+    struct addrinfo *addrs = address(1);
+    addrs->ai_next = address(venue_fixture_ports(f)->plain);
     tm_conn_enter(c, TM_CONN_CONNECT);
-    tm_assert_eq(tm_conn_connect_next(c), 0);
+    const tm_race_cfg_t race_cfg = {.ring = ring, .addrs = addrs};
+    tm_assert_eq(tm_race_open(&c->race, &race_cfg, tm_clock_mono_ns()), 0);
     while (tm_conn_step(c, tm_clock_mono_ns()) == 0 && tm_conn_phase(c) < TM_CONN_STREAM) {
         tm_uring_event_t events[8];
         int n = tm_uring_reap(ring, events, 8, TM_NS_PER_S);
         for (int i = 0; i < n; i++) tm_assert_eq(tm_conn_on_event(c, &events[i]), 0);
     }
     tm_assert(tm_conn_phase(c) == TM_CONN_STREAM);
+    tm_assert_eq(tm_conn_outcome(c).tried_cnt, 2u);
+    tm_assert_eq(tm_conn_outcome(c).failed_cnt, 1u);
     tm_conn_abort(c);
     while (!tm_conn_is_gone(c)) {
         tm_uring_event_t events[8];

@@ -1,7 +1,8 @@
 // Prints the rows of a part file in the canonical text form, as read by an independent library:
 //   node read_parts.mjs duckdb|hyparquet|parquet-wasm|polars FILE...
-// or, as DuckDB tells them, what the files are made of and their key-value metadata, as JSON:
-//   node read_parts.mjs layout|keys FILE...
+// or, as DuckDB tells them, what the files are made of, their key-value metadata and what their Bloom
+// filters rule out, as JSON:
+//   node read_parts.mjs layout|keys|blooms FILE...
 // A cell is \N where absent; decimals are exact; times are the number in the file's own unit; doubles
 // are the 16 hex digits of their bits; cells are separated by tabs. Before each file: "# FILE".
 // Runs on Node 18 and later.
@@ -63,6 +64,42 @@ const readKeys = async (files) => {
   const all = {}
   for (const [file, key, value] of rows) (all[file] ??= {})[key] = value
   emit([JSON.stringify(all)])
+}
+
+// How DuckDB judges the Bloom filters: of each file's integers and texts up to 40 that are there, and
+// 40 that are not. { there, missed, absent, excluded }: counted over row groups that the filter rules out.
+const readBlooms = async (files) => {
+  const db = await openDuckdb()
+  const sum = { there: 0, missed: 0, absent: 0, excluded: 0 }
+  for (const file of files) {
+    const name = quoted(file)
+    const columns = (await db.runAndReadAll(
+      `select distinct path_in_schema, any_value(type) from parquet_metadata(${name})
+       where bloom_filter_offset is not null and type in ('INT32', 'INT64', 'BYTE_ARRAY') group by all`)).getRows()
+    const types = new Map((await db.runAndReadAll(`describe select * from read_parquet(${name})`)).getRows())
+    for (const [column] of columns) {
+      const type = types.get(column)
+      if (!['INTEGER', 'BIGINT', 'UBIGINT', 'VARCHAR'].includes(type)) continue
+      const rows = (await db.runAndReadAll(
+        `select distinct "${column}"::varchar from read_parquet(${name}) where "${column}" is not null limit 40`)).getRows()
+      const known = new Set(rows.map(([value]) => value))
+      const excluded = async (value) => (await db.runAndReadAll(
+        `select bloom_filter_excludes from parquet_bloom_probe(${name}, '${column}', '${value}'::${type})`))
+        .getRows().map(([excludes]) => excludes)
+      for (const value of known) {
+        sum.there += 1
+        if (!(await excluded(value)).includes(false)) sum.missed += 1
+      }
+      for (let i = 0; i < 40; i++) {
+        const value = type === 'VARCHAR' ? `nobody${i}` : `${1234567891 + i}`
+        if (known.has(value)) continue
+        const answers = await excluded(value)
+        sum.absent += answers.length
+        sum.excluded += answers.filter((excludes) => excludes === true).length
+      }
+    }
+  }
+  emit([JSON.stringify(sum)])
 }
 
 const readDuckdb = async (files) => {
@@ -179,7 +216,7 @@ const readPolars = async (files) => {
 
 const readers = {
   duckdb: readDuckdb, hyparquet: readHyparquet, 'parquet-wasm': readParquetWasm, polars: readPolars,
-  layout: readLayout, keys: readKeys,
+  layout: readLayout, keys: readKeys, blooms: readBlooms,
 }
 const [, script, name, ...files] = process.argv
 if (!readers[name]) {

@@ -32,16 +32,43 @@ void rig_close(rig_t *rig)
     free(rig->is_fresh);
 }
 
+/* Writes all over the page. */
+static void page_write(rig_t *rig, uint32_t page, uint64_t r)
+{
+    uint64_t *words = tm_page_ptr(&rig->arena, page);
+    tm_page_touch(&rig->arena, page);
+    for (uint32_t i = 0; i < TM_PAGE_SZ / sizeof *words; i += 1 + (uint32_t)(r >> 8) % 64)
+        words[i] = r + i;
+}
+
+/* Writes a few spans of up to 200 bytes, all of a span or its ends, some of them twice. */
+static void spans_write(rig_t *rig, uint32_t page, uint64_t r)
+{
+    uint8_t *bytes = tm_page_ptr(&rig->arena, page);
+    for (uint32_t i = 0; i < 1 + (r >> 16) % 24; i++) {
+        uint64_t at = r * (2 * i + 1) >> 20;
+        uint32_t off = (uint32_t)(at % TM_PAGE_SZ), sz = 1 + (uint32_t)(at >> 20) % 200;
+        if (sz > TM_PAGE_SZ - off) sz = TM_PAGE_SZ - off;
+        tm_span_touch(&rig->arena, bytes + off, sz);
+        if (at >> 40 & 1) {
+            memset(bytes + off, (int)(at >> 32), sz);
+        } else {
+            bytes[off]++;
+            bytes[off + sz - 1]++;
+        }
+    }
+}
+
 bool rig_worker_step(rig_t *rig, bool may_flip)
 {
     uint64_t r = pages_bed_random(&rig->worker_rng);
     tm_page_track_work(rig->track);
     /* Half of the writes go to a few pages. */
     uint32_t page = 1 + (uint32_t)(r >> 32) % (r & 1 ? rig->page_cnt : rig->page_cnt / 8 + 1);
-    uint64_t *words = tm_page_ptr(&rig->arena, page);
-    tm_page_touch(&rig->arena, page);
-    for (uint32_t i = 0; i < TM_PAGE_SZ / sizeof *words; i += 1 + (uint32_t)(r >> 8) % 64)
-        words[i] = r + i;
+    if (r >> 6 & 1)
+        spans_write(rig, page, r);
+    else
+        page_write(rig, page, r);
     rig->writes++;
     if (!may_flip || !tm_page_track_is_idle(rig->track)) return false;
     memcpy(rig->truth, rig->arena.base, ((size_t)rig->page_cnt + 1) << TM_PAGE_SHIFT);

@@ -288,6 +288,19 @@ void tm_fixture_order(const tm_fixture_t *fx, int field_idx, uint32_t group_rows
     }
 }
 
+/* Every field that can have a Bloom filter gets one. */
+static void bloom_fields(const tm_schema_t *schema, char *out, size_t out_sz)
+{
+    size_t n = 0;
+    out[0] = '\0';
+    for (uint32_t c = 0; c < schema->field_cnt; c++) {
+        const tm_field_t *f = &schema->fields[c];
+        if (f->type == TM_TYPE_BOOL || f->type == TM_TYPE_F64) continue;
+        n += (size_t)snprintf(out + n, out_sz - n, "%s%s", n > 0 ? "," : "", f->name);
+        TM_CHECK(n < out_sz, "names of %u fields", schema->field_cnt);
+    }
+}
+
 void tm_fixture_write(const tm_fixture_t *fx, const char *path, tm_compression_t compression,
                       uint32_t group_rows, const char *cluster)
 {
@@ -295,7 +308,10 @@ void tm_fixture_write(const tm_fixture_t *fx, const char *path, tm_compression_t
     tm_parquet_file_t file;
     tm_row_pool_t pool;
     tm_row_group_t group;
+    char blooms[4096];
+    bloom_fields(&fx->schema, blooms, sizeof blooms);
     tm_parquet_writer_cfg_t cfg = {.schema = &fx->schema,
+                                   .bloom_fields = blooms,
                                    .symbols = fx->symbols,
                                    .cluster_field = cluster,
                                    .compression = compression,

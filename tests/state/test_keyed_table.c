@@ -1,4 +1,5 @@
 #include "state/table/keyed_table.h"
+#include "tests/state/late_snapshot.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>
@@ -165,8 +166,12 @@ Test(keyed_table, agrees_with_an_array_over_random_adds_and_erasures)
     tm_keyed_init(&t, &arena, ENTRY_SZ);
     uint64_t *model = calloc(KEYS, sizeof *model); /* value, 0 = absent */
     uint32_t cnt = 0;
+    late_t late;
+    late_open(&late, &arena);
     for (uint64_t step = 1; step <= STEPS; step++) {
         uint64_t key = rng_next(&rng) % KEYS;
+        if (step % 5000 == 1000) late_flip(&late);
+        if (step % 5000 == 3000) late_check(&late);
         /* Phases of growth and of shrinking. */
         bool grow = rng_next(&rng) % 8 < ((step / 50000) % 2 ? 2 : 6);
         if (grow) {
@@ -197,6 +202,8 @@ Test(keyed_table, agrees_with_an_array_over_random_adds_and_erasures)
     tm_assert_eq(t.entry_pages.cnt, 0u);
     tm_keyed_clear(&t);
     tm_assert_eq(arena.used_cnt, 0u);
+    tm_assert(late.pages > 1000 && late.logged > 10000);
+    late_close(&late);
     free(model);
     arena_end();
 }

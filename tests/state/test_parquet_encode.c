@@ -1,9 +1,12 @@
 #include "base/error.h"
+#include "state/parquet/bloom.h"
 #include "state/parquet/parquet_decode.h"
 #include "state/parquet/parquet_encode.h"
 #include "state/parquet/value_dict.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
+
+#include <stdlib.h>
 
 /* The example of the Parquet specification: 1, 2, 3, 4, 5 has differences of 1, so the block is a
    minimum of 1 and four widths of 0 without a byte of miniblocks. */
@@ -182,4 +185,33 @@ Test(value_dict, numbers_stand_for_their_values_in_order_of_first_sight)
         tm_assert(!tm_value_dict_add(&dict, in, 5000, seen - 1, idx));
     }
     tm_value_dict_close(&dict);
+}
+
+/* Values that the hash's own description gives; the last one is longer than a stripe. */
+Test(bloom, hashes_are_those_of_xxh64)
+{
+    static const char text[] = "Nobody inspects the spammish repetition";
+    tm_assert_eq(tm_xxh64("", 0), 0xef46db3751d8e999ull);
+    tm_assert_eq(tm_xxh64("a", 1), 0xd24ec4f1a98c6e5bull);
+    tm_assert_eq(tm_xxh64("abc", 3), 0x44bc2cf5ad770999ull);
+    tm_assert_eq(tm_xxh64(text, sizeof text - 1), 0xfbcea83c8a378bf1ull);
+}
+
+Test(bloom, filters_hold_what_was_added_and_little_else)
+{
+    static const uint32_t cnts[] = {1, 20, 3000, 200000};
+    for (size_t i = 0; i < TM_ARRAY_CNT(cnts); i++) {
+        const uint32_t sz = tm_bloom_sz(cnts[i]);
+        uint8_t *filter = calloc(1, sz);
+        uint32_t wrong_cnt = 0;
+        tm_assert(filter && sz >= cnts[i] * 97ull / 80 && (sz & (sz - 1)) == 0);
+        for (uint64_t v = 0; v < cnts[i]; v++) tm_bloom_add(filter, sz, tm_xxh64(&v, 8));
+        for (uint64_t v = 0; v < cnts[i]; v++) tm_assert(tm_bloom_has(filter, sz, tm_xxh64(&v, 8)));
+        for (uint64_t v = 0; v < 20000; v++) {
+            const uint64_t absent = v + (1ull << 40);
+            wrong_cnt += tm_bloom_has(filter, sz, tm_xxh64(&absent, 8));
+        }
+        tm_assert(wrong_cnt < 20000 / 100);
+        free(filter);
+    }
 }

@@ -56,15 +56,15 @@ Test(part_log, entries_survive_and_forgotten_ones_do_not)
 
 /* A recorded log, written by hand from docs/part-files.md; its checksums come from zlib's crc32 as
    computed by Python. */
-Test(part_log, a_recorded_log_means_what_the_document_says)
+static void read_recorded(const char *head, uint64_t committed)
 {
     char dir[256], path[300];
     tm_part_log_t log;
     tm_fixture_dir(dir);
     snprintf(path, sizeof path, "%s/.parts-0.log", dir);
     FILE *f = fopen(path, "w");
-    fputs("tidemark parts 2\n"
-          "05c93aff next 3\n"
+    fputs(head, f);
+    fputs("05c93aff next 3\n"
           "da4a7cdb open 17 0 b/part-0-0.parquet\n"
           "c2bdcd48 open 18446744073709551615 4294967295 b/part-0-1.csv\n"
           "f0110242 open 19 7 b/part-0-2.csv\n"
@@ -79,6 +79,7 @@ Test(part_log, a_recorded_log_means_what_the_document_says)
     log_open(&log, dir);
     tm_assert_eq(log.entry_cnt, 2u);
     tm_assert_eq(log.next_counter, 3u);
+    tm_assert_eq(log.committed, committed);
     tm_assert(log.entries[0].state == TM_PART_READY);
     tm_assert_eq(log.entries[0].txn_id, 4u);
     tm_assert_eq(log.entries[0].id, 17u);
@@ -95,7 +96,21 @@ Test(part_log, a_recorded_log_means_what_the_document_says)
     tm_assert_eq(going->points[0].file_sz, 500);
     tm_assert_eq(going->points[1].row_cnt, 14);
     tm_part_log_close(&log);
+    log_open(&log, dir); /* as it was written anew */
+    tm_assert_eq(log.committed, committed);
+    tm_assert_eq(log.entry_cnt, 2u);
+    tm_part_log_close(&log);
     tm_fixture_remove(dir);
+}
+
+Test(part_log, a_recorded_log_means_what_the_document_says)
+{
+    read_recorded("tidemark parts 3\n32964357 commit 4\n", 4);
+}
+
+Test(part_log, a_log_of_the_version_before_has_no_commits)
+{
+    read_recorded("tidemark parts 2\n", 0);
 }
 
 /* Whatever the place of the cut, a transaction counts whole or not at all. */

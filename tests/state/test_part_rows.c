@@ -187,6 +187,58 @@ Test(part_rows, a_restart_cuts_the_file_where_the_committed_transaction_ended)
     }
 }
 
+/* Behind an older transaction the rows of the newer one would come again. */
+Test(part_rows, a_restart_from_before_a_committed_transaction_is_refused)
+{
+    world_t w;
+    world_open(&w, 2100);
+    sink_open(&w);
+    for (uint32_t n = 1; n <= 2; n++) {
+        put(&w, (n - 1) * 700, 700);
+        prepare(&w, n);
+        commit(&w, n);
+    }
+    sink_die(&w);
+    sink_open(&w);
+    tm_assert_eq(w.sink->ops->admits(w.sink, 1), TM_E_CONFIG);
+    tm_assert(strstr(tm_error_text(), "checkpoint 2") && strstr(tm_error_text(), "--out"));
+    tm_assert_eq(w.sink->ops->recover(w.sink, 1), TM_E_CONFIG);
+    tm_assert_eq(w.sink->ops->admits(w.sink, 2), 0);
+    tm_assert_eq(w.sink->ops->admits(w.sink, 3), 0);
+    tm_assert_eq(w.sink->ops->recover(w.sink, 2), 0);
+    put(&w, 1400, 700);
+    finish(&w, 3);
+    assert_rows(&w, "part-0-0.csv", 0, 2100);
+    world_close(&w);
+}
+
+Test(part_rows, a_job_that_begins_anew_keeps_the_rows_that_are_committed)
+{
+    world_t w;
+    world_open(&w, 2000);
+    sink_open(&w);
+    put(&w, 0, 700);
+    prepare(&w, 5);
+    commit(&w, 5);
+    put(&w, 700, 700);
+    prepare(&w, 6);
+    sink_die(&w);
+    for (int round = 0; round < 3; round++) { /* each time with transactions from 1 on */
+        recover(&w, 0);
+        assert_rows(&w, "part-0-0.csv", 0, 700);
+        tm_assert_eq(match(&w, ".part-*", NULL), 0u);
+        tm_assert_eq(match(&w, "part-*", NULL), 1u);
+        put(&w, 1000, 500);
+        prepare(&w, 1);
+        if (round < 2) sink_die(&w);
+    }
+    put(&w, 1500, 500);
+    finish(&w, 2);
+    tm_assert_eq(match(&w, "part-*", NULL), 2u);
+    assert_rows(&w, "part-0-[1-9].csv", 1000, 1000);
+    world_close(&w);
+}
+
 Test(part_rows, abort_goes_back_to_the_last_transaction)
 {
     world_t w;
