@@ -23,6 +23,8 @@ def capture(folder):
 
 
 def rows_of(folder):
+    if not parts(folder):
+        return []
     done = subprocess.run([TIDEMARK, "inspect", "--csv", *parts(folder)], capture_output=True,
                           text=True, check=True)
     return sorted(done.stdout.splitlines()[1:])
