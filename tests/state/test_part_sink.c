@@ -163,7 +163,7 @@ Test(part_sink, recovery_commits_up_to_the_last_committed_transaction_and_remove
     }
 }
 
-/* Its name looks like one of ours, but the log has never heard of it: it may be another program's. */
+/* Its name looks like one of ours, but the log does not know it: it may be another program's. */
 Test(part_sink, a_hidden_file_that_the_log_does_not_know_is_never_touched)
 {
     static const char *const name = "2026-01-31--12/.part-0-7.parquet.inprogress.00000000deadbeef";
