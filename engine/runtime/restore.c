@@ -70,8 +70,8 @@ static int age_check(const tm_restore_t *restore, const tm_options_t *o)
                             "go on from there, or give --checkpoints and --out that are empty",
                             o->checkpoint.restore, id, newest, o->checkpoint.dir);
     TM_LOG_W("engine",
-             "checkpoint %llu cannot be used, and results behind %llu may stand already: part files "
-             "where they do refuse to go on, other sinks get them twice",
+             "checkpoint %llu cannot be used, and results behind %llu may stand already: part "
+             "files where they do refuse to go on, other sinks get them twice",
              newest, id);
     return 0;
 }
