@@ -107,6 +107,11 @@ int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo, uint64_t o
                             "to --restore, and --checkpoints another folder",
                             o->checkpoint.dir);
     if (restore->manifest && restore->manifest->head.id > own_from) from = NULL;
+    if ((!from || strcmp(from, "latest") == 0) && !restore->manifest && restore->last_id > 0)
+        return tm_error_set(TM_E_CONFIG,
+                            "--checkpoints %s: no checkpoint in it can be used; --restore none "
+                            "begins anew, beside the results that stand already",
+                            o->checkpoint.dir);
     if (from && strcmp(from, "none") == 0)
         restore->manifest = NULL;
     else if (from && strcmp(from, "latest") != 0)
