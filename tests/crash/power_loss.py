@@ -303,10 +303,12 @@ class Cuts:
             now = min(CUTS_A_RECORD, count - first)
             self.program.wipe()
             whole = self.program.record()
-            self.cut_all([whole], (now + 1) // 2)
+            self.cut_all([whole], (now + 1) // 2, Promise())
             self.program.wipe()
             killed = self.program.record(stop=self.instant([whole], "M", len(whole)))
-            self.cut_all([killed, self.program.record()], now // 2)
+            lives = [killed, self.program.record()]
+            anew = "restored from checkpoint" not in self.program.told()
+            self.cut_all(lives, now // 2, Promise(anew=anew))
             if first + now < count:
                 print(f"# {self.program.name} so far: {self.tally()}", flush=True)
         return self.tally()
@@ -314,9 +316,9 @@ class Cuts:
     def tally(self):
         return ", ".join(f"{count} {what}" for what, count in sorted(self.counts.items()))
 
-    def cut_all(self, lives, count):
+    def cut_all(self, lives, count, promise):
         """`count` cuts at instants of what one process did, or several in turn."""
-        disk, promise, total = self.new_disk(), Promise(), sum(map(len, lives))
+        disk, total = self.new_disk(), sum(map(len, lives))
         for _ in replay(lives, disk):
             pass
         self.program.expect_seen(disk)
