@@ -49,6 +49,7 @@ PACE_S = 0.7  # in which a recorded run reads it: some dozens of checkpoints
 RECORDS = 1000  # of a journal
 AGAIN = 0.2  # of restarts are recorded and cut again
 CUTS_A_RECORD = 50
+SELDOM = {"live"}  # when asked for: starts an exchange for each run
 
 
 @dataclass
@@ -423,7 +424,7 @@ def main():
     ask.add_argument("--cuts", type=int, default=0, help="instants a program")
     ask.add_argument("--keep", type=Path, help="folder for what failed")
     args = ask.parse_args()
-    names = args.only or known
+    names = args.only or [name for name in known if name not in SELDOM]
     rng = random.Random(args.seed)
     print(f"# seed {args.seed}")
     print(f"1..{len(names)}")
