@@ -1,6 +1,6 @@
-/* Which inputs a feed has: addresses, what of them is to be told apart, and the partitions that these
-   are. Connections that bring the same messages are one partition: one that is behind all others
-   holds event time back, a copy of it does not. */
+/* Which inputs a feed has: addresses, what of them is to be told apart, and the partitions that
+   these are. Connections that bring the same messages are one partition: one that is behind all
+   others holds event time back, a copy of it does not. */
 #include "base/error.h"
 #include "engine/runtime/feed_state.h"
 
