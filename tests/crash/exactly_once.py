@@ -193,7 +193,8 @@ class Sweep:
         except AssertionError as error:
             line["bad"] = f"{name}: {error}"
             if self.args.keep:
-                shutil.copytree(lane.folder, self.args.keep / name.replace(" ", "-"), dirs_exist_ok=True)
+                shutil.copytree(lane.folder, self.args.keep / name.replace(" ", "-"),
+                                dirs_exist_ok=True)
         finally:
             lanes.put(lane)
         met = line["bad"] or set(line["hits"]) - {"nothing"}
