@@ -34,7 +34,7 @@ static int map_both(uint8_t *base, int fd, size_t sz)
         madvise(at, sz, MADV_HUGEPAGE); /* a wish: refused where shared memory has no huge pages */
     }
     memset(base, 0, sz); /* the pages exist, and both copies' tables point at them */
-    /* Huge ones also where shared memory gets none by itself: fewer segments a write. A wish, too. */
+    /* Huge ones also where shared memory gets none by itself, for fewer segments a write. */
     for (int i = 0; i < 2; i++) madvise(base + (size_t)i * sz, sz, COLLAPSE);
     for (size_t off = 0; off < sz; off += 4096) base[sz + off] = 0;
     return 0;

@@ -189,7 +189,8 @@ class Sweep:
         line = {"case": name, "bad": None, "hits": {}}
         try:
             lane.fresh()
-            line["hits"] = dict(RUNS[what](lane, bed, case, random.Random(f"{self.log.seed} {name}")))
+            rng = random.Random(f"{self.log.seed} {name}")
+            line["hits"] = dict(RUNS[what](lane, bed, case, rng))
         except AssertionError as error:
             line["bad"] = f"{name}: {error}"
             if self.args.keep:
