@@ -84,7 +84,7 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     tm_market_row_t *rows = f->reader->rows;
     uint32_t kept = 0, lines;
     const int64_t now_ns = f->recorded ? frame->recv_ns : frame->ingress_ns;
-    tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    tm_arbiter_frame(f->arbiter, frame->conn_idx, frame->asked);
     f->arbiter_ns = now_ns;
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         lines = tm_market_lines(rows[i].row.schema_id);
@@ -162,6 +162,17 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
+/* True for the end of a connection that belongs behind the frames of this poll. Where another one
+   has come up in its place since, as while a feed opens slowly, its frames were given before. */
+static bool is_end(const feed_source_t *f, uint32_t at)
+{
+    const tm_feed_row_t *row = &f->feed_rows[at];
+    bool ends = row->what == TM_FEED_DOWN;
+    for (uint32_t i = at + 1; ends && i < f->feed_row_cnt; i++)
+        ends = f->feed_rows[i].what != TM_FEED_UP || f->feed_rows[i].conn_idx != row->conn_idx;
+    return ends;
+}
+
 static int arbiter_open(feed_source_t *f)
 {
     const tm_arbiter_cfg_t cfg = {.counters = f->reader->cfg.counters, .gap = on_gap, .ctx = f};
@@ -174,7 +185,7 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
 {
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
         if (!f->arbiter) TM_TRY(arbiter_open(f));
         if (row->what == TM_FEED_UP) f->groups[row->conn_idx] = row->group;
         tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
@@ -184,23 +195,18 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
-static void feed_rows_send(feed_source_t *f, bool ends)
+static int feed_rows_take(feed_source_t *f, bool ends)
 {
+    if (f->recorded) return recorded_rows_take(f, ends);
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
         if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->entry, &row->row);
     }
     if (ends) f->feed_row_cnt = 0;
-}
-
-static int feed_rows_take(feed_source_t *f, bool ends)
-{
-    if (f->recorded) return recorded_rows_take(f, ends);
-    feed_rows_send(f, ends);
     return 0;
 }
 
@@ -266,16 +272,17 @@ static int live_open(feed_source_t *f)
         .reconnect_on_close = o->reconnect_on_close,
         .life_ns = o->rotate_ns,
         .stream_ns = o->stream_timeout_ns,
+        .books = f->reader->wants_books,
         .on_link = f->reader->recorder ? tm_recorder_link : NULL,
         .on_link_ctx = f->reader->recorder,
     };
     TM_TRY(arbiter_open(f));
-    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+    const tm_book_check_cfg_t books = {.checksum = f->reader->checksum,
                                        .counters = c->counters,
                                        .symbols = c->symbols,
                                        .streams = o->streams,
                                        .stream_cnt = o->stream_cnt};
-    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
+    if (f->reader->wants_books && books.checksum) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 

@@ -41,7 +41,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 
 import synthetic
-from exactly_once import JOB, JOBS, rows_of
+from crash_bed import JOB, JOBS, rows_of
 from harness import BUILD, ROOT, TIDEMARK, expect, expect_equal, hidden, venue
 from power_disk import Content, Disk, read_record
 
