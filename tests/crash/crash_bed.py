@@ -46,6 +46,16 @@ def rows_of(folder):
     return bag
 
 
+def expect_rows(wanted, folder, what):
+    """Exactly these rows are in the finished parts, and nothing unfinished is left beside them."""
+    found = rows_of(folder)
+    lost, doubled = wanted - found, found - wanted
+    expect(not lost and not doubled,
+           f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
+           f"{list(lost)[:2]} {list(doubled)[:2]}")
+    expect(not hidden(folder), f"{what}: unfinished files are left: {hidden(folder)}")
+
+
 def sort_of(line):
     """What kind of call on what kind of file a line of fault_at.c tells: "fsync page file"."""
     call, path = line.split(" ", 1)
@@ -147,9 +157,4 @@ class Bed:
                          f"{list(more)[:2]}")
 
     def check(self, lane, what):
-        found = rows_of(lane.out)
-        lost, doubled = self.wanted - found, found - self.wanted
-        expect(not lost and not doubled,
-               f"{what}: {sum(lost.values())} rows lost, {sum(doubled.values())} too many; "
-               f"{list(lost)[:2]} {list(doubled)[:2]}")
-        expect(not hidden(lane.out), f"{what}: unfinished files are left: {hidden(lane.out)}")
+        expect_rows(self.wanted, lane.out, what)
