@@ -21,6 +21,7 @@ typedef struct tm_frame {
     int64_t ingress_ns; /* mono time at which it was due in this process: live: the same instant as
                            recv_ns; paced replay: its place in the original schedule, so that a slow
                            consumer shows as latency. Latencies are measured from here */
+    bool asked; /* the answer to a request beside the connection's stream, not a message of it */
 } tm_frame_t;
 
 #endif

@@ -28,6 +28,8 @@ typedef enum venue_flag {
     FLAG_SYMBOLS,
     FLAG_RATE,
     FLAG_TRADES,
+    FLAG_DEPTH,
+    FLAG_FUTURES,
     FLAG_MESSAGES,
     FLAG_DURATION,
     FLAG_WAIT_CLIENTS,
@@ -53,6 +55,9 @@ static const tm_flag_t flags[] = {
                    "generated messages a second; 0 = as clients drain (default: 2000)"},
     [FLAG_TRADES] = {"trades", "PERCENT",
                      "share of trades among them, the rest are quotes (default: 30)"},
+    [FLAG_DEPTH] = {"depth", "PERCENT",
+                    "share of changes of books, whose whole is served under /api/v3/depth"},
+    [FLAG_FUTURES] = {"futures", NULL, "books as on futures: pu, and /fapi/v1/depth"},
     [FLAG_MESSAGES] = {"messages", "N", "end after N generated messages"},
     [FLAG_DURATION] = {"duration", "TIME", "end the generated feed after this long"},
     [FLAG_WAIT_CLIENTS] = {"wait-clients", "N", "start once N clients have subscribed"},
@@ -75,11 +80,12 @@ static void on_signal(int sig)
 
 static void help(FILE *out)
 {
-    fprintf(out,
-            "usage: tidemark venue [OPTION...]\n\n"
-            "A simulated exchange that speaks Binance's stream protocol: /ws/<stream>,\n"
-            "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings. Clients trust DIR/ca.pem.\n"
-            "It misbehaves as a script says: docs/faults.md.\n\n");
+    fprintf(
+        out,
+        "usage: tidemark venue [OPTION...]\n\n"
+        "A simulated exchange that speaks Binance's stream protocol: /ws/<stream>,\n"
+        "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings, GET /api/v3/depth. Clients trust DIR/ca.pem.\n"
+        "It misbehaves as a script says: docs/faults.md.\n\n");
     tm_flags_help(out, flags, TM_ARRAY_CNT(flags));
 }
 
@@ -147,6 +153,11 @@ static int flag_take(void *ctx, uint32_t idx, const char *arg)
         return 0;
     case FLAG_TRADES:
         return count_parse("trades", arg, 100, &g->trade_percent);
+    case FLAG_DEPTH:
+        return count_parse("depth", arg, 100, &g->depth_percent);
+    case FLAG_FUTURES:
+        g->futures = true;
+        return 0;
     case FLAG_MESSAGES:
         return tm_number_parse("messages", arg, 1, UINT64_MAX, &g->message_cnt);
     case FLAG_DURATION:

@@ -25,6 +25,7 @@ typedef struct recent {
 
 typedef struct chain {
     uint64_t last;
+    uint64_t run_first, run_prev; /* where what has come without a gap begins, and ends before */
     bool started;
     bool waits; /* for what lies before a message that was left out */
     int64_t since_ns;
@@ -63,6 +64,7 @@ struct tm_arbiter {
     conn_t conns[TM_ARBITER_CONN_MAX];
     group_t groups[TM_ARBITER_GROUP_MAX];
     uint32_t conn_idx; /* of the frame */
+    bool asked;        /* likewise */
     /* What became of the last message of this frame that came in several rows. */
     track_t *memo;
     uint64_t memo_last;
@@ -168,7 +170,7 @@ static uint32_t hash(uint32_t symbol, uint32_t group, uint32_t schema)
     return (uint32_t)(h >> 40);
 }
 
-/* NULL where there is no room for another one. */
+/* NULL where there is no room for another one, or where TM_ID_NONE makes none. */
 static track_t *track_find(tm_arbiter_t *a, const tm_row_t *row, uint16_t group, tm_id_rule_t rule)
 {
     uint32_t at = hash(row->symbol, group, row->schema_id) & (TABLE_CNT - 1);
@@ -176,7 +178,7 @@ static track_t *track_find(tm_arbiter_t *a, const tm_row_t *row, uint16_t group,
         track_t *t = &a->tracks[a->table[at] - 1];
         if (t->symbol == row->symbol && t->group == group && t->schema == row->schema_id) return t;
     }
-    if (a->track_cnt == TM_ARBITER_TRACK_MAX) return NULL;
+    if (a->track_cnt == TM_ARBITER_TRACK_MAX || rule == TM_ID_NONE) return NULL;
     track_t *t = &a->tracks[a->track_cnt++];
     a->table[at] = a->track_cnt;
     t->symbol = row->symbol;
@@ -300,7 +302,8 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
     if (ids->last > t->lane_last[lane]) t->lane_last[lane] = ids->last;
     if (c->started && ids->last <= c->last)
         return copy_take(a, t, c->last - ids->last > RESTART_SPAN ? a->stale : a->copies);
-    bool follows = !c->started || ids->snapshot || to == c->last || ids->first <= c->last + 1;
+    bool begins = !c->started;
+    bool follows = begins || ids->snapshot || to == c->last || ids->first <= c->last + 1;
     if (!follows) {
         if (!c->waits) c->since_ns = now_ns;
         c->waits = true;
@@ -309,6 +312,11 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
             return false;
         }
         gap_tell(a, t, c->last + 1, to > c->last ? to : c->last + 1);
+        begins = true;
+    }
+    if (begins || ids->snapshot) {
+        c->run_first = ids->first;
+        c->run_prev = to;
     }
     c->started = true;
     c->waits = false;
@@ -339,8 +347,9 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
     }
 }
 
-void tm_arbiter_frame(tm_arbiter_t *a, uint32_t conn_idx)
+void tm_arbiter_frame(tm_arbiter_t *a, uint32_t conn_idx, bool asked)
 {
+    a->asked = asked;
     a->conn_idx = conn_idx;
     a->memo = NULL;
     a->book_taken = true;
@@ -363,6 +372,17 @@ bool tm_arbiter_take_ids(tm_arbiter_t *a, const tm_row_t *row, const tm_arbiter_
     a->memo_last = ids->last;
     a->memo_taken = chain_take(a, t, conn->lane, ids, now_ns);
     return a->memo_taken;
+}
+
+/* A whole book that was asked for beside the stream of its changes goes on; but where it ends before
+   they begin, nothing leads from it to them. */
+static void book_meet(tm_arbiter_t *a, const tm_depth_t *d)
+{
+    const conn_t *conn = &a->conns[a->conn_idx];
+    track_t *t = track_find(a, &d->row, conn->group, TM_ID_NONE);
+    if (!t || !t->chain.started) return;
+    if (d->last_id < t->chain.run_first && d->last_id != t->chain.run_prev)
+        gap_tell(a, t, d->last_id + 1, t->chain.run_first - 1);
 }
 
 /* Books say themselves how their messages follow each other. What is a whole book each time, with
@@ -402,6 +422,7 @@ bool tm_arbiter_take(tm_arbiter_t *a, const tm_row_t *row, int64_t now_ns)
         break;
     case TM_SCHEMA_ID_DEPTH:
         a->book_taken = depth_take(a, &market->depth, now_ns);
+        if (TM_UNLIKELY(a->asked) && a->book_taken) book_meet(a, &market->depth);
         return a->book_taken;
     case TM_SCHEMA_ID_LEVEL: /* goes where the head of its batch went */
         return a->book_taken;

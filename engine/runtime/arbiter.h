@@ -65,8 +65,9 @@ void tm_arbiter_close(tm_arbiter_t *arbiter); /* NULL is fine */
 /* A connection came or went. Others than UP and DOWN change nothing. */
 void tm_arbiter_feed(tm_arbiter_t *arbiter, const tm_feed_row_t *row, int64_t now_ns);
 
-/* The rows of a frame follow: those of one message in it share their fate. */
-void tm_arbiter_frame(tm_arbiter_t *arbiter, uint32_t conn_idx);
+/* The rows of a frame follow: those of one message in it share their fate. asked: it answers a
+   request, as in tm_frame_t: a whole book in it that ends before the changes begin is a gap. */
+void tm_arbiter_frame(tm_arbiter_t *arbiter, uint32_t conn_idx, bool asked);
 
 /* True where the row is the first copy and goes on. Rows of connections that nobody has announced
    (a replay's) all pass. */

@@ -54,6 +54,7 @@ static uint32_t depth_in(const char *stream, size_t sz, const char *symbol)
 
 static uint32_t depth_of(const tm_book_check_t *c, uint32_t symbol)
 {
+    if (c->cfg.checksum == TM_BOOK_CHECKSUM_OKX) return TM_BOOK_CHECK_DEPTH_OKX;
     const char *name = tm_symbols_name(c->cfg.symbols, symbol, NULL);
     for (uint32_t i = 0; i < c->cfg.stream_cnt; i++) {
         for (const char *p = c->cfg.streams[i]; *p;) {
@@ -93,6 +94,7 @@ static kept_t *kept_find(tm_book_check_t *c, uint32_t conn_idx, uint32_t symbol)
 
 bool tm_book_check_take(tm_book_check_t *c, uint32_t conn_idx, const tm_market_row_t *rows)
 {
+    if (rows[0].depth.checksum == 0) return true; /* a part of a book, or nothing to compare with */
     kept_t *k = kept_find(c, conn_idx, rows[0].row.symbol);
     if (!k) {
         tm_counter_add(c->unchecked, 1);
@@ -101,7 +103,8 @@ bool tm_book_check_take(tm_book_check_t *c, uint32_t conn_idx, const tm_market_r
     if (rows[0].depth.snapshot) k->broken = false;
     if (k->broken) return true;
     tm_book_result_t result = tm_book_apply(k->book, rows);
-    k->broken = result == TM_BOOK_MISMATCH || result == TM_BOOK_GAP;
-    tm_counter_add(c->mismatches, k->broken);
-    return !k->broken;
+    bool differs = result == TM_BOOK_MISMATCH;
+    k->broken = differs || result == TM_BOOK_GAP;
+    tm_counter_add(c->mismatches, differs);
+    return !differs;
 }

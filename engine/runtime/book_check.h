@@ -1,8 +1,10 @@
-/* engine/runtime/book_check.h - keeps the books of a venue that proves them by a checksum alone, to
-   notice that a message is missing.
+/* engine/runtime/book_check.h - keeps the books of a venue that sends checksums of them, to
+   notice that a message is missing or wrong.
    Flow     parse -> [book_check] -> a mismatch: GAP row, and the book is asked for anew
    Why      Kraken numbers no message of a book. Each comes with a CRC-32 of the best ten levels,
-            and only who keeps the book can compare it
+            and only who keeps the book can compare it. OKX numbers them and sends one of the best
+            25 (until 2026; 0 since then, and what is 0 is not looked at). Where OKX's numbers show
+            a gap, the arbiter tells it
    Method   a book (parse/book.h) for each connection and symbol, of exactly the depth that was
             subscribed to: the venue does not say what leaves a book at its far end
    Memory   a book on first sight, TM_BOOK_CHECK_MAX at most, kept until close
@@ -16,7 +18,11 @@
 #include "base/symbol.h"
 #include "parse/book.h"
 
-enum { TM_BOOK_CHECK_MAX = 1024, TM_BOOK_CHECK_DEPTH = 10 /* where a stream names none */ };
+enum {
+    TM_BOOK_CHECK_MAX = 1024,
+    TM_BOOK_CHECK_DEPTH = 10, /* of Kraken's, where a stream names none */
+    TM_BOOK_CHECK_DEPTH_OKX = 400
+};
 
 typedef struct tm_book_check tm_book_check_t;
 

@@ -28,6 +28,7 @@ tm_feed_cfg_t tm_feed_cfg_of(feed_source_t *f)
         .reconnect_on_close = o->reconnect_on_close,
         .life_ns = o->rotate_ns,
         .stream_ns = o->stream_timeout_ns,
+        .books = f->reader->wants_books,
         .on_link = f->reader->recorder ? tm_recorder_link : NULL,
         .on_link_ctx = f->reader->recorder,
     };

@@ -91,7 +91,7 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
     tm_market_row_t *rows = f->reader->rows;
     uint32_t kept = 0, lines;
     const int64_t now_ns = f->recorded ? frame->recv_ns : frame->ingress_ns;
-    tm_arbiter_frame(f->arbiter, frame->conn_idx);
+    tm_arbiter_frame(f->arbiter, frame->conn_idx, frame->asked);
     f->arbiter_ns = now_ns;
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         lines = tm_market_lines(rows[i].row.schema_id);
@@ -259,12 +259,12 @@ static int live_open(feed_source_t *f)
     const tm_options_t *o = &c->topo->job->opts;
     const tm_feed_cfg_t cfg = tm_feed_cfg_of(f);
     TM_TRY(arbiter_open(f));
-    const tm_book_check_cfg_t books = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+    const tm_book_check_cfg_t books = {.checksum = f->reader->checksum,
                                        .counters = c->counters,
                                        .symbols = c->symbols,
                                        .streams = o->streams,
                                        .stream_cnt = o->stream_cnt};
-    if (f->reader->keeps_books) TM_TRY(tm_book_check_open(&f->books, &books));
+    if (f->reader->wants_books && books.checksum) TM_TRY(tm_book_check_open(&f->books, &books));
     return tm_feed_open(&f->source, &cfg);
 }
 

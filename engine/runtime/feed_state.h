@@ -36,7 +36,8 @@ struct tm_frame_reader {
     tm_recorder_t *recorder;      /* NULL = frames are not recorded */
     tm_journal_writer_t *journal; /* where to; not owned */
     char *journal_dir;
-    bool keeps_books; /* the venue proves its books by a checksum alone */
+    bool wants_books;            /* some feed takes rows of books */
+    tm_book_checksum_t checksum; /* by which the venue proves its books, or NONE */
     target_t targets[TARGET_MAX];
     uint32_t target_cnt;
     tm_journal_writer_t *dead; /* NULL = dead letters are only kept in memory; not owned */

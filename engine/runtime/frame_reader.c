@@ -86,7 +86,9 @@ static int parser_open(tm_frame_reader_t *r)
     r->rows = aligned_alloc(TM_CACHE_LINE, sizeof r->rows[0] * TM_PARSER_ROW_MAX);
     if (!r->rows) return tm_error_set(-ENOMEM, "feed: out of memory");
     const struct tm_venue *venue = venue_of(r);
-    r->keeps_books = (wanted & BOOK_SCHEMAS) && venue == tm_venue_kraken();
+    r->wants_books = wanted & BOOK_SCHEMAS;
+    if (venue == tm_venue_kraken()) r->checksum = TM_BOOK_CHECKSUM_KRAKEN;
+    if (venue == tm_venue_okx()) r->checksum = TM_BOOK_CHECKSUM_OKX;
     const tm_parser_cfg_t parser = {.symbols = r->cfg.symbols,
                                     .counters = r->cfg.counters,
                                     .venue = venue,

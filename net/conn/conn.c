@@ -23,6 +23,7 @@ static const struct {
     [TM_CONN_PROXY] = {"proxy", 5 * TM_NS_PER_S, "is it an HTTP proxy?"},
     [TM_CONN_TLS] = {"TLS handshake", 5 * TM_NS_PER_S,
                      "is it a TLS port? A plain one is spoken to with ws://"},
+    [TM_CONN_FETCH] = {"request", 10 * TM_NS_PER_S, "the port is open, but nothing answers"},
     [TM_CONN_UPGRADE] = {"upgrade", 5 * TM_NS_PER_S,
                          "the port is open, but no WebSocket server answers"},
     [TM_CONN_SUBSCRIBE] = {"subscribe", 10 * TM_NS_PER_S,
@@ -52,8 +53,9 @@ int tm_conn_open(tm_conn_t **out, const tm_conn_cfg_t *cfg)
     TM_CHECK(cfg->send_max <= TM_CONN_SEND_MAX, "%u messages", cfg->send_max);
     tm_quota_init(&c->sent, c->sent_at_ns, cfg->send_max, cfg->send_span_ns);
     c->early_last = &c->early;
-    snprintf(c->name, sizeof c->name, "%s://%s%.80s%s", c->url.tls ? "wss" : "ws", c->url.authority,
-             c->url.target, strlen(c->url.target) > 80 ? "..." : "");
+    snprintf(c->name, sizeof c->name, "%s%s://%s%.80s%s", cfg->fetch ? "http" : "ws",
+             c->url.tls ? "s" : "", c->url.authority, c->url.target,
+             strlen(c->url.target) > 80 ? "..." : "");
     *out = c;
     return 0;
 }
@@ -63,6 +65,11 @@ void tm_conn_enter(tm_conn_t *c, tm_conn_phase_t phase)
     int64_t time_ns = c->cfg.phase_ns[phase];
     c->phase = phase;
     c->deadline_ns = time_ns == INT64_MAX ? INT64_MAX : tm_clock_mono_ns() + time_ns;
+}
+
+tm_conn_phase_t tm_conn_phase_of_talk(const tm_conn_t *c)
+{
+    return c->cfg.fetch ? TM_CONN_FETCH : TM_CONN_UPGRADE;
 }
 
 tm_conn_note_t tm_conn_note_take(tm_conn_t *c)
@@ -152,7 +159,7 @@ static int tls_step(tm_conn_t *c)
     int rc = tm_conn_chunk(c);
     if (tm_tls_state(tm_link_tls(c->link)) == TM_TLS_OPEN) {
         TM_LOG_D("net", "%s: %s", c->name, tm_tls_describe(tm_link_tls(c->link)));
-        tm_conn_enter(c, TM_CONN_UPGRADE);
+        tm_conn_enter(c, tm_conn_phase_of_talk(c));
         return 0;
     }
     return rc < 0 ? rc : 0;
@@ -239,6 +246,8 @@ static int phase_step(tm_conn_t *c, int64_t now_ns)
         return tm_conn_proxy_step(c);
     case TM_CONN_TLS:
         return tls_step(c);
+    case TM_CONN_FETCH:
+        return tm_conn_fetch_step(c);
     case TM_CONN_UPGRADE:
         return upgrade_step(c);
     case TM_CONN_SUBSCRIBE:
@@ -328,5 +337,6 @@ void tm_conn_free(tm_conn_t *c)
     tm_conn_early_free(c->early);
     tm_conn_early_free(c->given);
     tm_session_close(c->cfg.session);
+    free(c->fetch.bytes);
     free(c);
 }

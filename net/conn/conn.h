@@ -1,8 +1,10 @@
-/* net/conn/conn.h - one WebSocket connection as a client, from the name to the last message.
+/* net/conn/conn.h - one WebSocket connection as a client, from the name to the last message; or one
+   request for a document.
    Flow     uring events -> [conn] -> frames -> feed.c
    Phases   resolve -> connect (net/conn/race.h) -> proxy -> TLS -> upgrade -> subscribe -> stream
-            -> close, each with a deadline of its own. A connection knows no policy: when it ends it
-            says why, and whoever owns it decides whether another one is opened
+            -> close, each with a deadline of its own; for a document (fetch): TLS -> request ->
+            end. A connection knows no policy: when it ends it says why, and whoever owns it decides
+            whether another one is opened
    Sending  at most send_max WebSocket messages in send_span_ns, pongs included: what is too early
             waits (of several pings the last one is answered). A close frame goes out at once
    Reading  until it streams, a connection receives one buffer at a time and reads no more than it
@@ -37,6 +39,7 @@ typedef enum tm_conn_phase {
     TM_CONN_CONNECT,
     TM_CONN_PROXY, /* where there is one */
     TM_CONN_TLS,
+    TM_CONN_FETCH, /* of a document, instead of what follows */
     TM_CONN_UPGRADE,
     TM_CONN_SUBSCRIBE,
     TM_CONN_STREAM,
@@ -53,6 +56,7 @@ typedef struct tm_conn_cfg {
     const tm_url_t *url;   /* copied */
     tm_tls_ctx_t *tls_ctx; /* needed for wss */
     tm_session_t *session; /* NULL = nothing to subscribe to; the connection's from then on */
+    bool fetch;            /* GET the document instead: https, http; no session */
     uint32_t frame_sz_max; /* 0 = TM_FRAME_SZ_MAX_DEFAULT; of what is compressed: inflated */
     const tm_transport_t *transport; /* not owned; NULL = the usual */
     /* How long each phase may take; 0 = the default: 5 s, subscribe 10 s, close 1 s, stream without
@@ -112,6 +116,15 @@ const char *tm_conn_phase_name(tm_conn_phase_t phase);
 
 /* "wss://host:port/path", cut to a readable length. */
 const char *tm_conn_name(const tm_conn_t *conn);
+
+/* A document, once it is whole; it stays the connection's. */
+typedef struct tm_conn_answer {
+    const uint8_t *bytes;
+    size_t sz;
+    int64_t mono_ns; /* when it was whole */
+} tm_conn_answer_t;
+
+bool tm_conn_fetched(const tm_conn_t *conn, tm_conn_answer_t *answer);
 
 /* Says that frames given so far are not looked at any more. */
 void tm_conn_release(tm_conn_t *conn);

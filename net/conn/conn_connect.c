@@ -53,7 +53,7 @@ static int link_open(tm_conn_t *c, int fd)
                                .tls = tls,
                                .delay = c->cfg.transport && c->cfg.transport->tcp.delay};
     TM_TRY(tm_link_open(&c->link, &cfg));
-    tm_conn_enter(c, tunnel ? TM_CONN_PROXY : tls ? TM_CONN_TLS : TM_CONN_UPGRADE);
+    tm_conn_enter(c, tunnel ? TM_CONN_PROXY : tls ? TM_CONN_TLS : tm_conn_phase_of_talk(c));
     return tm_link_flush(c->link);
 }
 
@@ -89,7 +89,7 @@ int tm_conn_proxy_step(tm_conn_t *c)
     if (c->chunk_pos < c->chunk.sz || tm_link_is_pending(c->link))
         return tm_error_set(TM_E_PROTOCOL, "bytes follow the proxy's answer that nobody sent");
     if (!c->url.tls) {
-        tm_conn_enter(c, TM_CONN_UPGRADE);
+        tm_conn_enter(c, tm_conn_phase_of_talk(c));
         return 0;
     }
     tm_tls_t *tls;

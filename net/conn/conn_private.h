@@ -8,6 +8,7 @@
 #include "net/conn/race.h"
 #include "net/conn/resolve.h"
 #include "net/feed/quota.h"
+#include "net/ws/http_body.h"
 #include "net/ws/http_upgrade.h"
 #include "net/ws/ws.h"
 
@@ -18,6 +19,15 @@ typedef struct tm_conn_early {
     int64_t mono_ns;
     uint8_t data[]; /* sz + TM_FRAME_PAD */
 } tm_conn_early_t;
+
+/* A document that is asked for. */
+typedef struct tm_fetch {
+    bool asked, headed, whole;
+    tm_http_body_t body;
+    uint8_t *bytes;
+    size_t sz, cap;
+    int64_t mono_ns; /* when it was whole */
+} tm_fetch_t;
 
 struct tm_conn {
     tm_conn_cfg_t cfg;
@@ -36,6 +46,7 @@ struct tm_conn {
     tm_http_upgrade_cfg_t upgrade;
     char offer[TM_HTTP_EXTENSION_MAX]; /* of extensions; "" = none */
     bool tunnel_asked;
+    tm_fetch_t fetch;
     tm_http_head_t head;
     tm_ws_t *ws;
     int64_t request_ns; /* when the next request may be sent */
@@ -55,6 +66,9 @@ struct tm_conn {
     char end_text[512];
 };
 
+/* conn.c: the way to the server stands: TLS or not, and what follows it. */
+tm_conn_phase_t tm_conn_phase_of_talk(const tm_conn_t *conn);
+
 /* conn.c: enters a phase and sets its deadline. */
 void tm_conn_enter(tm_conn_t *conn, tm_conn_phase_t phase);
 
@@ -66,6 +80,9 @@ int tm_conn_proxy_step(tm_conn_t *conn) TM_MUST_CHECK;
 
 /* conn_connect.c: an address has answered, or refuses to. */
 int tm_conn_connect_event(tm_conn_t *conn, const tm_uring_event_t *ev) TM_MUST_CHECK;
+
+/* conn_fetch.c: asks, and reads the answer. */
+int tm_conn_fetch_step(tm_conn_t *conn) TM_MUST_CHECK;
 
 /* conn_stream.c: makes sure that unread bytes are in conn->chunk. 1, 0 = none now, or an error. */
 int tm_conn_chunk(tm_conn_t *conn) TM_MUST_CHECK;

@@ -25,14 +25,18 @@ static int events_pass(tm_feed_t *f, int64_t wait_ns)
     int n = tm_uring_reap(f->ring, events, TM_URING_EVENT_MAX, wait_ns);
     for (int i = 0; i < n; i++) {
         const tm_uring_event_t *ev = &events[i];
-        TM_CHECK(ev->owner.slot < f->slot_cnt, "slot %u", ev->owner.slot);
-        tm_slot_t *s = &f->slots[ev->owner.slot];
-        if (!s->conn) { /* a late one of a connection that is gone */
+        bool of_books = ev->owner.slot == f->slot_cnt;
+        TM_CHECK(ev->owner.slot <= f->slot_cnt, "slot %u", ev->owner.slot);
+        tm_slot_t *s = &f->slots[of_books ? 0 : ev->owner.slot];
+        tm_conn_t *c = of_books ? f->books.conn : s->conn;
+        if (!c) { /* a late one of a connection that is gone */
             if (ev->buf_idx != TM_URING_BUF_NONE) tm_uring_buf_put(f->ring, ev->buf_idx);
             continue;
         }
-        int rc = tm_conn_on_event(s->conn, ev);
-        if (rc < 0 && (s->state == TM_SLOT_OPENS || s->state == TM_SLOT_STREAMS))
+        int rc = tm_conn_on_event(c, ev);
+        if (rc < 0 && of_books)
+            tm_books_broke(f, rc);
+        else if (rc < 0 && (s->state == TM_SLOT_OPENS || s->state == TM_SLOT_STREAMS))
             tm_slot_lost(f, ev->owner.slot, rc);
     }
     return n;
@@ -60,6 +64,7 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
         if (rc < 0) tm_slot_lost(f, idx, rc);
     }
     f->turn = (f->turn + 1) % f->slot_cnt;
+    if (n < cap && tm_books_take(f, frames + n)) bytes += frames[n++].sz;
     tm_counter_add(f->frames, n);
     tm_counter_add(f->bytes, bytes);
     return n;
@@ -69,12 +74,13 @@ static void step_all(tm_feed_t *f, int64_t now_ns)
 {
     for (uint32_t i = 0; i < f->line_cnt; i++) tm_line_step(f, i, now_ns);
     for (uint32_t i = 0; i < f->slot_cnt; i++) tm_slot_step(f, i, now_ns);
+    if (f->books.want_cnt > 0) tm_books_step(f, now_ns);
 }
 
 /* The longest wait up to wait_ns that misses nothing that is due. */
 static int64_t wait_until_due(const tm_feed_t *f, int64_t wait_ns)
 {
-    int64_t due_ns = INT64_MAX;
+    int64_t due_ns = f->books.want_cnt > 0 ? tm_books_due_ns(f) : INT64_MAX;
     for (uint32_t i = 0; i < f->slot_cnt; i++) {
         int64_t slot_ns = tm_slot_due_ns(f, i);
         if (slot_ns < due_ns) due_ns = slot_ns;
@@ -103,6 +109,7 @@ static int feed_poll(tm_source_t *source, tm_frame_t *frames, uint32_t cap, int6
     int64_t now_ns = tm_clock_mono_ns();
     for (uint32_t i = 0; i < f->slot_cnt; i++)
         if (f->slots[i].conn) tm_conn_release(f->slots[i].conn);
+    tm_books_release(f);
     if (cap == 0) return 0;
     silence_forgive(f, now_ns);
     step_all(f, now_ns); /* listens, too: buffers came back with the release */
@@ -156,7 +163,7 @@ static bool all_gone(const tm_feed_t *f)
 {
     for (uint32_t i = 0; i < f->slot_cnt; i++)
         if (f->slots[i].conn && !tm_conn_is_gone(f->slots[i].conn)) return false;
-    return true;
+    return tm_books_are_gone(f);
 }
 
 /* Runs the ring until every connection is gone or the time is over. */
@@ -177,6 +184,7 @@ static void close_run(tm_feed_t *f, int64_t time_ns)
 
 static void feed_free(tm_feed_t *f, int64_t polite_ns)
 {
+    if (f->books.conn) tm_conn_abort(f->books.conn);
     for (uint32_t i = 0; i < f->slot_cnt; i++) {
         f->slots[i].state = TM_SLOT_ENDED;
         tm_stream_watch_close(f->slots[i].watch);
@@ -187,6 +195,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
         if (f->slots[i].conn) tm_conn_abort(f->slots[i].conn);
     if (!all_gone(f)) close_run(f, ABORT_NS);
     for (uint32_t i = 0; i < f->slot_cnt; i++) tm_conn_free(f->slots[i].conn);
+    tm_books_close(f);
     if (f->ring) tm_uring_close(f->ring);
     tm_tls_ctx_close(f->tls_ctx);
     tm_feed_plan_free(f);
@@ -215,6 +224,7 @@ static int lines_open(tm_feed_t *f)
         f->cfg.seed = (uint64_t)tm_clock_real_ns();
     f->random = ~f->cfg.seed;
     TM_TRY(tm_feed_plan(f));
+    TM_TRY(tm_books_plan(f));
     for (uint32_t i = 0; i < f->line_cnt && !f->tls_ctx; i++)
         if (f->lines[i].url.tls) {
             const tm_tls_ctx_cfg_t tls_cfg = {.ca_file = f->cfg.ca_file};
@@ -262,6 +272,9 @@ int tm_feed_open(tm_source_t **out, const tm_feed_cfg_t *cfg)
     f->addrs_tried = counter(f, "addresses_tried", 12);
     f->addrs_failed = counter(f, "addresses_failed", 13);
     f->addrs_outrun = counter(f, "addresses_outrun", 14);
+    f->books_asked = counter(f, "books_asked", 15);
+    f->books_fetched = counter(f, "books_fetched", 16);
+    f->books_failed = counter(f, "books_failed", 17);
     int err = lines_open(f);
     if (err < 0) {
         char text[TM_ERROR_TEXT_MAX]; /* closing may record texts of its own */

@@ -22,18 +22,22 @@
    Books    tm_source_resync leaves the stream of one symbol's book and asks for it anew; the same
             one again after resync_ns at the earliest, then after twice as long, and so on up to
             TM_FEED_RESYNC_MAX_S; a connection asks for one at a time. Never a storm
+            Where a venue has whole books elsewhere (Binance), they are asked for there
+            (feed_books.c): all of them when the feed begins, one after a gap in it. They come as
+            messages of the stream of their changes
    Rows     tm_source_rows gives a tm_feed_row_t for each event of a connection (base/row.h)
    Counters frames, frame_bytes; attempts to connect, connect_failures among them; addresses_tried
             in these attempts, addresses_failed and addresses_outrun (net/conn/race.h); disconnects:
             streams that did not end in order, idle_cut among them; reconnects; rotations;
             streams_silent: those that have not spoken in stream_ns; feed_missed: messages that are
             missing by the connection's own count; venue_errors: complaints while streaming;
-            resyncs: books asked for anew
+            resyncs: books whose stream was asked for anew; books_asked: requests for whole books,
+            of which books_fetched came and books_failed did not
    Limits   TM_FEED_CONN_MAX addresses, TM_FEED_LINE_MAX connections (and one more each while it is
             rotated), TM_FEED_STREAM_MAX streams; those of net/feed/attempts.h and
             net/feed/feed_venue.h
    Tests    tests/net/test_feed.c, test_feed_bad.c, test_feed_refused.c, test_feed_retry.c,
-            test_feed_rotate.c, test_feed_resync.c */
+            test_feed_rotate.c, test_feed_resync.c; tests/engine/test_feed_books.c */
 #ifndef TM_NET_FEED_H
 #define TM_NET_FEED_H
 
@@ -94,6 +98,7 @@ typedef struct tm_feed_cfg {
     int64_t overlap_ns;        /* how long the old one goes on beside the new one: 0 = 2 s; at most
                                 half of life_ns */
     int64_t stream_ns;         /* a stream that has not spoken by then is told; 0 = 60 s */
+    bool books;                /* whole books are wanted where streams do not bring them */
     int64_t resync_ns;         /* after which a book may be asked for anew again: 0 = 10 s */
     tm_feed_link_fn_t on_link; /* called from open and poll; NULL = nobody asks */
     void *on_link_ctx;

@@ -196,6 +196,7 @@ void tm_line_down(tm_feed_t *f, uint32_t idx, int code)
 
 void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
 {
+    tm_books_up(f, idx, now_ns);
     tm_line_t *l = tm_feed_line(f, idx);
     tm_slot_t *s = &f->slots[idx];
     const tm_feed_venue_t *x = l->exchange;

@@ -52,8 +52,7 @@ static int exchange_find(const tm_feed_t *f, entry_t *e)
                         tm_feed_venue_names());
 }
 
-/* The streams that an address names itself: "/ws/a/b", "...streams=a/b". */
-static const char *target_streams(const char *target)
+const char *tm_feed_target_streams(const char *target)
 {
     static const char key[] = "streams=";
     const char *query = strchr(target, '?');
@@ -65,7 +64,7 @@ static const char *target_streams(const char *target)
 static uint32_t target_stream_cnt(const char *target)
 {
     uint32_t cnt = 0;
-    for (const char *p = target_streams(target); *p && *p != '&'; cnt++) {
+    for (const char *p = tm_feed_target_streams(target); *p && *p != '&'; cnt++) {
         p += strcspn(p, "/&");
         p += *p == '/';
     }

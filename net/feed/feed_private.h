@@ -1,6 +1,7 @@
 /* net/feed/feed_private.h - what the files of a feed share: feed_plan.c (addresses and streams to
    lines), feed.c (the source), feed_slot.c (the life of a connection), feed_line.c (rotation, and
-   what is told), feed_resync.c (books that are asked for anew). Nobody else includes it.
+   what is told), feed_resync.c (books that are asked for anew), feed_books.c (books that are asked for
+   beside the streams). Nobody else includes it.
    Flow     feed.c steps slots and reads from those that stream
    Lines    one line is one address with its streams. It has two slots, because a connection is
             replaced by another one beside it: `main` says which slot is the one, the other rests.
@@ -71,6 +72,33 @@ typedef struct tm_resync {
     bool waits;
 } tm_resync_t;
 
+/* The book of a symbol that is asked for beside the streams. */
+typedef struct tm_book_want {
+    const char *stream; /* of its changes, in the feed's names or in an address */
+    uint16_t stream_sz, symbol_sz;
+    uint32_t line_idx; /* the first that has the stream */
+    uint32_t slot_idx; /* the connection that wants the book */
+    bool begun;        /* it has been wanted before */
+    bool waits;
+    int64_t due_ns;   /* waits: not before */
+    int64_t asked_ns; /* the last time that it came; 0 = never */
+    int64_t pause_ns; /* from then on until it may be asked for again */
+} tm_book_want_t;
+
+typedef struct tm_books {
+    tm_book_want_t *wants;
+    uint32_t want_cnt;
+    int64_t due_ns;        /* when to look who waits; INT64_MAX = nobody does */
+    int64_t hold_ns;       /* nobody is asked before */
+    uint32_t fail_cnt;     /* requests that failed, in a row */
+    tm_book_want_t *asked; /* whose request is under way */
+    tm_conn_t *conn;       /* its connection; without `asked` it winds down */
+    uint32_t gen;
+    bool is_ready; /* a message waits to be given */
+    tm_frame_t frame;
+    uint8_t *bytes; /* of it, until it is released */
+} tm_books_t;
+
 typedef struct tm_feed {
     tm_source_t source; /* first */
     tm_feed_cfg_t cfg;
@@ -80,6 +108,7 @@ typedef struct tm_feed {
     uint32_t stream_cnt;
     tm_resync_t *resyncs; /* stream_cnt for each endpoint */
     uint32_t resync_wait_cnt;
+    tm_books_t books;
     tm_line_t lines[TM_FEED_LINE_MAX];
     uint32_t line_cnt, group_cnt;
     tm_slot_t slots[TM_FEED_SLOT_MAX];
@@ -97,8 +126,8 @@ typedef struct tm_feed {
     uint32_t row_cnt;
     tm_counter_t *frames, *bytes, *attempts, *failures, *disconnects, *reconnects, *idle_cuts,
         *rotations, *silent, *missed, *venue_errors, *resynced, *addrs_tried, *addrs_failed,
-        *addrs_outrun;
-    tm_counter_t unread[15]; /* counts where the caller gave no set */
+        *addrs_outrun, *books_asked, *books_fetched, *books_failed;
+    tm_counter_t unread[18]; /* counts where the caller gave no set */
 } tm_feed_t;
 
 static inline tm_line_t *tm_feed_line(tm_feed_t *feed, uint32_t slot_idx)
@@ -157,6 +186,30 @@ void tm_line_watch(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
 void tm_resync_step(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
 int64_t tm_resync_due_ns(const tm_feed_t *feed, uint32_t slot_idx);
 void tm_resync_drop(tm_feed_t *feed, uint32_t slot_idx);
+
+/* feed_plan.c: the streams that an address names itself: "/ws/a/b", "...streams=a/b"; up to its end
+   or the next '&'. */
+const char *tm_feed_target_streams(const char *target);
+
+/* feed_books.c: finds the books there are; begins to want those of a feed that came to stream, and
+   the one of a symbol that has a gap. */
+int tm_books_plan(tm_feed_t *feed) TM_MUST_CHECK;
+void tm_books_up(tm_feed_t *feed, uint32_t slot_idx, int64_t now_ns);
+void tm_books_resync(tm_feed_t *feed, uint32_t slot_idx, const char *symbol);
+
+/* feed_books.c: asks, and goes on with who was asked; when it wants to be called at the latest. */
+void tm_books_step(tm_feed_t *feed, int64_t now_ns);
+int64_t tm_books_due_ns(const tm_feed_t *feed);
+
+/* feed_books.c: an event of the request said that it has failed. */
+void tm_books_broke(tm_feed_t *feed, int code);
+
+/* feed_books.c: gives a book where one has come; it is not looked at any more. */
+bool tm_books_take(tm_feed_t *feed, tm_frame_t *frame);
+void tm_books_release(tm_feed_t *feed);
+
+bool tm_books_are_gone(const tm_feed_t *feed);
+void tm_books_close(tm_feed_t *feed);
 
 /* feed_resync.c: tm_source_ops_t's. */
 void tm_feed_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol);

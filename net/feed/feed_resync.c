@@ -33,6 +33,7 @@ void tm_feed_resync(tm_source_t *source, uint32_t conn_idx, const char *symbol)
     if (conn_idx >= f->slot_cnt) return;
     const tm_line_t *l = tm_feed_line(f, conn_idx);
     tm_resync_t *r = resyncs_of(f, l);
+    if (l->exchange->books) tm_books_resync(f, conn_idx, symbol);
     if (!l->exchange->book) return;
     for (uint32_t i = 0; i < l->stream_cnt; i++) {
         if (!is_book_of(l->exchange, l->streams[i], symbol)) continue;

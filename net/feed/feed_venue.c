@@ -16,8 +16,7 @@ const tm_feed_venue_t *tm_feed_venue_find(const char *name)
     return NULL;
 }
 
-/* True where host is the name itself or ends in ".name". */
-static bool is_below(const char *host, const char *name)
+bool tm_feed_host_is_below(const char *host, const char *name)
 {
     size_t host_sz = strlen(host), sz = strlen(name);
     if (host_sz < sz || strcasecmp(host + host_sz - sz, name) != 0) return false;
@@ -32,7 +31,7 @@ const tm_feed_venue_t *tm_feed_venue_of_host(const char *host)
     for (size_t i = 0; i < TM_ARRAY_CNT(venues); i++) {
         for (size_t k = 0; k < TM_ARRAY_CNT(venues[i]->host); k++) {
             const char *name = venues[i]->host[k];
-            if (!name || strlen(name) <= best_sz || !is_below(host, name)) continue;
+            if (!name || strlen(name) <= best_sz || !tm_feed_host_is_below(host, name)) continue;
             best = venues[i];
             best_sz = strlen(name);
         }

@@ -57,7 +57,7 @@ typedef struct venue {
     int64_t due_ns;    /* when the source has its next message */
     int64_t tick_due_ns;
     tm_counter_t *accepted, *refused, *slow, *messages, *unwanted;
-    tm_counter_t unread[10 + TM_FAULT_WHAT_CNT]; /* counts where the caller gave no set */
+    tm_counter_t unread[12 + TM_FAULT_WHAT_CNT]; /* counts where the caller gave no set */
 } venue_t;
 
 static bool is_stopped(const venue_t *v)
@@ -394,6 +394,7 @@ static int start(venue_t *v)
         return tm_error_set(TM_E_CONFIG, "neither TLS nor plain is to be served");
     TM_TRY(tm_venue_source_open(&v->source, &cfg->source));
     v->source_open = true;
+    v->shared.rest.generator = v->source.generator;
     TM_TRY(tm_venue_streams_open(&v->shared.streams));
     TM_TRY(tm_uring_open(&v->shared.ring, &ring_cfg));
     if (!cfg->tls_off) {
@@ -436,12 +437,21 @@ static void stop_all(venue_t *v)
 
 static void counters_get(venue_t *v)
 {
-    static const char *const names[] = {"clients",    "clients_refused",   "clients_slow",
-                                        "messages",   "messages_unwanted", "sent",
-                                        "sent_bytes", "requests",          "clients_timeout"};
-    tm_counter_t **at[] = {&v->accepted,          &v->refused,         &v->slow,
-                           &v->messages,          &v->unwanted,        &v->shared.sent,
-                           &v->shared.sent_bytes, &v->shared.requests, &v->shared.timeouts};
+    static const char *const names[] = {"clients",     "clients_refused",   "clients_slow",
+                                        "messages",    "messages_unwanted", "sent",
+                                        "sent_bytes",  "requests",          "clients_timeout",
+                                        "books_shown", "books_refused"};
+    tm_counter_t **at[] = {&v->accepted,
+                           &v->refused,
+                           &v->slow,
+                           &v->messages,
+                           &v->unwanted,
+                           &v->shared.sent,
+                           &v->shared.sent_bytes,
+                           &v->shared.requests,
+                           &v->shared.timeouts,
+                           &v->shared.books,
+                           &v->shared.books_refused};
     static_assert(TM_ARRAY_CNT(names) == TM_ARRAY_CNT(at), "a name for every counter");
     for (size_t i = 0; i < TM_ARRAY_CNT(names); i++)
         *at[i] = v->cfg->counters ? tm_counter_get(v->cfg->counters, names[i]) : &v->unread[i];

@@ -2,7 +2,7 @@
    net code.
    Flow     venue_source.c -> [venue] -> many clients over wss and ws
    Paths    /ws/<stream>[/<stream>...] raw; /stream?streams=a/b combined; SUBSCRIBE and the other
-            requests on both
+            requests on both; GET of whole books (net/simulated/venue_rest.h)
    Pace     a paced source never waits: a client whose queue is full is cut and counted
             (clients_slow). Without a pace the slowest client holds the source back, so nothing is
             lost
@@ -16,7 +16,7 @@
    Errors   a text that names address or file
    Streams  a captured line says its stream itself, or it follows from its symbol and event
             (net/simulated/venue_line.h)
-   Counters clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
+   Counters books_shown, books_refused; clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
             source), messages_unwanted (for which no client was subscribed), sent, sent_bytes,
             fault_<name> of every fault of the plan that happened, faults_skipped
    Limits   TM_VENUE_CLIENT_MAX clients

@@ -47,7 +47,7 @@ int tm_venue_client_open(tm_venue_client_t **out, tm_venue_shared_t *shared, tm_
     return tm_link_listen(link, true);
 }
 
-/* Bytes that no handshake begins with, and the end. */
+/* Bytes in place of what was asked for, and the end. */
 static int answer_raw(tm_venue_client_t *c, const char *bytes, size_t sz)
 {
     int n = tm_link_write(c->link, (const uint8_t *)bytes, sz);
@@ -212,11 +212,25 @@ static int refuse_badly(tm_venue_client_t *c, const tm_fault_rule_t *rule)
     return 0;
 }
 
+/* Answers a request that is no upgrade, and ends. */
+static int answer_get(tm_venue_client_t *c, int64_t now_ns)
+{
+    char text[TM_VENUE_REST_SZ_MAX];
+    int status;
+    const tm_fault_rule_t *rule = c->fault ? tm_venue_fault_upgrade(c->fault) : NULL;
+    if (rule) return refuse_badly(c, rule);
+    size_t sz = tm_venue_rest_answer(&c->shared->rest, c->head->target, now_ns, &status, text);
+    tm_counter_add(status == 200 ? c->shared->books : c->shared->books_refused, 1);
+    return answer_raw(c, text, sz);
+}
+
 static int accept_upgrade(tm_venue_client_t *c, int64_t now_ns)
 {
     tm_http_request_t request;
     char text[512];
     int status = 400;
+    bool is_get = tm_http_head_cnt(c->head, "Upgrade") == 0;
+    if (is_get && tm_venue_rest_is(c->head->target)) return answer_get(c, now_ns);
     if (tm_http_request_check(c->head, &request, &status) < 0) return refuse(c, status, NULL);
     const tm_fault_rule_t *rule = c->fault ? tm_venue_fault_upgrade(c->fault) : NULL;
     if (rule) return refuse_badly(c, rule);

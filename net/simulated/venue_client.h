@@ -3,7 +3,7 @@
    Flow     uring events -> [venue_client] -> requests;  venue.c -> send -> [venue_client] -> link
    Rules    as Binance has them: a ping every 20 s with the time in ms, 60 s to answer one with its
             payload, five incoming messages a second, 1024 streams; streams nobody knows are
-            acknowledged and stay silent
+            acknowledged and stay silent. A GET for a whole book is answered instead of an upgrade
    Units    *_ns: nanoseconds (mono); *_sz: bytes
    Memory   a queue of WebSocket frames of queue_sz bytes (it grows only for one larger message), so
             that many small ones leave in one TLS record
@@ -19,6 +19,7 @@
 #include "net/simulated/fault_plan.h"
 #include "net/simulated/venue_generator.h"
 #include "net/simulated/venue_request.h"
+#include "net/simulated/venue_rest.h"
 #include "net/simulated/venue_stream.h"
 #include "net/ws/http_extension.h"
 
@@ -42,7 +43,8 @@ typedef struct tm_venue_shared {
     int64_t close_ns;                /* without progress, while closing */
     tm_venue_request_t request;      /* of the client that is stepped */
     struct tm_venue_faults *faults;  /* NULL = all goes well */
-    tm_counter_t *sent, *sent_bytes, *requests, *timeouts;
+    tm_venue_rest_t rest;
+    tm_counter_t *sent, *sent_bytes, *requests, *timeouts, *books, *books_refused;
 } tm_venue_shared_t;
 
 typedef struct tm_venue_client tm_venue_client_t;

@@ -10,7 +10,7 @@
 
 enum {
     NAME_SZ = 24,
-    TEXT_SZ = 512,
+    TEXT_SZ = TM_VENUE_BOOK_CHANGE_SZ + 256,
     PICK_CNT = 4096,  /* entries of the table that picks a symbol by its weight */
     PAUSE_CNT = 1024, /* quantiles of the exponential distribution */
     PAUSE_UNIT = 1 << 10,
@@ -58,6 +58,10 @@ struct tm_venue_generator {
     uint32_t cluster_left;
     uint16_t picks[PICK_CNT];
     uint32_t pauses[PAUSE_CNT];
+    tm_venue_book_t *books; /* one a symbol; NULL where there are none */
+    symbol_t *again;        /* whose change comes once more, as a faster stream's */
+    int64_t again_ns;       /* virtual time of that */
+    uint32_t text_sz;
     char text[TEXT_SZ + TM_VENUE_MESSAGE_SZ_MAX];
     symbol_t symbols[];
 };
@@ -203,6 +207,12 @@ static char *put_quote(tm_venue_generator_t *g, char *p, symbol_t *s)
     return p;
 }
 
+static char *put_depth(tm_venue_generator_t *g, char *p, const symbol_t *s, int64_t real_ns)
+{
+    tm_venue_book_t *book = &g->books[s - g->symbols];
+    return p + tm_venue_book_change(book, s->upper, real_ns / NS_PER_MS, g->cfg.futures, p);
+}
+
 /* Adds a member that nobody asked for until the object has so many bytes, or a few more. */
 static char *pad(char *p, const char *object, uint32_t message_sz)
 {
@@ -248,38 +258,77 @@ void tm_venue_generator_start(tm_venue_generator_t *g, int64_t mono_ns, int64_t 
 
 int64_t tm_venue_generator_due_ns(const tm_venue_generator_t *g)
 {
+    if (g->again) return g->cfg.rate > 0 ? g->start_ns + g->again_ns : INT64_MIN;
     if (is_over(g)) return INT64_MAX;
     return g->cfg.rate > 0 ? g->start_ns + g->virtual_ns : INT64_MIN;
 }
 
+/* "@depth" becomes "@depth@100ms" in place: all behind the name moves on. */
+static void depth_again(tm_venue_generator_t *g, tm_venue_message_t *m)
+{
+    static const char faster[] = "@100ms";
+    const size_t sz = sizeof faster - 1, head_sz = sizeof "{\"stream\":\"" - 1;
+    size_t at = head_sz + g->again->sz + sizeof "@depth" - 1;
+    memmove(g->text + at + sz, g->text + at, g->text_sz - at);
+    memcpy(g->text + at, faster, sz);
+    *m = (tm_venue_message_t){.text = g->text,
+                              .sz = (uint32_t)(g->text_sz + sz),
+                              .stream = g->text + head_sz,
+                              .stream_sz = (uint32_t)(at + sz - head_sz),
+                              .data = g->text + at + sz + sizeof "\",\"data\":" - 1,
+                              .again = true};
+    m->data_sz = m->sz - 1 - (uint32_t)(m->data - m->text);
+    g->again = NULL;
+}
+
 bool tm_venue_generator_next(tm_venue_generator_t *g, int64_t mono_ns, tm_venue_message_t *m)
 {
+    if (g->again) {
+        depth_again(g, m);
+        return true;
+    }
     /* Without a rate a duration is one of the wall clock. */
     if (g->cfg.rate <= 0 && !g->cfg.time_base_ns) g->virtual_ns = mono_ns - g->start_ns;
     if (is_over(g)) return false;
     symbol_t *s = &g->symbols[g->picks[draw(g) % PICK_CNT]];
-    bool trade = below(draw(g), 100) < g->cfg.trade_percent;
+    uint32_t kind = below(draw(g), 100);
+    bool trade = kind < g->cfg.trade_percent;
+    bool depth = !trade && kind < g->cfg.trade_percent + g->cfg.depth_percent;
+    int64_t real_ns = g->base_ns + g->virtual_ns;
     char *p = g->text;
     PUT(p, "{\"stream\":\"");
     m->stream = p;
     p = put_text(p, s->lower, s->sz);
     if (trade)
         PUT(p, "@trade");
+    else if (depth)
+        PUT(p, "@depth");
     else
         PUT(p, "@bookTicker");
     m->stream_sz = (uint32_t)(p - m->stream);
     PUT(p, "\",\"data\":");
     m->data = p;
-    p = trade ? put_trade(g, p, s, g->base_ns + g->virtual_ns) : put_quote(g, p, s);
+    p = trade   ? put_trade(g, p, s, real_ns)
+        : depth ? put_depth(g, p, s, real_ns)
+                : put_quote(g, p, s);
     p = pad(p, m->data, g->cfg.message_sz);
     m->data_sz = (uint32_t)(p - m->data);
     *p++ = '}';
     m->text = g->text;
-    m->sz = (uint32_t)(p - g->text);
+    m->sz = g->text_sz = (uint32_t)(p - g->text);
+    g->again = depth ? s : NULL;
+    g->again_ns = g->virtual_ns;
     m->again = false;
     g->made_cnt++;
     schedule(g);
     return true;
+}
+
+const tm_venue_book_t *tm_venue_generator_book(const tm_venue_generator_t *g, const char *symbol)
+{
+    for (uint32_t i = 0; g->books && i < g->cfg.symbol_cnt; i++)
+        if (strcmp(g->symbols[i].upper, symbol) == 0) return &g->books[i];
+    return NULL;
 }
 
 const char *tm_venue_generator_symbol(const tm_venue_generator_t *g, uint32_t idx)
@@ -305,6 +354,19 @@ static void symbol_init(tm_venue_generator_t *g, uint32_t idx)
     s->spread_ticks = 1;
     s->trade_id = 1000000 + draw(g) % 1000000000;
     s->update_id = 10000000000 + draw(g) % 10000000000;
+}
+
+/* Books draw from seeds of their own: what else the market does is the same with and without. */
+static int books_init(tm_venue_generator_t *g, uint64_t seed)
+{
+    if (g->cfg.depth_percent == 0) return 0;
+    g->books = calloc(g->cfg.symbol_cnt, sizeof *g->books);
+    for (uint32_t i = 0; g->books && i < g->cfg.symbol_cnt; i++) {
+        const symbol_t *s = &g->symbols[i];
+        tm_venue_book_init(&g->books[i], splitmix(&seed), s->bid_ticks * s->tick_e8, s->tick_e8,
+                           s->lot_e8);
+    }
+    return g->books ? 0 : -ENOMEM;
 }
 
 /* Entries of the pick table in proportion to 1 / rank; every symbol has one at least. */
@@ -353,8 +415,9 @@ int tm_venue_generator_open(tm_venue_generator_t **out, const tm_venue_generator
         return tm_error_set(TM_E_CONFIG, "%u symbols: at most %d", cnt, TM_VENUE_SYMBOL_MAX);
     if (!(cfg->rate >= 0) || cfg->rate > 1e8)
         return tm_error_set(TM_E_CONFIG, "rate %g: expected 0 to 1e8 messages a second", cfg->rate);
-    if (cfg->trade_percent > 100)
-        return tm_error_set(TM_E_CONFIG, "%u %% trades: at most 100", cfg->trade_percent);
+    if (cfg->trade_percent > 100 || cfg->depth_percent > 100 - cfg->trade_percent)
+        return tm_error_set(TM_E_CONFIG, "%u %% trades, %u %% changes of books: at most 100",
+                            cfg->trade_percent, cfg->depth_percent);
     if (cfg->message_sz > TM_VENUE_MESSAGE_SZ_MAX)
         return tm_error_set(TM_E_CONFIG, "messages of %u bytes: at most %d", cfg->message_sz,
                             TM_VENUE_MESSAGE_SZ_MAX);
@@ -369,11 +432,16 @@ int tm_venue_generator_open(tm_venue_generator_t **out, const tm_venue_generator
     pauses_init(g);
     for (uint32_t i = 0; i < cnt; i++) symbol_init(g, i);
     picks_init(g);
+    if (books_init(g, cfg->seed) < 0) {
+        tm_venue_generator_close(g);
+        return tm_error_set(-ENOMEM, "no memory for the books of %u symbols", cnt);
+    }
     *out = g;
     return 0;
 }
 
 void tm_venue_generator_close(tm_venue_generator_t *g)
 {
+    if (g) free(g->books);
     free(g);
 }

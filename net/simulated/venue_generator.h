@@ -1,10 +1,11 @@
-/* net/simulated/venue_generator.h - a seeded market: trades and quotes of made-up symbols as
-   Binance would send.
+/* net/simulated/venue_generator.h - a seeded market: trades, quotes and changes of books of
+   made-up symbols as Binance would send.
    Flow     [venue_generator] -> venue_source.c -> clients
    Market   each symbol walks at random on its tick grid between a quarter and four times its first
             price; symbol k is about 1/k as busy as the first. A trade takes the bid or the ask,
             trade ids are contiguous per symbol, update ids increase. Arrivals come in clusters:
             geometric in number, close in time, with exponential pauses that keep the mean rate
+   Books    changes of a symbol's book come as "@depth" and once more as "@depth@100ms"
    Times    exchange times are the wall clock, or, with a fixed base, base + the message's place in
             the schedule: then one seed gives one stream, byte for byte
    Units    *_ns: nanoseconds; rate: messages a second; prices and quantities e8 inside
@@ -16,7 +17,7 @@
 #ifndef TM_NET_VENUE_GENERATOR_H
 #define TM_NET_VENUE_GENERATOR_H
 
-#include "base/types.h"
+#include "net/simulated/venue_book.h"
 
 enum {
     TM_VENUE_SYMBOL_MAX = 4096,
@@ -33,6 +34,8 @@ typedef struct tm_venue_generator_cfg {
     int64_t duration_ns;    /* end after this time of the schedule; 0 = no end */
     int64_t time_base_ns;   /* Unix time of the first message; 0 = the wall clock */
     uint32_t trade_percent; /* 0 = 30; 100 = trades only */
+    uint32_t depth_percent; /* share of changes of books; the rest are quotes */
+    bool futures;           /* books as on USD-M and COIN-M, else as on spot */
     uint32_t message_sz;    /* at least so many bytes without the wrapper: a string member is added;
                             up to TM_VENUE_MESSAGE_SZ_MAX, 0 = as they come */
 } tm_venue_generator_cfg_t;
@@ -64,6 +67,10 @@ int64_t tm_venue_generator_due_ns(const tm_venue_generator_t *generator);
    after the last one. */
 bool tm_venue_generator_next(tm_venue_generator_t *generator, int64_t mono_ns,
                              tm_venue_message_t *message);
+
+/* The book of a symbol, in capitals, as it is after the last message; NULL = there is none. */
+const tm_venue_book_t *tm_venue_generator_book(const tm_venue_generator_t *generator,
+                                               const char *symbol);
 
 /* Lower-case name of a symbol, as streams have it. */
 const char *tm_venue_generator_symbol(const tm_venue_generator_t *generator, uint32_t idx);

@@ -12,9 +12,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128 };
+enum { BACKLOG = 128, RETRY_CNT = 40, RETRY_NS = 50 * 1000000 };
 
 static uint16_t *port_of(struct sockaddr_storage *addr)
 {
@@ -58,6 +59,19 @@ static int listen_on(const struct addrinfo *info, uint16_t *bound)
     return err;
 }
 
+/* A process that was killed keeps its port for a moment longer than it lives: its io_uring holds the
+   listening socket until the kernel has taken the ring down, which a busy machine puts off. */
+static int listen_patiently(const struct addrinfo *info, uint16_t *bound)
+{
+    const struct timespec pause = {.tv_nsec = RETRY_NS};
+    int fd = listen_on(info, bound);
+    for (int i = 0; fd == -EADDRINUSE && i < RETRY_CNT; i++) {
+        nanosleep(&pause, NULL);
+        fd = listen_on(info, bound);
+    }
+    return fd;
+}
+
 int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound)
 {
     char service[8];
@@ -66,7 +80,7 @@ int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound)
     snprintf(service, sizeof service, "%u", port);
     if (getaddrinfo(host, service, &hints, &addr) != 0)
         return tm_error_set(TM_E_CONFIG, "listen on \"%s\": expected an IP address", host);
-    int fd = listen_on(addr, bound);
+    int fd = listen_patiently(addr, bound);
     freeaddrinfo(addr);
     if (fd < 0)
         return tm_error_set(fd, "listen on %s port %u: %s%s", host, port, strerror(-fd),

@@ -121,6 +121,47 @@ static const char *usdm_target(const char *stream)
     return is_book ? "/public/stream" : "/market/stream";
 }
 
+/* "btcusdt@depth", "btcusdt@depth@100ms"; "btcusdt@depth5" is a part of the book each time. */
+static size_t book_symbol_sz(const char *stream, size_t sz)
+{
+    static const char kind[] = "@depth";
+    const size_t kind_sz = sizeof kind - 1;
+    const char *at = memchr(stream, '@', sz);
+    size_t left = at ? sz - (size_t)(at - stream) : 0;
+    if (left < kind_sz || memcmp(at, kind, kind_sz) != 0) return 0;
+    return left == kind_sz || at[kind_sz] == '@' ? (size_t)(at - stream) : 0;
+}
+
+/* A book of 1000 levels weighs 50 of the 6000 of a minute on spot, 20 of 2400 on futures: half of
+   that is left to whoever else asks from this address. */
+#define BOOKS_LIMIT                                                                                \
+    {                                                                                              \
+        .max = 60, .span_ns = 60 * TM_NS_PER_S                                                     \
+    }
+
+static const tm_feed_books_t spot_books = {
+    .host = {{"binance.com", "api.binance.com"},
+             {"binance.vision", "data-api.binance.vision"},
+             {"binance.us", "api.binance.us"}},
+    .target = "/api/v3/depth?limit=1000&symbol=",
+    .limit = BOOKS_LIMIT,
+    .symbol_sz = book_symbol_sz,
+};
+
+static const tm_feed_books_t usdm_books = {
+    .host = {{"fstream.binance.com", "fapi.binance.com"}},
+    .target = "/fapi/v1/depth?limit=1000&symbol=",
+    .limit = BOOKS_LIMIT,
+    .symbol_sz = book_symbol_sz,
+};
+
+static const tm_feed_books_t coinm_books = {
+    .host = {{"dstream.binance.com", "dapi.binance.com"}},
+    .target = "/dapi/v1/depth?limit=1000&symbol=",
+    .limit = BOOKS_LIMIT,
+    .symbol_sz = book_symbol_sz,
+};
+
 static const tm_session_ops_t ops = {
     .request = request, .judge = judge, .sift = sift, .stream_of = stream_of};
 
@@ -129,6 +170,7 @@ const tm_feed_venue_t tm_feed_venue_binance = {
     .host = {"binance.com", "binance.vision", "binance.us"},
     .target = "/stream",
     .session = &ops,
+    .books = &spot_books,
     .stream_max = TM_BINANCE_STREAM_MAX,
     .send_max = 5,
     .send_span_ns = SEND_SPAN_NS,
@@ -144,6 +186,7 @@ const tm_feed_venue_t tm_feed_venue_binance_usdm = {
     .host = {"fstream.binance.com"},
     .target = "/public/stream",
     .session = &ops,
+    .books = &usdm_books,
     .target_of = usdm_target,
     .stream_max = TM_BINANCE_STREAM_MAX,
     .send_max = 10,
@@ -160,6 +203,7 @@ const tm_feed_venue_t tm_feed_venue_binance_coinm = {
     .host = {"dstream.binance.com"},
     .target = "/stream",
     .session = &ops,
+    .books = &coinm_books,
     .stream_max = TM_BINANCE_STREAM_MAX,
     .send_max = 10,
     .send_span_ns = SEND_SPAN_NS,

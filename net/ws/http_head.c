@@ -223,6 +223,18 @@ bool tm_http_head_has_token(const tm_http_head_t *head, const char *name, const 
     return false;
 }
 
+int64_t tm_http_head_number(const tm_http_head_t *head, const char *name)
+{
+    tm_http_slice_t text = tm_http_head_get(head, name, 0);
+    int64_t v = 0;
+    if (!text.s || text.sz == 0 || text.sz > 9) return -1;
+    for (size_t i = 0; i < text.sz; i++) {
+        if (text.s[i] < '0' || text.s[i] > '9') return -1;
+        v = v * 10 + (text.s[i] - '0');
+    }
+    return v;
+}
+
 const char *tm_http_slice_show(tm_http_slice_t s, char *out, size_t out_sz)
 {
     size_t sz = s.sz < out_sz - 1 ? s.sz : out_sz - 1;

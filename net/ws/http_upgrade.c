@@ -83,17 +83,6 @@ int tm_http_request_write(const tm_http_upgrade_cfg_t *cfg, char *out, size_t ou
     return put_end(out_sz, sz);
 }
 
-static int64_t parse_seconds(tm_http_slice_t text)
-{
-    int64_t seconds = 0;
-    if (!text.s || text.sz == 0 || text.sz > 9) return -1;
-    for (size_t i = 0; i < text.sz; i++) {
-        if (text.s[i] < '0' || text.s[i] > '9') return -1;
-        seconds = seconds * 10 + (text.s[i] - '0');
-    }
-    return seconds;
-}
-
 static const char *advice(int status)
 {
     if (status >= 300 && status < 400) return "; connect to that address instead";
@@ -192,7 +181,7 @@ int tm_http_response_check(const tm_http_head_t *head, const tm_http_upgrade_cfg
 {
     *answer = (tm_http_answer_t){
         .status = head->status,
-        .retry_after_s = parse_seconds(tm_http_head_get(head, "Retry-After", 0)),
+        .retry_after_s = tm_http_head_number(head, "Retry-After"),
         .location = tm_http_head_get(head, "Location", 0),
     };
     if (head->version.s[5] != '1') return broken("server", "does not speak HTTP/1.1");
@@ -219,7 +208,8 @@ int tm_http_response_check(const tm_http_head_t *head, const tm_http_upgrade_cfg
     /* A 101 has no body. Some servers say so with a length of 0, which contradicts nothing. */
     tm_http_slice_t length = tm_http_head_get(head, "Content-Length", 0);
     if (tm_http_head_cnt(head, "Transfer-Encoding") > 0 ||
-        tm_http_head_cnt(head, "Content-Length") > 1 || (length.s && parse_seconds(length) != 0)) {
+        tm_http_head_cnt(head, "Content-Length") > 1 ||
+        (length.s && tm_http_head_number(head, "Content-Length") != 0)) {
         return broken("server", "announced a body behind its 101");
     }
     return check_agreed(head, cfg, answer);
@@ -273,7 +263,8 @@ int tm_http_request_check(const tm_http_head_t *head, tm_http_request_t *request
     }
     tm_http_slice_t length = tm_http_head_get(head, "Content-Length", 0);
     if (tm_http_head_cnt(head, "Transfer-Encoding") > 0 ||
-        tm_http_head_cnt(head, "Content-Length") > 1 || (length.s && parse_seconds(length) != 0)) {
+        tm_http_head_cnt(head, "Content-Length") > 1 ||
+        (length.s && tm_http_head_number(head, "Content-Length") != 0)) {
         return broken("client", "announced a body");
     }
     return 0;

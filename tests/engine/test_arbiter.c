@@ -60,7 +60,7 @@ static bool trade(bench_t *b, uint32_t conn, uint32_t symbol, uint64_t id)
 {
     const tm_market_row_t row = {
         .trade = {.row = {.schema_id = TM_SCHEMA_ID_TRADE, .symbol = symbol}, .trade_id = id}};
-    tm_arbiter_frame(b->arbiter, conn);
+    tm_arbiter_frame(b->arbiter, conn, false);
     return tm_arbiter_take(b->arbiter, &row.row, b->now_ns);
 }
 
@@ -68,14 +68,14 @@ static bool quote(bench_t *b, uint32_t conn, uint32_t symbol, uint64_t id)
 {
     const tm_market_row_t row = {
         .quote = {.row = {.schema_id = TM_SCHEMA_ID_QUOTE, .symbol = symbol}, .update_id = id}};
-    tm_arbiter_frame(b->arbiter, conn);
+    tm_arbiter_frame(b->arbiter, conn, false);
     return tm_arbiter_take(b->arbiter, &row.row, b->now_ns);
 }
 
 static bool book(bench_t *b, uint32_t conn, const tm_arbiter_ids_t *ids, tm_id_rule_t rule)
 {
     const tm_row_t row = {.schema_id = 3, .symbol = 1};
-    tm_arbiter_frame(b->arbiter, conn);
+    tm_arbiter_frame(b->arbiter, conn, false);
     bool taken = tm_arbiter_take_ids(b->arbiter, &row, ids, rule, b->now_ns);
     /* The second row of the same message. */
     tm_assert_eq(tm_arbiter_take_ids(b->arbiter, &row, ids, rule, b->now_ns), taken);
@@ -376,7 +376,7 @@ static bool batch(bench_t *b, uint32_t conn, const tm_depth_t *like)
     tm_market_row_t head = {.depth = *like}, level = {0};
     head.row.schema_id = TM_SCHEMA_ID_DEPTH;
     level.row.schema_id = TM_SCHEMA_ID_LEVEL;
-    tm_arbiter_frame(b->arbiter, conn);
+    tm_arbiter_frame(b->arbiter, conn, false);
     bool taken = tm_arbiter_take(b->arbiter, &head.row, b->now_ns);
     tm_assert_eq(tm_arbiter_take(b->arbiter, &level.row, b->now_ns), taken);
     return taken;
