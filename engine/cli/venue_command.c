@@ -84,8 +84,9 @@ static void help(FILE *out)
         out,
         "usage: tidemark venue [OPTION...]\n\n"
         "A simulated exchange that speaks Binance's stream protocol: /ws/<stream>,\n"
-        "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings, GET /api/v3/depth. Clients trust DIR/ca.pem.\n"
-        "It misbehaves as a script says: docs/faults.md.\n\n");
+        "/stream?streams=a/b, SUBSCRIBE and UNSUBSCRIBE, pings; GET /api/v3/depth of its books.\n"
+        "Clients trust DIR/ca.pem. "
+        "It misbehaves as a script or a seed says: docs/faults.md.\n\n");
     tm_flags_help(out, flags, TM_ARRAY_CNT(flags));
 }
 

@@ -374,8 +374,8 @@ bool tm_arbiter_take_ids(tm_arbiter_t *a, const tm_row_t *row, const tm_arbiter_
     return a->memo_taken;
 }
 
-/* A whole book that was asked for beside the stream of its changes goes on; but where it ends before
-   they begin, nothing leads from it to them. */
+/* A whole book that was asked for beside the stream of its changes goes on; but where it ends
+   before they begin, nothing leads from it to them. */
 static void book_meet(tm_arbiter_t *a, const tm_depth_t *d)
 {
     const conn_t *conn = &a->conns[a->conn_idx];

@@ -169,6 +169,17 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
+/* True for the end of a connection that belongs behind the frames of this poll. Where another one
+   has come up in its place since, as while a feed opens slowly, its frames were given before. */
+static bool is_end(const feed_source_t *f, uint32_t at)
+{
+    const tm_feed_row_t *row = &f->feed_rows[at];
+    bool ends = row->what == TM_FEED_DOWN;
+    for (uint32_t i = at + 1; ends && i < f->feed_row_cnt; i++)
+        ends = f->feed_rows[i].what != TM_FEED_UP || f->feed_rows[i].conn_idx != row->conn_idx;
+    return ends;
+}
+
 static int arbiter_open(feed_source_t *f)
 {
     const tm_arbiter_cfg_t cfg = {.counters = f->reader->cfg.counters, .gap = on_gap, .ctx = f};
@@ -181,7 +192,7 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
 {
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
         if (!f->arbiter) TM_TRY(arbiter_open(f));
         if (row->what == TM_FEED_UP)
             f->groups[row->conn_idx % TM_ARBITER_CONN_MAX] = row->group % TM_FEED_LINE_MAX;
@@ -192,23 +203,18 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
 }
 
 /* Hands on what happened before the frames of this poll, or the ends of connections after them. */
-static void feed_rows_send(feed_source_t *f, bool ends)
+static int feed_rows_take(feed_source_t *f, bool ends)
 {
+    if (f->recorded) return recorded_rows_take(f, ends);
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
-        if ((row->what == TM_FEED_DOWN) != ends) continue;
+        if (is_end(f, i) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX)
             f->groups[row->conn_idx] = row->group % TM_FEED_LINE_MAX;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
         feed_row_send(f, row->group % TM_FEED_LINE_MAX, &row->row);
     }
     if (ends) f->feed_row_cnt = 0;
-}
-
-static int feed_rows_take(feed_source_t *f, bool ends)
-{
-    if (f->recorded) return recorded_rows_take(f, ends);
-    feed_rows_send(f, ends);
     return 0;
 }
 

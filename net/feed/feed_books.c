@@ -1,8 +1,8 @@
 /* Whole books that a venue's streams do not begin with: they are asked for beside the streams, when
    a feed begins and where a book has a gap, and go on as messages of the stream of their changes.
    What must not happen is a storm, when many books break at once: one request is under way at a
-   time, within what the venue allows all of this process; a refusal holds back everybody; and a book
-   that breaks again and again waits for longer and longer. */
+   time, within what the venue allows all of this process; a refusal holds back everybody; and a
+   book that breaks again and again waits for longer and longer. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/feed/feed_private.h"
@@ -109,7 +109,7 @@ void tm_books_resync(tm_feed_t *f, uint32_t slot_idx, const char *symbol)
         if (f->lines[w->line_idx].group != group || w->symbol_sz != sz ||
             strncasecmp(w->stream, symbol, sz) != 0 || w->waits)
             continue;
-        w->waits = true;
+        w->waits = w->has_gap = true;
         w->slot_idx = slot_idx;
         w->due_ns = w->asked_ns ? w->asked_ns + w->pause_ns : 0;
         f->books.due_ns = 0;
@@ -153,12 +153,14 @@ static void url_make(tm_url_t *url, const tm_line_t *l, const tm_book_want_t *w)
     }
 }
 
-/* Until the next time that the same book may be asked for. */
+/* Until the next time that the same book may be asked for: its first gap does not wait. */
 static void pause_set(const tm_feed_t *f, tm_book_want_t *w, int64_t now_ns)
 {
     int64_t first_ns = f->cfg.resync_ns > 0 ? f->cfg.resync_ns : PAUSE_NS;
     bool calm = w->asked_ns == 0 || now_ns - w->asked_ns > 2 * PAUSE_NS_MAX;
     w->pause_ns = calm ? first_ns : 2 * w->pause_ns;
+    if (w->pause_ns < first_ns) w->pause_ns = first_ns;
+    if (!w->has_gap) w->pause_ns = 0;
     if (w->pause_ns > PAUSE_NS_MAX) w->pause_ns = PAUSE_NS_MAX;
     w->asked_ns = now_ns;
 }
@@ -219,7 +221,8 @@ static int64_t hold_of(tm_feed_t *f, const tm_conn_outcome_t *outcome, int64_t n
     return delay_ns;
 }
 
-/* The request has failed with the trail's text: the book goes on waiting, unless it never can come. */
+/* The request has failed with the trail's text: the book goes on waiting, unless it never can
+   come. */
 static void failed(tm_feed_t *f, int code, int64_t now_ns)
 {
     tm_books_t *b = &f->books;
@@ -330,7 +333,8 @@ void tm_books_step(tm_feed_t *f, int64_t now_ns)
 int64_t tm_books_due_ns(const tm_feed_t *f)
 {
     const tm_books_t *b = &f->books;
-    if (b->conn) return b->asked ? tm_conn_deadline_ns(b->conn) : INT64_MAX;
+    if (b->conn && !b->asked) return tm_conn_is_gone(b->conn) ? 0 : INT64_MAX;
+    if (b->conn) return tm_conn_deadline_ns(b->conn);
     return b->due_ns < b->hold_ns ? b->hold_ns : b->due_ns;
 }
 

@@ -1,7 +1,7 @@
 /* net/feed/feed_private.h - what the files of a feed share: feed_plan.c (addresses and streams to
    lines), feed.c (the source), feed_slot.c (the life of a connection), feed_line.c (rotation, and
-   what is told), feed_resync.c (books that are asked for anew), feed_books.c (books that are asked for
-   beside the streams). Nobody else includes it.
+   what is told), feed_resync.c (books whose stream is asked for anew), feed_books.c (books that are
+   asked for beside the streams). Nobody else includes it.
    Flow     feed.c steps slots and reads from those that stream
    Lines    one line is one address with its streams. It has two slots, because a connection is
             replaced by another one beside it: `main` says which slot is the one, the other rests.
@@ -79,6 +79,7 @@ typedef struct tm_book_want {
     uint32_t line_idx; /* the first that has the stream */
     uint32_t slot_idx; /* the connection that wants the book */
     bool begun;        /* it has been wanted before */
+    bool has_gap;      /* it is wanted because of one */
     bool waits;
     int64_t due_ns;   /* waits: not before */
     int64_t asked_ns; /* the last time that it came; 0 = never */

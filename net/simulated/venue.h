@@ -16,9 +16,10 @@
    Errors   a text that names address or file
    Streams  a captured line says its stream itself, or it follows from its symbol and event
             (net/simulated/venue_line.h)
-   Counters books_shown, books_refused; clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
+   Counters clients, clients_refused, clients_slow, clients_timeout, requests, messages (of the
             source), messages_unwanted (for which no client was subscribed), sent, sent_bytes,
-            fault_<name> of every fault of the plan that happened, faults_skipped
+            books_shown, books_refused, fault_<name> of every fault of the plan that happened,
+            faults_skipped
    Limits   TM_VENUE_CLIENT_MAX clients
    Tests    tests/net/test_venue.c */
 #ifndef TM_NET_VENUE_H

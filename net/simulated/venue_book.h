@@ -39,8 +39,8 @@ void tm_venue_book_init(tm_venue_book_t *book, uint64_t seed, int64_t price_e8, 
 size_t tm_venue_book_change(tm_venue_book_t *book, const char *symbol, int64_t event_ms,
                             bool futures, char out[TM_VENUE_BOOK_CHANGE_SZ]);
 
-/* Writes the best `limit` levels a side as the answer to a request: "lastUpdateId", on futures E and
-   T, where `symbol` is not NULL it and its pair, bids, asks. Returns bytes. */
+/* Writes the best `limit` levels a side as the answer to a request: "lastUpdateId", where `symbol`
+   is not NULL it and its pair, on futures E and T, bids, asks. Returns bytes. */
 size_t tm_venue_book_show(const tm_venue_book_t *book, uint32_t limit, bool futures,
                           const char *symbol, char out[TM_VENUE_BOOK_ALL_SZ]);
 

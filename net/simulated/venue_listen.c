@@ -59,8 +59,8 @@ static int listen_on(const struct addrinfo *info, uint16_t *bound)
     return err;
 }
 
-/* A process that was killed keeps its port for a moment longer than it lives: its io_uring holds the
-   listening socket until the kernel has taken the ring down, which a busy machine puts off. */
+/* A process that was killed keeps its port for a moment longer than it lives: its io_uring holds
+   the listening socket until the kernel has taken the ring down, which a busy machine puts off. */
 static int listen_patiently(const struct addrinfo *info, uint16_t *bound)
 {
     const struct timespec pause = {.tv_nsec = RETRY_NS};

@@ -8,7 +8,8 @@
 
 #include "net/conn/tls.h"
 
-/* Listens on a numeric address; a port in use is waited for up to two seconds. Returns the descriptor and the port that was bound. */
+/* Listens on a numeric address; a port in use is waited for up to two seconds. Returns the
+   descriptor and the port that was bound. */
 int tm_venue_listen(const char *host, uint16_t port, uint16_t *bound) TM_MUST_CHECK;
 
 /* Listens again on a descriptor that was shut down. */

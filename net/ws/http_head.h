@@ -61,7 +61,7 @@ uint32_t tm_http_head_cnt(const tm_http_head_t *head, const char *name);
 /* True where a comma list over all fields of that name holds the token (case does not count). */
 bool tm_http_head_has_token(const tm_http_head_t *head, const char *name, const char *token);
 
-/* The first field of that name as a whole number, -1 where it is none (a date, say) or not there. */
+/* The first field of that name as a whole number, -1 where it is none (a date) or not there. */
 int64_t tm_http_head_number(const tm_http_head_t *head, const char *name);
 
 /* Steps through a comma list: cuts the next member that is not empty off *list. False at its

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A live job on two connections with the same messages: either may die at any time."""
 
+import csv
+import io
 import os
 import random
 import re
@@ -164,6 +166,55 @@ def a_gap_of_both_connections_is_told_by_symbol_and_ids(folder):
     expect_equal(done.counter("gaps"), 1, "gaps")
     expect_equal(done.counter("gap_messages"), 3, "messages missing")
     expect(re.search(r"BTCUSDT: trades \d+ to \d+ are missing", done.stderr), done.stderr)
+
+
+def levels(folder):
+    """Rows of levels as dictionaries of whole numbers: prices and quantities by 1e8."""
+    shown = run(harness.TIDEMARK, "inspect", "--csv", *parts(folder))
+    expect_equal(shown.code, 0, f"tidemark inspect: {shown.stderr}")
+    number = lambda text: round(float(text) * 1e8)  # noqa: E731
+    return [{"side": row["side"], "snapshot": row["snapshot"] in ("1", "true"),
+             "first_id": int(row["first_id"]), "last_id": int(row["last_id"]),
+             "price": number(row["price"]), "qty": number(row["qty"])}
+            for row in csv.DictReader(io.StringIO(shown.stdout))]
+
+
+@test
+def a_book_with_a_gap_is_asked_for_anew_and_its_levels_are_the_exchanges(folder):
+    """Levels that end in part files, put together by rule: the changes alone, begun anew with each
+    whole book, never cross, and follow each other without a hole behind the last whole one."""
+    faults = folder / "faults.txt"
+    faults.write_text("1 message 6000 gap 3\n")
+    with venue(folder, "--seed", SEED, "--symbols", 1, "--trades", 10, "--depth", 90, "--rate",
+               2000, "--messages", 14000, "--wait-clients", 1, "--faults", faults) as (url, ca_file):
+        done = finished(subprocess.Popen(
+            [str(harness.BUILD / "tests/e2e/rows_job"), "--connect", url, "--ca-file", str(ca_file),
+             "--stream", "btcusdt@depth@100ms", "--out", str(folder / "out"), "--worker-cores",
+             harness.cores(1), "--json"],
+            env={**os.environ, "TM_ROWS": "level"}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    expect_equal(done.code, 0, f"exit status; standard error: {done.stderr}")
+    expect_equal(done.counter("gaps"), 1, f"gaps; {done.stderr}")
+    expect_equal(done.counter("books_fetched"), 2, f"whole books; {done.stderr}")
+    expect_equal(done.counter("books_failed"), 0, "requests that failed")
+    rows = levels(folder / "out")
+    rows.sort(key=lambda row: (row["last_id"], row["snapshot"]))
+    wholes = sorted({row["last_id"] for row in rows if row["snapshot"]})
+    expect_equal(len(wholes), 2, "whole books among the rows")
+    sides, last = {"buy": {}, "sell": {}}, wholes[-1]
+    for row in rows:
+        if row["last_id"] == wholes[-1] and row["snapshot"]:
+            sides[row["side"]][row["price"]] = row["qty"]
+    for row in rows:
+        if row["snapshot"] or row["last_id"] <= wholes[-1]:
+            continue
+        expect(row["first_id"] <= last + 1, f"a hole behind {last}: {row}")
+        last = row["last_id"]
+        if row["qty"] == 0:
+            sides[row["side"]].pop(row["price"], None)
+        else:
+            sides[row["side"]][row["price"]] = row["qty"]
+    expect(max(sides["buy"]) < min(sides["sell"]), f"crossed: {sides}")
 
 
 @test

@@ -401,6 +401,43 @@ Test(arbiter, levels_of_a_book_go_where_their_head_goes_by_the_chain_that_it_nam
     bench_close(&b);
 }
 
+Test(arbiter, a_book_that_was_asked_for_and_ends_before_the_changes_begin_is_a_gap)
+{
+    static const struct {
+        tm_depth_t change;
+        uint64_t book_id, from, to; /* to 0 = no gap */
+    } cases[] = {
+        /* Spot: U 105, u 109. */
+        {{.first_id = 105, .last_id = 109, .chain = TM_CHAIN_RANGE}, 103, 104, 104},
+        {{.first_id = 105, .last_id = 109, .chain = TM_CHAIN_RANGE}, 104, 0, 0},
+        {{.first_id = 105, .last_id = 109, .chain = TM_CHAIN_RANGE}, 107, 0, 0},
+        {{.first_id = 105, .last_id = 109, .chain = TM_CHAIN_RANGE}, 200, 0, 0},
+        /* Futures: there are ids between messages; the one before ended with pu 98. */
+        {{.first_id = 105, .last_id = 109, .prev_id = 98, .chain = TM_CHAIN_PREV}, 98, 0, 0},
+        {{.first_id = 105, .last_id = 109, .prev_id = 98, .chain = TM_CHAIN_PREV}, 101, 102, 104},
+        {{.first_id = 105, .last_id = 109, .prev_id = 98, .chain = TM_CHAIN_PREV}, 105, 0, 0},
+    };
+    for (size_t i = 0; i < TM_ARRAY_CNT(cases); i++) {
+        bench_t b;
+        bench_open(&b);
+        lane_set(&b, 0, true);
+        tm_assert(batch(&b, 0, &cases[i].change));
+        const tm_market_row_t whole = {.depth = {.row = {.schema_id = TM_SCHEMA_ID_DEPTH},
+                                                 .last_id = cases[i].book_id,
+                                                 .snapshot = 1}};
+        /* As a message of its own stream (a partial book) it says nothing about the changes. */
+        tm_arbiter_frame(b.arbiter, 0, false);
+        tm_assert(tm_arbiter_take(b.arbiter, &whole.row, b.now_ns));
+        tm_assert_eq(b.gap_cnt, 0u);
+        tm_arbiter_frame(b.arbiter, 0, true);
+        tm_assert(tm_arbiter_take(b.arbiter, &whole.row, b.now_ns));
+        tm_assert_eq(b.gap_cnt, cases[i].to ? 1u : 0u);
+        tm_assert_eq(b.gaps[0].from_id, cases[i].from);
+        tm_assert_eq(b.gaps[0].to_id, cases[i].to);
+        bench_close(&b);
+    }
+}
+
 Test(arbiter, a_service_that_restarts_sends_whole_books_with_small_ids_and_each_copy_counts_once)
 {
     bench_t b;

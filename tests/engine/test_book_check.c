@@ -149,6 +149,81 @@ Test(book_check, a_whole_book_is_never_doubted_and_a_missing_message_is_told_onc
     tm_counter_set_free(counters);
 }
 
+/* Best bid, best ask, second bid, second ask and so on, 25 of each: price:quantity as decimals. */
+static uint32_t okx_checksum(void)
+{
+    char text[4096] = "";
+    size_t n = 0;
+    int bid = MID - 1, ask = MID;
+    for (int rank = 0; rank < 25; rank++, bid--, ask++) {
+        const int at[] = {bid, ask};
+        for (int side = 0; side < 2; side++)
+            if (at[side] >= 0 && at[side] < PRICES && model[at[side]])
+                n += (size_t)snprintf(text + n, sizeof text - n, "%s%d:%lld", n ? ":" : "",
+                                      1000 + at[side], (long long)model[at[side]]);
+    }
+    return (uint32_t)crc32(0, (const Bytef *)text, (uInt)n);
+}
+
+/* Rows of a message of OKX: quantities are whole, and ids name the message before. */
+static void okx_make(bool snapshot, int price, uint64_t id, bool sums)
+{
+    int32_t cnt = 0;
+    for (int i = 0; i < PRICES; i++)
+        if (model[i] && (snapshot || i == price)) level_make(cnt++, i);
+    for (int32_t i = 0; i < cnt; i++) rows[1 + i].level.qty_e8 *= 1000;
+    head_make(snapshot, cnt);
+    rows[0].depth.chain = TM_CHAIN_PREV;
+    rows[0].depth.last_id = id;
+    rows[0].depth.prev_id = snapshot ? 0 : id - 1;
+    rows[0].depth.checksum = sums ? (int32_t)okx_checksum() : 0;
+}
+
+Test(book_check, a_book_of_okx_is_compared_where_it_has_a_checksum_and_left_alone_where_it_has_none)
+{
+    tm_counter_set_t *counters = tm_counter_set_new("check");
+    tm_symbols_t *symbols;
+    tm_book_check_t *check;
+    tm_assert_eq(tm_symbols_open(&symbols), 0);
+    seed_take();
+    symbol = tm_symbols_intern(symbols, "BTC-USDT", 8);
+    const tm_book_check_cfg_t cfg = {
+        .checksum = TM_BOOK_CHECKSUM_OKX, .counters = counters, .symbols = symbols};
+    tm_assert_eq(tm_book_check_open(&check, &cfg), 0);
+    for (uint32_t conn = 0; conn < 2; conn++) {
+        bool sums = conn == 0; /* the second one is of today, when the field is always 0 */
+        uint64_t id = 1, told = 0;
+        for (int i = 0; i < PRICES; i++) model[i] = 1 + (int64_t)chance(9999);
+        okx_make(true, 0, id++, sums);
+        tm_assert(tm_book_check_take(check, conn, rows));
+        for (int i = 0; i < STEPS; i++) {
+            int price = (int)chance(PRICES);
+            model[price] = 1 + (int64_t)chance(9999);
+            okx_make(false, price, id++, sums);
+            tm_assert(tm_book_check_take(check, conn, rows));
+        }
+        /* One of the best levels is another one than was said; the ids show nothing. */
+        model[MID] += 1;
+        for (int i = 0; i < 5; i++) {
+            model[3] = 1 + i;
+            okx_make(false, 3, id++, sums);
+            told += !tm_book_check_take(check, conn, rows);
+        }
+        tm_assert_eq(told, sums ? 1u : 0u);
+        okx_make(true, 0, id++, sums);
+        tm_assert(tm_book_check_take(check, conn, rows));
+        /* A message that the ids show to be missing is the arbiter's to tell. */
+        id++;
+        model[MID] += 1;
+        okx_make(false, 3, id++, sums);
+        tm_assert(tm_book_check_take(check, conn, rows));
+    }
+    tm_assert_eq(tm_counter_read(tm_counter_get(counters, "book_mismatches")), 1u);
+    tm_book_check_close(check);
+    tm_symbols_close(symbols);
+    tm_counter_set_free(counters);
+}
+
 Test(book_check, levels_beyond_the_depth_that_was_subscribed_to_are_forgotten)
 {
     tm_counter_set_t *counters = tm_counter_set_new("check");

@@ -1,6 +1,6 @@
-/* Whole books that are asked for beside their stream: from a simulated exchange that leaves messages
-   out, over sockets, through feed, parser and arbiter, into books. The truth is the same market made
-   once more: one seed gives one market. */
+/* Whole books that are asked for beside their stream: from a simulated exchange that leaves
+   messages out, over sockets, through feed, parser and arbiter, into books. The truth is the same
+   market made once more: one seed gives one market. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/market.h"

@@ -1,6 +1,8 @@
-/* A head must be judged alike however it is cut; what is taken for an upgrade must get an answer
-   that our own client takes. Input: request or response, the size of the pieces, the stream. */
+/* A head and a body must be judged alike however they are cut; what is taken for an upgrade must
+   get an answer that our own client takes. Input: request or response, the size of the pieces, the
+   stream. */
 #include "base/error.h"
+#include "net/ws/http_body.h"
 #include "net/ws/http_upgrade.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -68,6 +70,35 @@ static void check_response(void)
     TM_MUST(err == 0 || strlen(tm_error_text()) < TM_ERROR_TEXT_MAX - 1);
 }
 
+/* Reads the body behind a head in pieces of chop bytes, 0 = all at once. A sum stands for its bytes,
+   of which *body_sz tells how many. */
+static int body_read(const uint8_t *data, size_t sz, size_t chop, size_t *body_sz, uint64_t *sum)
+{
+    tm_http_body_t body;
+    int ret = tm_http_body_init(&body, &whole);
+    *body_sz = *sum = 0;
+    if (ret == 0) ret = tm_http_body_is_whole(&body);
+    for (size_t at = 0, used; ret == 0 && at < sz; at += used) {
+        const uint8_t *run;
+        size_t run_sz, left = sz - at, n = chop && chop < left ? chop : left;
+        ret = tm_http_body_feed(&body, data + at, n, &used, &run, &run_sz);
+        TM_MUST(ret < 0 || (used <= n && run_sz <= used && (ret == 1 || used > 0)));
+        if (ret < 0) break;
+        for (size_t i = 0; i < run_sz; i++) *sum = *sum * 31 + run[i];
+        *body_sz += run_sz;
+    }
+    return ret;
+}
+
+static void check_body(const uint8_t *data, size_t sz, size_t chop)
+{
+    size_t body_sz, cut_sz;
+    uint64_t sum, cut_sum;
+    int ret = body_read(data, sz, 0, &body_sz, &sum);
+    TM_MUST(ret == body_read(data, sz, chop, &cut_sz, &cut_sum));
+    TM_MUST(ret < 0 || (body_sz == cut_sz && sum == cut_sum && body_sz <= sz));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
 {
     tm_http_kind_t kind = tm_fuzz_byte(&data, &sz) % 2 ? TM_HTTP_RESPONSE : TM_HTTP_REQUEST;
@@ -81,6 +112,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t sz)
         check_request();
     } else {
         check_response();
+        check_body(data + taken, sz - taken, chop);
     }
     return 0;
 }

@@ -210,8 +210,8 @@ static void connection_take(soak_t *s, const tm_feed_row_t *row)
     if (row->what != TM_FEED_DOWN) return;
     if (!lane->up) fail(s, "connection %u ended without a beginning", row->conn_idx);
     lane->up = false;
-    /* One that came back when all was over hears the end too, but not what was before it: of a symbol
-       that was not traded any more by then, nobody can know what is missing. */
+    /* One that came back when all was over hears the end too, but not what was before it: of a
+       symbol that was not traded any more by then, nobody can know what is missing. */
     for (uint32_t i = 0; i < SYMBOL_CNT; i++)
         s->symbols[i].heard_out |= row->code == TM_E_CLOSED &&
                                    s->symbols[i].row_cnt > lane->rows_before[i];
