@@ -33,9 +33,10 @@ typedef struct tm_parts_spec {
     bool bucket_by_clock;      /* the bucket's time is that of writing */
     tm_part_folder_fn *folder; /* names the bucket's folder instead; NULL = none */
     void *folder_ctx;
-    tm_part_roll_t roll; /* size, idleness, check interval, functions of yours */
-    uint32_t bucket_max; /* open at once; 0 = 64, or 1024 where fields name them */
-    bool names_by_id;    /* an id of the run in names instead of the worker's number */
+    tm_part_compact_cfg_t compact; /* merges small Parquet parts; takes --checkpoints */
+    tm_part_roll_t roll;           /* size, idleness, check interval, functions of yours */
+    uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where fields name them */
+    bool names_by_id;              /* an id of the run in names instead of the worker's number */
 } tm_parts_spec_t;
 
 /* Part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet,

@@ -53,6 +53,13 @@ uint32_t tm_crc32c_sse42(uint32_t crc, const void *src, size_t sz)
     }
     for (; sz >= 8; sz -= 8, p += 8) c = _mm_crc32_u64(c, load(p));
     uint32_t c32 = (uint32_t)c;
+    if (sz >= 4) { /* a record's header ends like this */
+        uint32_t v;
+        memcpy(&v, p, sizeof v);
+        c32 = _mm_crc32_u32(c32, v);
+        p += 4;
+        sz -= 4;
+    }
     for (; sz > 0; sz--, p++) c32 = _mm_crc32_u8(c32, *p);
     return ~c32;
 }

@@ -1,5 +1,5 @@
-/* engine/job/job_attempts.h - runs a job until it has ended, again after each failure that its restart
-   strategy forgives.
+/* engine/job/job_attempts.h - runs a job until it has ended, again after each failure that its
+   restart strategy forgives.
    Flow     options, build function -> [attempts] -> graph, runtime -> summary, exit status
    Attempt  build, open, run, close: an attempt takes nothing over from the one before but what
             lies in the folders, as if the process had been killed and started anew. It goes on from

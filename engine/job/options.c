@@ -52,6 +52,8 @@ typedef enum option_id {
     OPT_ROLL_INTERVAL,
     OPT_ROLL_IDLE,
     OPT_ROLL_SIZE,
+    OPT_COMPACT_CHECKPOINTS,
+    OPT_COMPACT_SIZE,
     OPT_DEAD_LETTERS,
     OPT_DEAD_LETTER_JOURNAL,
     OPT_WATERMARK_BOUND,
@@ -131,6 +133,10 @@ static const tm_flag_t table[] = {
     [OPT_ROLL_IDLE] = {"roll-idle", "TIME",
                        "or when nothing was written to it for so long (default: 60s)"},
     [OPT_ROLL_SIZE] = {"roll-size", "SIZE", "or when it is larger than 64M, 1G (default: 128M)"},
+    [OPT_COMPACT_CHECKPOINTS] = {"compact-checkpoints", "N",
+                                 "merge small Parquet parts of N checkpoints before they are seen"},
+    [OPT_COMPACT_SIZE] = {"compact-size", "SIZE",
+                          "or once they have this size; larger ones are not small (default: 128M)"},
     [OPT_DEAD_LETTERS] = {"dead-letters", "FILE",
                           "write messages that could not be parsed to FILE"},
     [OPT_DEAD_LETTER_JOURNAL] = {"dead-letter-journal", "DIR",
@@ -378,7 +384,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
     if (id <= OPT_SAVEPOINT)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
-    if (id >= OPT_FORMAT && id <= OPT_ROLL_SIZE)
+    if (id >= OPT_FORMAT && id <= OPT_COMPACT_SIZE)
         return tm_part_flags_take(&o->parts, (tm_part_flag_t)(id - OPT_FORMAT), arg);
     if (id <= OPT_DEAD_LETTER_JOURNAL) return output_option(o, id, arg);
     return run_option(o, id, arg);

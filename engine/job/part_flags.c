@@ -68,6 +68,11 @@ int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *
         return take_time("roll-idle", arg, &flags->roll_idle_ns);
     case TM_PART_FLAG_ROLL_SIZE:
         return tm_size_parse("roll-size", arg, &flags->roll_sz);
+    case TM_PART_FLAG_COMPACT_CHECKPOINTS:
+        return tm_number_parse("compact-checkpoints", arg, 1, UINT32_MAX,
+                               &flags->compact_checkpoints);
+    case TM_PART_FLAG_COMPACT_SIZE:
+        return tm_size_parse("compact-size", arg, &flags->compact_sz);
     }
     return 0;
 }

@@ -14,7 +14,7 @@ typedef struct tm_part_flags {
     tm_part_format_t format;
     const char *compression, *bloom_fields, *bucket; /* NULL = what the job says */
     int64_t roll_interval_ns, roll_idle_ns;
-    uint64_t roll_sz;
+    uint64_t roll_sz, compact_checkpoints, compact_sz;
 } tm_part_flags_t;
 
 /* In the order of the options' table. */
@@ -26,6 +26,8 @@ typedef enum tm_part_flag {
     TM_PART_FLAG_ROLL_INTERVAL,
     TM_PART_FLAG_ROLL_IDLE,
     TM_PART_FLAG_ROLL_SIZE,
+    TM_PART_FLAG_COMPACT_CHECKPOINTS,
+    TM_PART_FLAG_COMPACT_SIZE,
 } tm_part_flag_t;
 
 int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *arg) TM_MUST_CHECK;

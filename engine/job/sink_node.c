@@ -52,6 +52,9 @@ static void apply_options(tm_parts_node_spec_t *node, const tm_part_flags_t *fla
     if (flags->roll_interval_ns > 0) parts->roll_interval_ns = flags->roll_interval_ns;
     if (flags->roll_idle_ns > 0) parts->roll.idle_ns = flags->roll_idle_ns;
     if (flags->roll_sz > 0) parts->roll.max_sz = flags->roll_sz;
+    if (flags->compact_checkpoints > 0)
+        parts->compact.checkpoints = (uint32_t)flags->compact_checkpoints;
+    if (flags->compact_sz > 0) parts->compact.max_sz = flags->compact_sz;
     if (parts->roll_interval_ns > 0) parts->roll.age_ns = parts->roll_interval_ns;
 }
 

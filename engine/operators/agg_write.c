@@ -160,6 +160,10 @@ bool tm_agg_write(const tm_agg_t *agg, const void *acc, void *row)
     for (uint32_t i = 0; i < agg->result_cnt; i++) {
         const tm_agg_result_t *r = &agg->results[i];
         uint8_t *to = (uint8_t *)row + r->field.off;
+        if (r->plain) {
+            memcpy(to, at(acc, r->acc_off), sizeof(int64_t));
+            continue;
+        }
         outcome_t outcome = result_write(agg, r, acc, to);
         whole &= outcome != NO_RESULT;
         if (outcome != IS_NULL) continue;

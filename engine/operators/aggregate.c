@@ -452,6 +452,16 @@ static int nulls_add(tm_agg_t *agg, tm_schema_t *out)
     return 0;
 }
 
+/* Values that are results as they lie in the accumulator. */
+static bool is_plain(const tm_agg_result_t *r)
+{
+    if (r->cnt_off || r->load == TM_AGG_LOAD_U64_ORDER || r->load == TM_AGG_LOAD_F64_ORDER)
+        return false;
+    bool kept = r->fn == TM_AGG_COUNT || r->fn == TM_AGG_MIN || r->fn == TM_AGG_MAX ||
+                r->fn == TM_AGG_FIRST || r->fn == TM_AGG_LAST;
+    return kept && tm_type_sz(r->field.type) == sizeof(int64_t);
+}
+
 int tm_agg_schema(tm_agg_t *agg, tm_schema_t *out)
 {
     uint32_t first = out->field_cnt;
@@ -460,6 +470,9 @@ int tm_agg_schema(tm_agg_t *agg, tm_schema_t *out)
         if (at < 0) return at;
     }
     TM_TRY(nulls_add(agg, out));
-    for (uint32_t i = 0; i < agg->result_cnt; i++) agg->results[i].field = out->fields[first + i];
+    for (uint32_t i = 0; i < agg->result_cnt; i++) {
+        agg->results[i].field = out->fields[first + i];
+        agg->results[i].plain = is_plain(&agg->results[i]);
+    }
     return 0;
 }

@@ -72,6 +72,7 @@ typedef struct tm_agg_result {
     uint16_t acc_off; /* of the value in the accumulator */
     uint16_t cnt_off; /* of the number of values; 0 = not asked for */
     uint16_t by_off;  /* of the divisor */
+    bool plain;       /* eight bytes to be copied as they are */
     double p;
     tm_field_t field; /* off: in the output row, set by tm_agg_schema */
 } tm_agg_result_t;

@@ -15,8 +15,11 @@
             that of the last row seen
    Units    *_ns: event time; the arithmetic holds for any unit
    Memory   tm_window_footprint bytes and pages of the arena. Slices: an entry (8 + accumulators,
-            rounded up) and about 13 bytes of index a (key, slice). General: 30 bytes a key, 88 and
-            the accumulators a (key, window), 16 and the row for each row that is kept
+            rounded up) and about 13 bytes of index a (key, slice) until its windows have fired and
+            no row can reach them; sliding ones from their first firing on a slot instead (8 +
+            accumulators; beside the entry where there is lateness), and 32 + accumulators and index
+            a key. General: 30 bytes a key, 88 and the accumulators a (key, window), 16 and the row
+            for each row that is kept
    Threads  the worker's
    Errors   footprint: 0 with a text that names the parameter. Rows that find no page are counted
             (window_full) and dropped; a result whose sum overflowed is counted and not put out

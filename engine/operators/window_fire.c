@@ -28,6 +28,7 @@ static bool fire_next(tm_window_t *w)
     w->phase = WINDOW_FOLD;
     if (!w->panes_used) {
         w->source = open;
+        w->usual_keys = open->table.cnt;
         w->cursor = tm_keyed_scan(&open->table);
         w->phase = WINDOW_EMIT;
     }
@@ -55,12 +56,17 @@ static uint32_t fold_some(tm_window_t *w, uint32_t max)
     void *entries;
     uint32_t n = w->source ? tm_keyed_next(&w->source->table, &w->cursor, max, &entries) : 0;
     if (n > 0) {
-        tm_window_pane_fold(w, entries, n);
+        tm_window_pane_fold(w, w->source, entries, n);
         return n;
+    }
+    if (w->source && !w->keeps_folded) {
+        tm_ptr_touch(w->pages, w->source);
+        tm_keyed_clear(&w->source->table);
     }
     tm_slice_t *open = w->closed < w->slice_cnt ? w->slices[w->closed] : NULL;
     if (open && open->range.end <= w->firing.end) {
         w->source = open;
+        w->usual_keys = open->table.cnt;
         w->cursor = tm_keyed_scan(&open->table);
         w->closed++;
     } else {
@@ -87,13 +93,7 @@ static void fire_end(tm_window_t *w)
 static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_t max)
 {
     const uint32_t sz = w->panes.entry_sz;
-    /* The oldest slice of a key lies anywhere: fetch the ones of the whole run at once. */
-    for (uint32_t i = 0; i < cnt && w->spec.kind == TM_WINDOW_SLIDING; i++) {
-        const window_pane_t *pane = (const void *)(panes + (size_t)i * sz);
-        const uint8_t *front = tm_ref_ptr(w->pages, pane->front ? pane->front : pane->back);
-        for (uint32_t off = 0; off < w->entry_sz; off += TM_CACHE_LINE)
-            __builtin_prefetch(front + off);
-    }
+    tm_window_pane_fetch(w, panes, cnt);
     /* From the top down, as erasing during a scan asks for. */
     uint32_t left = cnt;
     w->turned = 0;
@@ -120,7 +120,7 @@ static uint32_t emit_some(tm_window_t *w, uint32_t max)
     if (w->panes_used) return emit_panes(w, entries, n, max);
     uint8_t *at = entries;
     for (uint32_t i = 0; i < n; i++, at += w->entry_sz)
-        tm_window_emit(w, tm_keyed_key(at), w->firing, at + w->acc_off);
+        tm_window_emit(w, tm_keyed_key(at), w->firing, tm_window_entry_acc(at));
     tm_window_count(&w->counters.fired, n);
     return n;
 }
@@ -165,8 +165,8 @@ static const void *sum_again(tm_window_t *w, uint64_t key, tm_range_t window)
     tm_agg_init(&w->agg, w->scratch);
     for (uint32_t i = tm_window_slice_lower(w, window.start);
          i < w->slice_cnt && w->slices[i]->range.start < window.end; i++) {
-        const uint8_t *entry = tm_keyed_find(&w->slices[i]->table, key, tag);
-        if (entry) tm_agg_merge(&w->agg, w->scratch, entry + w->acc_off);
+        void *entry = tm_keyed_find(&w->slices[i]->table, key, tag);
+        if (entry) tm_agg_merge(&w->agg, w->scratch, tm_window_entry_acc(entry));
     }
     return w->scratch;
 }
@@ -174,14 +174,14 @@ static const void *sum_again(tm_window_t *w, uint64_t key, tm_range_t window)
 void tm_window_add_late(tm_window_t *w, tm_slice_t *slice, uint64_t key, const void *row,
                         uint32_t stride)
 {
-    bool added;
-    void *entry = tm_window_entry(w, slice, key, &added);
+    if (w->panes_used && !tm_window_is_due(w, slice->last.end))
+        tm_window_pane_late(w, slice, key, row, stride);
+    if (w->panes_used && !w->keeps_folded) return; /* what has fired is over */
+    void *entry = tm_window_entry(w, slice, key);
     if (!entry) return;
     tm_ptr_touch(w->pages, entry);
-    void *acc = (uint8_t *)entry + w->acc_off;
+    void *acc = tm_window_entry_acc(entry);
     tm_agg_add(&w->agg, &acc, row, 1, stride);
-    if (w->panes_used && !tm_window_is_due(w, slice->last.end))
-        tm_window_pane_late(w, entry, added, row, stride);
 
     /* Every window of the slice that has fired and is not over fires again, now. */
     tm_range_t window = slice->first;

@@ -43,6 +43,7 @@ tm_slice_t *tm_window_slice_insert(tm_window_t *w, tm_range_t range, tm_range_t 
     if (!slice) return NULL;
     *slice = (tm_slice_t){.range = range, .first = first, .last = last};
     tm_keyed_init(&slice->table, w->pages, w->entry_sz);
+    tm_keyed_expect(&slice->table, w->usual_keys);
     uint32_t at = tm_window_slice_lower(w, range.start);
     memmove(&w->slices[at + 1], &w->slices[at], (w->slice_cnt - at) * sizeof w->slices[0]);
     w->slices[at] = slice;

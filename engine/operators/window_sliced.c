@@ -20,14 +20,13 @@ size_t tm_window_sliced_footprint(const tm_window_plan_t *plan)
     return sz;
 }
 
-/* Offsets within entries. */
+/* Sizes of entries and slots. */
 static void layout(tm_window_t *w)
 {
-    bool sliding = w->spec.kind == TM_WINDOW_SLIDING;
-    w->acc_off = sliding ? sizeof(window_entry_t) : sizeof(uint64_t);
-    w->suffix_off = w->acc_off + w->agg.acc_sz;
-    w->entry_sz = entry_sz_of(w->acc_off + (sliding ? 2 : 1) * w->agg.acc_sz);
-    w->pane_acc_off = sizeof(window_pane_t);
+    w->entry_sz = entry_sz_of(sizeof(uint64_t) + w->agg.acc_sz);
+    w->slot_sz = sizeof(window_slot_t) + w->agg.acc_sz;
+    w->chunk_slots = TM_SLAB_SZ_MAX / 2 / w->slot_sz;
+    if (w->chunk_slots > WINDOW_CHUNK_SLOTS) w->chunk_slots = WINDOW_CHUNK_SLOTS;
 }
 
 /* False where a new key finds no room. */
@@ -80,18 +79,17 @@ static void batch(tm_window_t *w, const uint8_t *rows, uint32_t cnt, uint32_t st
     for (uint32_t i = 0; i < cnt; i++) {
         entries[i] = homes[i] ? tm_keyed_guess(&slices[i]->table, homes[i], tags[i]) : NULL;
         if (!entries[i]) continue;
-        for (uint32_t off = 0; off < w->suffix_off; off += TM_CACHE_LINE)
+        for (uint32_t off = 0; off < w->entry_sz; off += TM_CACHE_LINE)
             __builtin_prefetch(entries[i] + off, 1);
     }
     for (uint32_t i = 0; i < cnt; i++) {
-        bool added;
         uint8_t *entry = entries[i];
         if (!slices[i])
             entry = NULL;
         else if (!entry || tm_keyed_key(entry) != keys[i])
-            entry = tm_window_entry(w, slices[i], keys[i], &added);
+            entry = tm_window_entry(w, slices[i], keys[i]);
         if (entry) tm_span_touch(w->pages, entry, w->entry_sz);
-        accs[i] = entry ? entry + w->acc_off : w->trash;
+        accs[i] = entry ? tm_window_entry_acc(entry) : w->trash;
     }
     tm_agg_add(&w->agg, accs, rows, cnt, stride);
 }
@@ -137,6 +135,7 @@ static void fini(tm_operator_t *op)
     tm_window_t *w = (tm_window_t *)op;
     for (uint32_t i = 0; i < w->slice_cnt; i++) tm_keyed_clear(&w->slices[i]->table);
     tm_keyed_clear(&w->panes);
+    tm_slab_clear(&w->slab);
     tm_key_clear(&w->key);
     tm_page_list_free(w->pages, &w->slice_pages);
     w->slice_cnt = w->closed = 0;
@@ -162,6 +161,7 @@ tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
                        .spec = plan->what.window,
                        .purge = plan->what.trigger.purge,
                        .panes_used = plan->what.window.kind != TM_WINDOW_TUMBLING,
+                       .keeps_folded = plan->what.window.lateness_ns > 0,
                        .budget = cfg->budget ? cfg->budget : WINDOW_BUDGET,
                        .wm = TM_TIME_NONE,
                        .wm_out = TM_TIME_NONE,
@@ -173,7 +173,8 @@ tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
     tm_key_attach(&w->key, w->pages);
     tm_window_counters_open(&w->counters, cfg->counters);
     tm_window_mark(&w->mark, plan, cfg->in->row_sz);
-    tm_keyed_init(&w->panes, w->pages, entry_sz_of(w->pane_acc_off + w->agg.acc_sz));
+    tm_keyed_init(&w->panes, w->pages, entry_sz_of(sizeof(window_pane_t) + w->agg.acc_sz));
+    tm_slab_init(&w->slab, w->pages);
 
     uint8_t *at = (uint8_t *)mem + tm_align_up(sizeof *w, TM_CACHE_LINE);
     w->slices = (tm_slice_t **)(void *)at;

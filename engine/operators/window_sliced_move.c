@@ -18,19 +18,18 @@ static tm_slice_t *slice_get(tm_window_t *w, const tm_slice_t *like)
 }
 
 static int entry_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_window_t *from,
-                      const tm_slice_t *old, const uint8_t *entry)
+                      const tm_slice_t *old, void *entry)
 {
     uint8_t bytes[TM_KEY_SZ_MAX];
     uint64_t key;
-    bool added;
     tm_key_number_bytes(&from->key, tm_keyed_key(entry), bytes);
     const uint32_t owner = tm_route_owner(tm_key_hash_bytes(&from->key, bytes), to_cnt);
     tm_window_t *w = (tm_window_t *)to[owner];
     tm_slice_t *slice = slice_get(w, old);
     if (!slice || !tm_key_number(&w->key, bytes, &key)) return TM_E_LIMIT;
-    uint8_t *copy = tm_window_entry(w, slice, key, &added);
+    void *copy = tm_window_entry(w, slice, key);
     if (!copy) return TM_E_LIMIT;
-    memcpy(copy + w->acc_off, entry + w->acc_off, w->agg.acc_sz);
+    memcpy(tm_window_entry_acc(copy), tm_window_entry_acc(entry), w->agg.acc_sz);
     return 0;
 }
 
@@ -45,7 +44,7 @@ static int slices_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_windo
         for (uint32_t cnt; (cnt = tm_keyed_next(&slice->table, &cursor, UINT32_MAX, &run)) > 0;)
             for (uint32_t k = 0; k < cnt; k++)
                 TM_TRY(entry_move(to, to_cnt, from, slice,
-                                  (const uint8_t *)run + (size_t)k * from->entry_sz));
+                                  (uint8_t *)run + (size_t)k * from->entry_sz));
     }
     return 0;
 }

@@ -1,7 +1,8 @@
 /* Frames of live connections and replays as sources of rows. A frame is parsed once for all feeds
    that want its market rows, and by each source of declared JSON. Rows go on in batches, a new one
    where the partition or the time of receipt changes. Of a live feed the first copy of each market
-   row goes on; all connections of one address are one partition. */
+   row goes on. Connections that bring the same messages are one partition: one that is behind holds
+   event time back, a copy of it does not. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,10 +26,16 @@ static void flush(feed_source_t *f)
     for (uint32_t t = 0; t < r->target_cnt; t++) {
         target_t *target = &r->targets[t];
         if (target->cnt == 0) continue;
-        tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->conn_idx, target->rows,
-                     target->cnt, target->row_sz);
+        tm_task_rows(f->src.task, target->node->node_idx, f->first[t] + f->part_of[f->group],
+                     target->rows, target->cnt, target->row_sz);
         target->cnt = 0;
     }
+}
+
+/* Groups of the rows that go on: a file is one. */
+static uint32_t group_of(const feed_source_t *f, uint32_t conn_idx)
+{
+    return f->path ? 0 : f->groups[conn_idx % TM_ARBITER_CONN_MAX];
 }
 
 static void row_put(feed_source_t *f, target_t *target, const void *row)
@@ -38,26 +45,26 @@ static void row_put(feed_source_t *f, target_t *target, const void *row)
 }
 
 /* Rows of another connection or time of receipt follow. */
-static void batch_begin(feed_source_t *f, uint32_t conn_idx, int64_t ingress_ns)
+static void batch_begin(feed_source_t *f, uint32_t group, int64_t ingress_ns)
 {
-    if (f->conn_idx == conn_idx && f->ingress_ns == ingress_ns) return;
+    if (f->group == group && f->ingress_ns == ingress_ns) return;
     flush(f);
-    f->conn_idx = conn_idx;
+    f->group = group;
     f->ingress_ns = ingress_ns;
     tm_task_ingress(f->src.task, ingress_ns);
 }
 
 /* Rows of messages that the job declares: each of its sources reads them by its own paths. */
-static void json_take(feed_source_t *f, const tm_frame_t *frame, uint32_t conn_idx)
+static void json_take(feed_source_t *f, const tm_frame_t *frame, uint32_t group)
 {
     tm_frame_reader_t *r = f->reader;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
         target_t *target = &r->targets[t];
-        if (!target->json || !(f->wants[t] >> conn_idx & 1)) continue;
+        if (!target->json || !(f->wants[t] >> group & 1)) continue;
         const void *rows;
         int32_t cnt = tm_json_rows_frame(target->json, frame, &rows);
         if (cnt < 0) return;
-        if (cnt > 0) batch_begin(f, conn_idx, frame->ingress_ns);
+        if (cnt > 0) batch_begin(f, group, frame->ingress_ns);
         for (int32_t i = 0; i < cnt; i++)
             row_put(f, target, (const uint8_t *)rows + (size_t)i * target->row_sz);
         tm_counter_add(r->rows_in, (uint64_t)cnt);
@@ -70,7 +77,7 @@ static void row_take(feed_source_t *f, const tm_market_row_t *row)
     bool taken = false;
     for (uint32_t t = 0; t < r->target_cnt; t++) {
         target_t *target = &r->targets[t];
-        if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->conn_idx & 1))
+        if (target->node->schema.id != row->row.schema_id || !(f->wants[t] >> f->group & 1))
             continue;
         row_put(f, target, row);
         taken = true;
@@ -118,8 +125,8 @@ static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
 static int frame_take(feed_source_t *f, const tm_frame_t *frame)
 {
     tm_frame_reader_t *r = f->reader;
-    uint32_t conn_idx = f->path ? 0 : f->entries[frame->conn_idx % TM_ARBITER_CONN_MAX];
-    bool json = f->json >> conn_idx & 1, market = f->market >> conn_idx & 1;
+    uint32_t group = group_of(f, frame->conn_idx);
+    bool json = f->json >> group & 1, market = f->market >> group & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
     if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
     uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
@@ -128,22 +135,22 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
         uint8_t flags = lines == 0 && parsed > 0 && !json ? TM_JOURNAL_LEFT_OUT : 0;
         TM_TRY(tm_recorder_frame(r->recorder, frame, flags));
     }
-    if (lines > 0) batch_begin(f, conn_idx, frame->ingress_ns);
+    if (lines > 0) batch_begin(f, group, frame->ingress_ns);
     for (uint32_t i = 0; i < lines; i += tm_market_lines(r->rows[i].row.schema_id))
         row_take(f, &r->rows[i]);
-    if (json) json_take(f, frame, conn_idx);
+    if (json) json_take(f, frame, group);
     return 0;
 }
 
 /* ---- what happens to connections ------------------------------------------------------------- */
 
-/* To every feed of the graph that takes rows of the address. */
-static void feed_row_send(feed_source_t *f, uint32_t entry, const tm_row_t *row)
+/* To every feed of the graph that takes rows of the group. */
+static void feed_row_send(feed_source_t *f, uint32_t group, const tm_row_t *row)
 {
     const tm_frame_reader_t *r = f->reader;
     flush(f);
     for (uint32_t t = 0; t < r->target_cnt; t++)
-        if (f->wants[t] >> entry & 1)
+        if (f->wants[t] >> group & 1)
             tm_task_feed_row(f->src.task, r->targets[t].node->node_idx, row);
 }
 
@@ -158,7 +165,7 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
     else
         TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
                  (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
-    feed_row_send(f, f->path ? 0 : f->entries[gap->conn_idx % TM_ARBITER_CONN_MAX], &gap->row);
+    feed_row_send(f, group_of(f, gap->conn_idx), &gap->row);
     if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
 }
 
@@ -187,7 +194,8 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
         const tm_feed_row_t *row = &f->feed_rows[i];
         if (is_end(f, i) != ends) continue;
         if (!f->arbiter) TM_TRY(arbiter_open(f));
-        if (row->what == TM_FEED_UP) f->groups[row->conn_idx] = row->group;
+        if (row->what == TM_FEED_UP)
+            f->groups[row->conn_idx % TM_ARBITER_CONN_MAX] = row->group % TM_FEED_LINE_MAX;
         tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
     }
     if (ends) f->feed_row_cnt = 0;
@@ -201,10 +209,10 @@ static int feed_rows_take(feed_source_t *f, bool ends)
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
         if (is_end(f, i) != ends) continue;
-        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->entries[row->conn_idx] = row->entry;
-        if (row->conn_idx < TM_ARBITER_CONN_MAX) f->groups[row->conn_idx] = row->group;
+        if (row->conn_idx < TM_ARBITER_CONN_MAX)
+            f->groups[row->conn_idx] = row->group % TM_FEED_LINE_MAX;
         if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
-        feed_row_send(f, row->entry, &row->row);
+        feed_row_send(f, row->group % TM_FEED_LINE_MAX, &row->row);
     }
     if (ends) f->feed_row_cnt = 0;
     return 0;
@@ -255,27 +263,7 @@ static int live_open(feed_source_t *f)
 {
     const tm_frame_reader_cfg_t *c = &f->reader->cfg;
     const tm_options_t *o = &c->topo->job->opts;
-    f->transport = tm_transport_of(&o->transport);
-    const tm_feed_cfg_t cfg = {
-        .urls = f->urls,
-        .url_cnt = f->url_cnt,
-        .venue = o->venue,
-        .streams = c->ingest_idx == 0 ? o->streams : NULL,
-        .stream_cnt = c->ingest_idx == 0 ? o->stream_cnt : 0,
-        .ca_file = o->ca_file,
-        .transport = &f->transport,
-        .stop = c->stop,
-        .counters = c->counters,
-        .retry_max = o->retry_max,
-        .retry_first_ns = o->retry_delay_ns,
-        .idle_ns = o->idle_timeout_ns,
-        .reconnect_on_close = o->reconnect_on_close,
-        .life_ns = o->rotate_ns,
-        .stream_ns = o->stream_timeout_ns,
-        .books = f->reader->wants_books,
-        .on_link = f->reader->recorder ? tm_recorder_link : NULL,
-        .on_link_ctx = f->reader->recorder,
-    };
+    const tm_feed_cfg_t cfg = tm_feed_cfg_of(f);
     TM_TRY(arbiter_open(f));
     const tm_book_check_cfg_t books = {.checksum = f->reader->checksum,
                                        .counters = c->counters,
@@ -356,7 +344,7 @@ typedef struct feed_mark {
     uint64_t pos; /* of a recording, or of the journal that a live feed is recorded in */
     uint8_t live, recorded;
     uint8_t unused[6];
-    uint8_t entries[TM_ARBITER_CONN_MAX];
+    uint16_t groups[TM_ARBITER_CONN_MAX];
 } feed_mark_t;
 
 static uint64_t position(const feed_source_t *f)
@@ -377,7 +365,7 @@ static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
     const feed_source_t *f = (const feed_source_t *)src;
     feed_mark_t mark = {
         .pos = position(f), .live = !f->path, .recorded = f->reader->journal != NULL};
-    memcpy(mark.entries, f->entries, sizeof mark.entries);
+    memcpy(mark.groups, f->groups, sizeof mark.groups);
     return tm_buffer_append(blob, &mark, sizeof mark);
 }
 
@@ -391,7 +379,8 @@ static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
         return tm_error_set(TM_E_CONFIG, "the checkpoint was taken of a %s, and this is a %s",
                             mark.live ? "live feed" : "replay", f->path ? "replay" : "live feed");
     f->from_pos = mark.pos;
-    memcpy(f->entries, mark.entries, sizeof f->entries);
+    for (uint32_t i = 0; i < TM_ARBITER_CONN_MAX; i++)
+        f->groups[i] = mark.groups[i] % TM_FEED_LINE_MAX;
     f->backlog = mark.live && mark.recorded && f->reader->journal;
     if (mark.live && !f->backlog)
         TM_LOG_W("engine", "without a journal of the live feed, messages since the checkpoint are "
@@ -406,95 +395,11 @@ static void source_free(tm_row_source_t *src)
     free(src);
 }
 
-static const tm_row_source_ops_t feed_ops = {.open = source_open,
-                                             .poll = source_poll,
-                                             .close = source_close,
-                                             .free = source_free,
-                                             .save = source_save,
-                                             .restore = source_restore,
-                                             .recorded = source_recorded,
-                                             .sleeps = true};
-
-/* ---- making ---------------------------------------------------------------------------------- */
-
-static void want(feed_source_t *f, uint32_t target_idx, uint32_t conn_idx)
-{
-    const uint64_t bit = UINT64_C(1) << conn_idx;
-    f->wants[target_idx] |= bit;
-    *(f->reader->targets[target_idx].json ? &f->json : &f->market) |= bit;
-}
-
-static void conn_add(feed_source_t *f, const char *text, uint32_t conn_idx)
-{
-    int only;
-    const char *where = tm_frame_reader_strip(f->reader, text, &only);
-    if (f->path)
-        f->path = where;
-    else
-        f->urls[f->url_cnt++] = where;
-    for (uint32_t t = 0; t < f->reader->target_cnt; t++)
-        if (only < 0 || only == (int)t) want(f, t, conn_idx);
-}
-
-/* Numbers the partitions of a source: one a feed of the graph and connection. */
-static int partitions_take(feed_source_t *f, uint32_t *partition_cnt, uint64_t *partitions)
-{
-    uint32_t conns = f->path ? 1 : f->url_cnt;
-    for (uint32_t t = 0; t < f->reader->target_cnt; t++) {
-        if (*partition_cnt + conns > TM_ROW_SOURCE_PARTITION_MAX)
-            return tm_error_set(TM_E_CONFIG,
-                                "an ingest thread has at most %d inputs: give more --ingest-cores",
-                                TM_ROW_SOURCE_PARTITION_MAX);
-        uint32_t node_idx = f->reader->targets[t].node->node_idx;
-        f->first[t] = *partition_cnt;
-        f->src.nodes |= UINT64_C(1) << node_idx;
-        for (uint32_t c = 0; c < conns; c++)
-            if (f->wants[t] >> c & 1) {
-                f->src.partitions |= UINT64_C(1) << (*partition_cnt + c);
-                partitions[node_idx] |= UINT64_C(1) << (*partition_cnt + c);
-            }
-        *partition_cnt += conns;
-    }
-    return 0;
-}
-
-static feed_source_t *feed_make(tm_frame_reader_t *r)
-{
-    feed_source_t *f = calloc(1, sizeof *f);
-    if (!f) return NULL;
-    f->src.ops = &feed_ops;
-    f->reader = r;
-    return f;
-}
-
-int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t cap,
-                         uint32_t *partition_cnt, uint64_t *partitions)
-{
-    const tm_topology_t *topo = r->cfg.topo;
-    const tm_options_t *o = &topo->job->opts;
-    uint32_t made = 0;
-    for (uint32_t i = r->cfg.ingest_idx; i < o->replay_cnt && made < cap; i += topo->ingest_cnt) {
-        feed_source_t *f = feed_make(r);
-        if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
-        list[made] = &f->src;
-        f->path = o->replays[i];
-        f->replay_idx = made++;
-        conn_add(f, o->replays[i], 0);
-        TM_TRY(partitions_take(f, partition_cnt, partitions));
-    }
-    if (o->replay_cnt > 0 || r->target_cnt == 0) return (int)made;
-    feed_source_t *f = feed_make(r);
-    if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
-    list[made++] = &f->src;
-    for (uint32_t i = r->cfg.ingest_idx; i < o->connect_cnt; i += topo->ingest_cnt)
-        conn_add(f, o->connects[i], f->url_cnt);
-    /* The job's own addresses, each for its feed. */
-    for (uint32_t t = 0; t < r->target_cnt && o->connect_cnt == 0; t++) {
-        const tm_feed_node_spec_t *spec = r->targets[t].node->spec;
-        if (!spec->url[0]) continue;
-        want(f, t, f->url_cnt);
-        f->urls[f->url_cnt++] = spec->url;
-    }
-    TM_TRY(partitions_take(f, partition_cnt, partitions));
-    return (int)made;
-}
+const tm_row_source_ops_t tm_feed_source_ops = {.open = source_open,
+                                                .poll = source_poll,
+                                                .close = source_close,
+                                                .free = source_free,
+                                                .save = source_save,
+                                                .restore = source_restore,
+                                                .recorded = source_recorded,
+                                                .sleeps = true};

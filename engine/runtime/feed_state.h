@@ -1,5 +1,6 @@
 /* engine/runtime/feed_state.h - the inside of feeds, shared by frame_reader.c (what the feeds of a
-   thread share) and feed_source.c (one source of frames). Nobody else includes it.
+   thread share), feed_source.c (one source of frames) and feed_inputs.c (which ones there are).
+   Nobody else includes it.
    Threads  one ingest thread */
 #ifndef TM_ENGINE_FEED_STATE_H
 #define TM_ENGINE_FEED_STATE_H
@@ -53,10 +54,14 @@ typedef struct feed_source {
     uint32_t replay_idx;
     const char *urls[TM_OPTION_LIST_MAX];
     uint32_t url_cnt;
-    tm_transport_t transport;   /* of live connections */
-    uint32_t first[TARGET_MAX]; /* partition of a target's first connection */
-    uint64_t wants[TARGET_MAX]; /* connections whose rows it takes, a bit each */
-    uint64_t market, json; /* connections that carry messages of an exchange, or declared ones */
+    tm_transport_t transport;           /* of live connections */
+    uint32_t group_cnt;                 /* connections but for copies; a file is one */
+    uint32_t first[TARGET_MAX];         /* partition of a target's first */
+    uint8_t part_of[TM_FEED_LINE_MAX];  /* group: its partition, from a target's first on */
+    uint8_t entry_of[TM_FEED_LINE_MAX]; /* group: its address */
+    uint64_t asks[TARGET_MAX];          /* addresses whose rows it takes, a bit each */
+    uint64_t wants[TARGET_MAX];         /* the same by group */
+    uint64_t market, json; /* groups that carry messages of an exchange, or declared ones */
     tm_source_t *source;
     bool recorded;          /* frames come from a recording now: a replay, or the backlog */
     bool runs_up;           /* and lie before its range: nothing of them goes on */
@@ -64,11 +69,10 @@ typedef struct feed_source {
     int64_t arbiter_ns;     /* recorded time of the last frame */
     tm_book_check_t *books; /* of one whose books only a checksum proves, else NULL */
     uint16_t groups[TM_ARBITER_CONN_MAX]; /* of connections */
-    uint8_t entries[TM_ARBITER_CONN_MAX]; /* the address of a connection */
     uint32_t feed_row_cnt;
     tm_feed_row_t feed_rows[FEED_ROW_BURST];
 
-    uint32_t conn_idx; /* of the batches under way: the address, or 0 */
+    uint32_t group; /* of the batches under way */
     int64_t ingress_ns;
 
     uint64_t from_pos; /* of a source that is restored; 0 = from the start */
@@ -76,6 +80,11 @@ typedef struct feed_source {
     uint64_t backlog_cnt;
     int64_t backlog_ns; /* when the last of it was received */
 } feed_source_t;
+
+extern const tm_row_source_ops_t tm_feed_source_ops;
+
+/* What live connections are opened with. */
+tm_feed_cfg_t tm_feed_cfg_of(feed_source_t *f);
 
 /* "trades=FILE" is for the feed of that name alone. Returns what follows. */
 const char *tm_frame_reader_strip(const tm_frame_reader_t *r, const char *text, int *only);

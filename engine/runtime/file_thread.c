@@ -230,6 +230,7 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
                    .folder = parts->folder,
                    .ctx = parts->folder_ctx},
         .bucket_max = parts->bucket_max,
+        .compact = parts->compact,
         .roll = parts->roll,
         .compression = spec->compression,
         .bloom_fields = parts->bloom_fields,

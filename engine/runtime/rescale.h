@@ -10,7 +10,7 @@
             the checkpoint; TM_E_LIMIT where --state-memory is too small for fewer workers
    Limits   operators that say so (tm_node_ops_t.moves), and those without state; one key_by between
             sources and sinks: positions of exchanges between workers have no counterpart.
-            Tests tests/crash/rescale.py, tests/engine/test_process_move.c */
+            Tests tests/crash/rescale.py, tests/engine/test_rescale.c */
 #ifndef TM_ENGINE_RESCALE_H
 #define TM_ENGINE_RESCALE_H
 

@@ -70,8 +70,8 @@ static int age_check(const tm_restore_t *restore, const tm_options_t *o)
                             "go on from there, or give --checkpoints and --out that are empty",
                             o->checkpoint.restore, id, newest, o->checkpoint.dir);
     TM_LOG_W("engine",
-             "checkpoint %llu cannot be used, and results behind %llu may stand already: part files "
-             "where they do refuse to go on, other sinks get them twice",
+             "checkpoint %llu cannot be used, and results behind %llu may stand already: part "
+             "files where they do refuse to go on, other sinks get them twice",
              newest, id);
     return 0;
 }
@@ -107,6 +107,11 @@ int tm_restore_open(tm_restore_t *restore, const tm_topology_t *topo, uint64_t o
                             "to --restore, and --checkpoints another folder",
                             o->checkpoint.dir);
     if (restore->manifest && restore->manifest->head.id > own_from) from = NULL;
+    if ((!from || strcmp(from, "latest") == 0) && !restore->manifest && restore->last_id > 0)
+        return tm_error_set(TM_E_CONFIG,
+                            "--checkpoints %s: no checkpoint in it can be used; --restore none "
+                            "begins anew, beside the results that stand already",
+                            o->checkpoint.dir);
     if (from && strcmp(from, "none") == 0)
         restore->manifest = NULL;
     else if (from && strcmp(from, "latest") != 0)

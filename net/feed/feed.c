@@ -198,9 +198,7 @@ static void feed_free(tm_feed_t *f, int64_t polite_ns)
     tm_books_close(f);
     if (f->ring) tm_uring_close(f->ring);
     tm_tls_ctx_close(f->tls_ctx);
-    for (uint32_t i = 0; i < f->stream_cnt; i++) free(f->streams[i]);
-    free(f->streams);
-    free(f->resyncs);
+    tm_feed_plan_free(f);
     free(f);
 }
 
@@ -226,6 +224,11 @@ static int lines_open(tm_feed_t *f)
         f->cfg.seed = (uint64_t)tm_clock_real_ns();
     f->random = ~f->cfg.seed;
     TM_TRY(tm_feed_plan(f));
+    for (uint32_t i = 0; i < f->line_cnt && !f->tls_ctx; i++)
+        if (f->lines[i].url.tls) {
+            const tm_tls_ctx_cfg_t tls_cfg = {.ca_file = f->cfg.ca_file};
+            TM_TRY(tm_tls_ctx_open(&f->tls_ctx, &tls_cfg));
+        }
     tm_uring_cfg_t ring_cfg = {.buf_cnt = BUF_CNT_MIN, .off = f->cfg.uring_off};
     while (ring_cfg.buf_cnt < 4 * f->line_cnt) ring_cfg.buf_cnt *= 2;
     TM_TRY(tm_uring_open(&f->ring, &ring_cfg));

@@ -104,6 +104,11 @@ typedef struct tm_feed_cfg {
     void *on_link_ctx;
 } tm_feed_cfg_t;
 
+/* How many groups the configuration asks for, without opening anything: each brings messages that
+   no other one does, and its number is that in feed rows. entries[group]: the number of its address.
+   A negative code where feed_open would fail at once. */
+int tm_feed_groups(const tm_feed_cfg_t *cfg, uint8_t entries[TM_FEED_LINE_MAX]) TM_MUST_CHECK;
+
 /* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the
    others wait for their next attempt; or with the error that ends the feed (-EINTR where a signal
    came or *stop is true). Fails closed: an untrusted, expired or misnamed

@@ -105,10 +105,6 @@ static int line_add(tm_feed_t *f, const entry_t *e, uint32_t endpoint, const tm_
     if (!own_target || (like->group > 0 && target_stream_cnt(l->url.target) > 0 && like->streams))
         snprintf(l->url.target, sizeof l->url.target, "%s",
                  part_target(e->exchange, l->streams, l->stream_cnt));
-    if (l->url.tls && !f->tls_ctx) {
-        const tm_tls_ctx_cfg_t tls_cfg = {.ca_file = f->cfg.ca_file};
-        TM_TRY(tm_tls_ctx_open(&f->tls_ctx, &tls_cfg));
-    }
     f->line_cnt++;
     return 0;
 }
@@ -184,6 +180,27 @@ static int streams_split(tm_feed_t *f)
         }
     }
     return 0;
+}
+
+void tm_feed_plan_free(tm_feed_t *f)
+{
+    for (uint32_t i = 0; i < f->stream_cnt; i++) free(f->streams[i]);
+    free(f->streams);
+    free(f->resyncs);
+}
+
+int tm_feed_groups(const tm_feed_cfg_t *cfg, uint8_t entries[TM_FEED_LINE_MAX])
+{
+    tm_feed_t *f = calloc(1, sizeof *f);
+    if (!f) return tm_error_set(-ENOMEM, "no memory for a feed");
+    f->cfg = *cfg;
+    int err = tm_feed_plan(f);
+    for (uint32_t i = 0; i < f->line_cnt; i++)
+        entries[f->lines[i].group] = (uint8_t)f->lines[i].entry;
+    int cnt = err < 0 ? err : (int)f->group_cnt;
+    tm_feed_plan_free(f);
+    free(f);
+    return cnt;
 }
 
 int tm_feed_plan(tm_feed_t *f)

@@ -144,6 +144,7 @@ static inline uint32_t tm_feed_twin(const tm_feed_t *feed, uint32_t slot_idx)
 
 /* feed_plan.c: makes lines and slots of the configuration. */
 int tm_feed_plan(tm_feed_t *feed) TM_MUST_CHECK;
+void tm_feed_plan_free(tm_feed_t *feed);
 
 /* feed_slot.c: does what is due: handshakes, deadlines, attempts, winding down. */
 void tm_slot_step(tm_feed_t *feed, uint32_t idx, int64_t now_ns);

@@ -171,6 +171,11 @@ static void damage(tm_checkpoint_store_t *store, uint64_t id)
     if (store->cfg.on_damage) store->cfg.on_damage(store->cfg.ctx, text);
 }
 
+static bool is_of_kernel(int code)
+{
+    return code < 0 && code > -4096;
+}
+
 static int manifests_read(tm_checkpoint_store_t *store)
 {
     uint64_t *ids = NULL;
@@ -183,8 +188,11 @@ static int manifests_read(tm_checkpoint_store_t *store)
         tm_manifest_path(path, store->dir, ids[i]);
         int bad = tm_manifest_read(&m, path);
         if (bad == 0) bad = files_check(store, &m);
-        if (bad == -ENOMEM || bad == -EMFILE || bad == -ENFILE)
-            err = bad; /* not the file's fault */
+        /* One that cannot be read now may be readable at the next start. By then it would be of
+           another past than what was built on the one before it. */
+        if (is_of_kernel(bad) && bad != -ENOENT)
+            err = tm_error_context(
+                bad, "checkpoint %" PRIu64 " can be neither used nor passed over", ids[i]);
         else if (bad < 0)
             damage(store, ids[i]);
         if (bad < 0)

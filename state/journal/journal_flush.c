@@ -61,7 +61,7 @@ void tm_journal_write_begin(tm_journal_writer_t *w, const tm_journal_write_t *wr
     tm_journal_write_t *at = &f->writes[f->begun_cnt++ % TM_JOURNAL_WRITE_MAX];
     *at = *write;
     at->op.kind = TM_JOURNAL_OP_WRITE;
-    tm_journal_op_begin(&f->ops, &at->op);
+    tm_journal_begin(f, &at->op);
 }
 
 /* ---- records ------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ static int sync_begin(tm_journal_writer_t *w)
     f->sync = (tm_journal_op_t){.kind = TM_JOURNAL_OP_SYNC_DATA, .fd = f->fd, .path = f->path};
     f->sync_seq = f->next_seq;
     f->dirty_sz = 0;
-    tm_journal_op_begin(&f->ops, &f->sync);
+    tm_journal_begin(f, &f->sync);
     return 1;
 }
 
@@ -199,6 +199,7 @@ static int pass(tm_journal_writer_t *w, bool force)
     if (work < 0) return work;
     const uint64_t head = atomic_load_explicit(&w->head, memory_order_acquire); /* J1 */
     const uint32_t cnt = scan(w, head, now_ns);
+    f->calm = f->scan_pos >= head;
     const bool due = sync_free(f) && (force || sync_due(w, now_ns));
     work += cnt > INT32_MAX / 2 ? INT32_MAX / 2 : (int)cnt;
     if (due || f->rolling || f->scan_pos - f->sent_pos >= write_at(w)) {

@@ -57,7 +57,7 @@ static int next_step(tm_journal_writer_t *w)
         if (code < 0 && code != -ENOSPC) return code;
         /* Fill what is left of the disk rather than give up now. */
         if (code == -ENOSPC) TM_TRY(tm_file_truncate(n->fd, n->path, 0));
-        tm_journal_op_begin(&f->ops, &n->op);
+        tm_journal_begin(f, &n->op);
         n->step = TM_JOURNAL_NEXT_SYNCING;
     }
     if (n->step == TM_JOURNAL_NEXT_SYNCING) {
@@ -174,9 +174,9 @@ static int turn_sync(tm_journal_file_side_t *f)
         .kind = TM_JOURNAL_OP_SYNC_DATA, .fd = f->fd, .path = f->next.path};
     if (t->old_fd >= 0) {
         TM_TRY(tm_file_truncate(t->old_fd, t->old_path, (int64_t)t->old_sz));
-        tm_journal_op_begin(&f->ops, &t->old_sync);
+        tm_journal_begin(f, &t->old_sync);
     }
-    tm_journal_op_begin(&f->ops, &t->new_sync);
+    tm_journal_begin(f, &t->new_sync);
     t->step = TM_JOURNAL_TURN_SYNCING;
     return 1;
 }
@@ -214,7 +214,7 @@ static int turn_name(tm_journal_writer_t *w)
     tm_journal_turn_t *t = &f->turn;
     TM_TRY(tm_file_rename(f->next.path, f->path));
     t->new_sync = (tm_journal_op_t){.kind = TM_JOURNAL_OP_SYNC, .fd = f->lock_fd, .path = w->dir};
-    tm_journal_op_begin(&f->ops, &t->new_sync);
+    tm_journal_begin(f, &t->new_sync);
     t->step = TM_JOURNAL_TURN_LISTING;
     return 1;
 }

@@ -74,6 +74,18 @@ static void read_sectors(tm_journal_window_t *w, uint8_t *dst, uint64_t off, uin
     }
 }
 
+/* Each byte is asked for once: the kernel looks at every page of a range, also at those it has. */
+static void read_ahead(tm_journal_window_t *w)
+{
+    const uint64_t from = w->off + w->sz;
+    const bool moved = w->asked_off < from || w->asked_off > from + AHEAD_SZ;
+    if (from >= w->end_off || (!moved && w->asked_off - from > AHEAD_SZ / 2)) return;
+    if (moved) w->asked_off = from;
+    posix_fadvise(w->fd, (off_t)w->asked_off, (off_t)(from + AHEAD_SZ - w->asked_off),
+                  POSIX_FADV_WILLNEED); /* a hint: may fail */
+    w->asked_off = from + AHEAD_SZ;
+}
+
 static int fill_plain(tm_journal_window_t *w, uint64_t off, uint64_t need)
 {
     const uint64_t slack = off %
@@ -102,8 +114,7 @@ static int fill_plain(tm_journal_window_t *w, uint64_t off, uint64_t need)
     }
     if (n < 0) return (int)n;
     w->sz = keep + (uint64_t)n;
-    if (w->off + w->sz < w->end_off) /* a hint: may fail */
-        posix_fadvise(w->fd, (off_t)(w->off + w->sz), AHEAD_SZ, POSIX_FADV_WILLNEED);
+    read_ahead(w);
     if ((uint64_t)n < more) w->end_off = off + w->sz; /* the file was cut while it was read */
     return 0;
 }

@@ -18,7 +18,8 @@
 typedef struct tm_journal_window {
     const uint8_t *data; /* bytes [off, off + sz) of the segment, then TM_FRAME_PAD readable ones */
     uint64_t off, sz;
-    uint64_t end_off; /* size of the segment */
+    uint64_t end_off;   /* size of the segment */
+    uint64_t asked_off; /* the kernel was asked to read ahead up to here */
 
     int fd;
     const char *path; /* not owned */

@@ -19,7 +19,7 @@
 enum {
     /* Kept free in the ring for the step to a new segment: an end mark and the rest of a page. */
     TM_JOURNAL_ROLL_SLACK = 2 * TM_JOURNAL_PAGE_SZ,
-    TM_JOURNAL_WRITE_MAX = 4, /* under way at once */
+    TM_JOURNAL_WRITE_MAX = 8, /* under way at once */
 };
 
 typedef struct tm_journal_write {
@@ -70,6 +70,7 @@ typedef struct tm_journal_file_side {
     uint32_t seed;
     bool rolling; /* an end mark was met at scan_pos */
     bool direct;
+    bool calm;          /* no record waits behind those that were scanned */
     bool fatal;         /* the error under way is one that ends the writer */
     uint8_t *rest_page; /* the newest records, where they do not fill a page */
     uint8_t *head_page;
@@ -124,6 +125,14 @@ struct tm_journal_writer {
 static_assert(offsetof(tm_journal_writer_t, tail) - offsetof(tm_journal_writer_t, head) >=
                   TM_FALSE_SHARE,
               "the threads' words share no line");
+
+/* Begins a call behind the back of this thread where there is more to do meanwhile. Else it is made
+   in place, which spares the way through a thread of the kernel: that one may wait for a core. */
+static inline void tm_journal_begin(tm_journal_file_side_t *f, tm_journal_op_t *op)
+{
+    op->state = TM_JOURNAL_OP_IN_PLACE;
+    if (!f->calm) tm_journal_op_begin(&f->ops, op);
+}
 
 /* ---- journal_flush.c ---- */
 

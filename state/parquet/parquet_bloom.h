@@ -1,6 +1,6 @@
 /* state/parquet/parquet_bloom.h - the Bloom filter of a column chunk, as it goes to the file.
    Flow     parquet_chunk (a chunk just built) -> [parquet bloom] -> behind the row group
-   Memory   appends to the caller's buffer: about 1.2 to 2.4 bytes a distinct value; where these were
+   Memory   appends to the caller's buffer: about 1.2 to 2.4 bytes a distinct value; where they were
             not numbered every value counts as one
    Threads  no state
    Errors   -ENOMEM

@@ -65,6 +65,8 @@ struct tm_part_file {
     size_t held_sz;                /* bytes of rows in memory */
     tm_row_group_t group;          /* of Parquet */
     tm_parquet_file_t file;
+    const tm_parquet_kv_t *kv; /* of this file; NULL = as the encoder was told */
+    uint32_t kv_cnt;
     tm_buffer_t text; /* of rows as text */
     char name[TM_PART_NAME_MAX];
     char hidden[TM_PART_PATH_MAX];

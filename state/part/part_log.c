@@ -27,6 +27,13 @@ static int add_open(tm_part_log_t *log, const tm_part_entry_t *e)
     return add_line(log, text);
 }
 
+static const char *reach_verb(tm_part_state_t state)
+{
+    static const char *const verbs[] = {
+        [TM_PART_OPEN] = "point", [TM_PART_READY] = "ready", [TM_PART_MERGED] = "merged"};
+    return verbs[state];
+}
+
 static int add_reach(tm_part_log_t *log, const char *verb, const char *name,
                      const tm_part_point_t *at)
 {
@@ -119,9 +126,9 @@ static int add_entry_lines(tm_part_log_t *log, const tm_part_entry_t *e)
         TM_TRY(add_reach(log, "point", e->name, &e->points[i]));
         TM_TRY(add_sealed(log, e->points[i].txn_id, 1, e->sealed_ns));
     }
-    if (e->state != TM_PART_READY) return 0;
+    if (e->state == TM_PART_OPEN) return 0;
     const tm_part_point_t whole = {e->txn_id, e->file_sz, e->row_cnt};
-    TM_TRY(add_reach(log, "ready", e->name, &whole));
+    TM_TRY(add_reach(log, reach_verb(e->state), e->name, &whole));
     return add_sealed(log, e->txn_id, 1, e->sealed_ns);
 }
 
@@ -191,7 +198,7 @@ int tm_part_log_add(tm_part_log_t *log, const char *name, tm_part_state_t state,
     tm_part_entry_t *e = &log->entries[idx];
     TM_TRY(tm_part_log_point_add(e, at)); /* it counts once it is sealed */
     e->point_cnt--;
-    e->sealing_ready = state == TM_PART_READY;
+    e->sealing_state = state;
     e->sealing = true;
     return 0;
 }
@@ -204,7 +211,7 @@ static int add_sealing(tm_part_log_t *log, uint64_t txn_id, int64_t now_ns)
         if (!e->sealing) continue;
         tm_part_point_t at = e->points[e->point_cnt];
         at.txn_id = txn_id;
-        TM_TRY(add_reach(log, e->sealing_ready ? "ready" : "point", e->name, &at));
+        TM_TRY(add_reach(log, reach_verb(e->sealing_state), e->name, &at));
         line_cnt++;
     }
     return add_sealed(log, txn_id, line_cnt, now_ns);
@@ -216,11 +223,11 @@ static void apply_sealing(tm_part_entry_t *e, uint64_t txn_id, int64_t now_ns)
 {
     tm_part_point_t *at = &e->points[e->point_cnt];
     at->txn_id = e->txn_id = txn_id;
-    e->state = e->sealing_ready ? TM_PART_READY : TM_PART_OPEN;
+    e->state = e->sealing_state;
     e->sealed_ns = now_ns;
     e->file_sz = at->file_sz;
     e->row_cnt = at->row_cnt;
-    if (!e->sealing_ready) e->point_cnt++;
+    if (e->state == TM_PART_OPEN) e->point_cnt++;
 }
 
 int tm_part_log_seal(tm_part_log_t *log, uint64_t txn_id, int64_t now_ns)

@@ -3,8 +3,9 @@
    Flow     part_sink -> [part log] -> <dir>/.parts-<subtask>.log
    Form     text, one record a line, each with a CRC-32; docs/part-files.md
    Entries  OPEN: a hidden file may exist; its points tell up to where which transaction reaches.
-            READY: it is complete and fsynced and belongs to a transaction. An entry leaves the log
-            when its file is finished or removed
+            READY: it is complete and fsynced and belongs to a transaction. MERGED: its rows are in
+            a part that became READY in the same record, so it is to be removed. An entry leaves
+            the log when its file is finished or removed
    Memory   entries on the heap; their number is bounded by open parts and pending transactions
    Threads  one owner; a lock file keeps a second process out of the same folder and subtask
    Errors   -errno with the path; -EBUSY where another process holds the lock. After a failed write
@@ -22,7 +23,7 @@
 
 enum { TM_PART_LOG_SZ_MAX = 1 << 20, TM_PART_LINE_MAX = TM_PART_NAME_MAX + 128 };
 
-typedef enum tm_part_state { TM_PART_OPEN, TM_PART_READY } tm_part_state_t;
+typedef enum tm_part_state { TM_PART_OPEN, TM_PART_READY, TM_PART_MERGED } tm_part_state_t;
 
 /* Up to where a file reaches that goes on after a transaction. */
 typedef struct tm_part_point {
@@ -40,8 +41,10 @@ typedef struct tm_part_entry {
     int64_t row_cnt;
     tm_part_point_t *points; /* by transaction, oldest first */
     uint32_t point_cnt, point_cap;
-    bool sealing, sealing_ready; /* its line waits for tm_part_log_seal; as READY */
-    char name[TM_PART_NAME_MAX]; /* below dir: bucket and file */
+    bool visible;                  /* renamed by this run; what follows may have failed */
+    bool sealing;                  /* its line waits for tm_part_log_seal */
+    tm_part_state_t sealing_state; /* that it has from there on */
+    char name[TM_PART_NAME_MAX];   /* below dir: bucket and file */
 } tm_part_entry_t;
 
 typedef struct tm_part_log {
@@ -66,7 +69,8 @@ void tm_part_log_close(tm_part_log_t *log);
 /* Records, durably, that a hidden file is about to be made: name, id and tag of `part`. */
 int tm_part_log_begin(tm_part_log_t *log, const tm_part_entry_t *part) TM_MUST_CHECK;
 
-/* Collects what a transaction holds: a READY part with size and rows, or a point of an OPEN one.
+/* Collects what a transaction holds: a READY or MERGED part with size and rows, or a point of an
+   OPEN one.
    Nothing counts before tm_part_log_seal, which records all of them together, durably. */
 int tm_part_log_add(tm_part_log_t *log, const char *name, tm_part_state_t state,
                     const tm_part_point_t *at) TM_MUST_CHECK;

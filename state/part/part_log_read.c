@@ -142,6 +142,7 @@ static int take_line(replay_t *r, const char *text)
     if ((at = after(text, "open "))) return take_open(r, at);
     if ((at = after(text, "done "))) return take_done(r, at);
     if ((at = after(text, "ready "))) return take_reach(r, at, TM_PART_READY);
+    if ((at = after(text, "merged "))) return take_reach(r, at, TM_PART_MERGED);
     if ((at = after(text, "point "))) return take_reach(r, at, TM_PART_OPEN);
     if ((at = after(text, "next "))) return take_next(r, at);
     if ((at = after(text, "commit "))) return take_commit(r, at);

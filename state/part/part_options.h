@@ -35,4 +35,11 @@ typedef struct tm_part_bucket_cfg {
     void *ctx;
 } tm_part_bucket_cfg_t;
 
+/* Small Parquet parts are merged before they become visible; off while checkpoints is 0. */
+typedef struct tm_part_compact_cfg {
+    uint32_t checkpoints; /* that a part waits for others of its bucket, at most */
+    uint64_t
+        max_sz; /* larger parts do not wait, and parts that sum up to it no longer; 0 = 128 MiB */
+} tm_part_compact_cfg_t;
+
 #endif

@@ -56,7 +56,9 @@ static int parquet_flush(tm_part_encoder_t *enc, tm_part_file_t *part)
 static int parquet_finish(tm_part_encoder_t *enc, tm_part_file_t *part)
 {
     const part_parquet_t *p = of(enc);
-    TM_TRY(tm_parquet_file_finish(p->writer, &part->file, p->cfg.kv, p->cfg.kv_cnt));
+    const tm_parquet_kv_t *kv = part->kv ? part->kv : p->cfg.kv;
+    const uint32_t kv_cnt = part->kv ? part->kv_cnt : p->cfg.kv_cnt;
+    TM_TRY(tm_parquet_file_finish(p->writer, &part->file, kv, kv_cnt));
     part->off = part->file.off;
     return 0;
 }
@@ -111,9 +113,10 @@ int tm_part_parquet_open(tm_part_encoder_t **out, const tm_part_parquet_cfg_t *c
     TM_GOTO(err, tm_parquet_writer_open(&p->writer, &p->cfg.writer), failed);
     const uint32_t group_rows = tm_parquet_writer_group_rows(p->writer);
     const uint32_t rows = block_rows(cfg->part_max);
-    /* One full row group, a block for each open part and as many for the slice at hand. */
+    /* One full row group, a block for each open part and a merged one, as many for the slice. */
     TM_GOTO(err,
-            tm_row_pool_open(&p->pool, &p->schema, rows, group_rows / rows + 1 + 2 * cfg->part_max),
+            tm_row_pool_open(&p->pool, &p->schema, rows,
+                             group_rows / rows + 1 + 2 * (cfg->part_max + 1)),
             failed);
     p->base = (tm_part_encoder_t){.ops = &ops,
                                   .suffix = ".parquet",

@@ -35,6 +35,15 @@ static int reveal(const tm_part_log_t *log, const tm_part_entry_t *e)
                         finished, (unsigned long long)e->txn_id, hidden, (long long)e->row_cnt);
 }
 
+/* A part that was renamed by a run that died then does not wait for others any more. */
+static bool is_hidden(const tm_part_log_t *log, const tm_part_entry_t *e)
+{
+    char hidden[TM_PART_PATH_MAX];
+    struct stat st;
+    tm_part_path_hidden(hidden, log->dir, e->name, e->id);
+    return stat(hidden, &st) == 0;
+}
+
 /* Points that a newer one up to txn_id takes the place of. */
 static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
 {
@@ -45,10 +54,12 @@ static uint64_t outdate(tm_part_entry_t *e, uint64_t txn_id)
     return (uint64_t)newest;
 }
 
-static int finish_one(tm_part_log_t *log, const tm_part_entry_t *e, tm_part_done_t *done)
+int tm_part_recover_finish(tm_part_log_t *log, int idx, tm_part_done_t *done)
 {
+    tm_part_entry_t *e = &log->entries[idx];
     char folder[TM_PART_PATH_MAX];
     TM_TRY(reveal(log, e));
+    e->visible = true;
     tm_part_path_folder(folder, log->dir, e->name); /* durable itself since prepare */
     TM_TRY(tm_file_sync_dir(folder));
     const tm_part_entry_t finished = *e; /* from here on, whatever the log can still take */
@@ -83,8 +94,8 @@ int tm_part_recover_decide(tm_part_log_t *log, uint64_t txn_id)
     return 0;
 }
 
-int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, const tm_part_patience_t *patience,
-                           tm_part_done_t *done)
+int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, int64_t hold_sz,
+                           const tm_part_patience_t *patience, tm_part_done_t *done)
 {
     int first = 0;
     for (uint32_t i = 0; i < log->entry_cnt;) {
@@ -94,8 +105,12 @@ int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, const tm_part_pa
             i++;
             continue;
         }
+        if (e->file_sz < hold_sz && is_hidden(log, e)) {
+            i++;
+            continue;
+        }
         const int64_t sealed_ns = e->sealed_ns;
-        int err = finish_one(log, e, done);
+        int err = tm_part_recover_finish(log, (int)i, done);
         if (err == 0) continue;
         i++;
         if (patience && patience->limit_ns > 0 &&
@@ -119,7 +134,8 @@ int tm_part_recover_remove(tm_part_log_t *log, uint64_t txn_id, bool keep)
             i++;
             continue;
         }
-        int err = keep ? tm_part_log_forget(log, e->name) : tm_part_log_remove(log, (int)i);
+        const bool stays = keep && e->state != TM_PART_MERGED;
+        int err = stays ? tm_part_log_forget(log, e->name) : tm_part_log_remove(log, (int)i);
         if (err == 0) continue;
         if (first == 0) first = err;
         i++;

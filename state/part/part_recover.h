@@ -37,9 +37,13 @@ int tm_part_recover_decide(tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
 /* Makes the READY parts of transactions up to txn_id visible, and forgets points that newer ones
    have outdated. A part that fails stays in the log; the others are done all the same; the first
    error is returned, but for those of transactions for which patience has an end: they are warned
-   of, counted, and tried again by the next start. patience NULL = without end. */
-int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, const tm_part_patience_t *patience,
-                           tm_part_done_t *done) TM_MUST_CHECK;
+   of, counted, and tried again by the next start. patience NULL = without end. Parts below hold_sz
+   stay hidden (part_compact.h). */
+int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, int64_t hold_sz,
+                           const tm_part_patience_t *patience, tm_part_done_t *done) TM_MUST_CHECK;
+
+/* Makes one READY part visible and forgets it. */
+int tm_part_recover_finish(tm_part_log_t *log, int idx, tm_part_done_t *done) TM_MUST_CHECK;
 
 /* Removes what no transaction up to txn_id knows; `keep` leaves the hidden files where they are.
    What is left has a point. */

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS_BY_TIME = 64, BUCKETS_BY_FIELD = 1024, BUFFER_SZ_DEFAULT = 64 << 10 };
+/* Parts that a tick merges at most: ten times as many a second, so other work is not held up. */
+enum { COMPACT_STEPS = 4 };
 
 static tm_part_sink_t *of(tm_sink_t *sink)
 {
@@ -34,15 +35,30 @@ static int leave(tm_part_sink_t *s, int err)
     return tm_error_context(err, "part files in %s", s->dir);
 }
 
+static void count_done(tm_part_sink_t *s, const tm_part_done_t *done)
+{
+    count(s->finished, done->part_cnt);
+    count(s->rows, (uint64_t)done->row_cnt);
+    count(s->bytes, (uint64_t)done->file_sz);
+}
+
+/* Up to step_cnt steps of merging small parts. */
+static int compact(tm_part_sink_t *s, uint32_t step_cnt)
+{
+    tm_part_done_t done = {0};
+    int rc = 1;
+    for (uint32_t i = 0; i < step_cnt && rc > 0; i++) rc = tm_part_compact_step(s, s->ended, &done);
+    count_done(s, &done);
+    return rc < 0 ? rc : 0;
+}
+
 /* Makes every prepared part of the transaction and of older ones visible. */
 static int finish_ready(tm_part_sink_t *s, uint64_t txn_id, const tm_part_patience_t *patience)
 {
     tm_part_done_t done = {0};
     if (s->cfg.checkpointed) TM_TRY(tm_part_recover_decide(&s->log, txn_id));
-    int err = tm_part_recover_commit(&s->log, txn_id, patience, &done);
-    count(s->finished, done.part_cnt);
-    count(s->rows, (uint64_t)done.row_cnt);
-    count(s->bytes, (uint64_t)done.file_sz);
+    int err = tm_part_recover_commit(&s->log, txn_id, tm_part_compact_hold_sz(s), patience, &done);
+    count_done(s, &done);
     s->state.outdated_cnt += done.point_cnt;
     if (patience) s->state.finished_cnt += (uint32_t)done.part_cnt;
     if (txn_id + 1 > s->committed_cnt) s->committed_cnt = txn_id + 1;
@@ -159,7 +175,7 @@ static int sink_tick(tm_sink_t *sink, int64_t real_ns)
         const tm_part_info_t info = tm_part_file_info(part, s->buckets[i].name);
         if (r->at_time(r, &info, real_ns)) tm_part_slice_roll(s, i);
     }
-    return leave(s, s->cfg.checkpointed ? 0 : publish(s));
+    return leave(s, s->cfg.checkpointed ? compact(s, COMPACT_STEPS) : publish(s));
 }
 
 static bool rolls_at_prepare(const tm_part_sink_t *s, const tm_part_bucket_t *b)
@@ -182,7 +198,10 @@ static int sink_prepare(tm_sink_t *sink, uint64_t txn_id)
 
 static int sink_commit(tm_sink_t *sink, uint64_t txn_id)
 {
-    return leave(of(sink), finish_ready(of(sink), txn_id, NULL));
+    tm_part_sink_t *s = of(sink);
+    int err = finish_ready(s, txn_id, NULL);
+    if (err == 0 && s->ended) err = compact(s, UINT32_MAX);
+    return leave(s, err);
 }
 
 static int sink_end(tm_sink_t *sink)
@@ -223,6 +242,7 @@ static bool goes_on(const tm_part_sink_t *s, const tm_part_entry_t *e)
 
 static void free_parts(tm_part_sink_t *s)
 {
+    tm_part_compact_close(s);
     while (s->bucket_cnt > 0) tm_part_file_free(s->buckets[--s->bucket_cnt].part);
     while (s->closing) {
         tm_part_file_t *part = s->closing;
@@ -296,6 +316,7 @@ static int recover(tm_part_sink_t *s, uint64_t from_id)
     const tm_part_patience_t patience = {clock_now(s), s->cfg.txn_timeout_ns};
     if (s->slice_seq > 0) return tm_error_set(TM_E_CONFIG, "recover() comes before the first row");
     if (s->recovered) return 0;
+    s->anew = anew;
     if (s->cfg.checkpointed) TM_TRY(tm_part_recover_admits(&s->log, txn_id));
     free_parts(s); /* of an attempt that failed */
     memset(&s->state, 0, sizeof s->state);
@@ -310,6 +331,7 @@ static int recover(tm_part_sink_t *s, uint64_t from_id)
     TM_TRY(tm_part_counter_scan(s->dir, s->naming.prefix, s->cfg.subtask_idx, &s->next_counter));
     if (s->log.next_counter < s->next_counter) s->log.next_counter = s->next_counter;
     TM_TRY(tm_part_log_rewrite(&s->log));
+    s->anew = false;
     s->recovered = true;
     return 0;
 }
@@ -392,81 +414,13 @@ void tm_part_sink_state(const tm_sink_t *sink, const char *bucket, tm_part_sink_
                             is_in(s->log.entries[i].name, bucket);
 }
 
-static void open_counters(tm_part_sink_t *s)
-{
-    if (!s->cfg.counters) return;
-    s->finished = tm_counter_get(s->cfg.counters, "parts_finished");
-    s->rows = tm_counter_get(s->cfg.counters, "part_rows");
-    s->bytes = tm_counter_get(s->cfg.counters, "part_bytes");
-    s->syncs = tm_counter_get(s->cfg.counters, "fsyncs");
-    s->errors = tm_counter_get(s->cfg.counters, "part_errors");
-}
-
-static int open_names(tm_part_sink_t *s)
-{
-    tm_part_naming_t *n = &s->naming;
-    const char *prefix = s->cfg.prefix ? s->cfg.prefix : "part";
-    const char *suffix = s->cfg.suffix ? s->cfg.suffix : s->enc->suffix;
-    if (!tm_part_name_is_piece(prefix, true) || strlen(prefix) >= sizeof n->prefix)
-        return tm_error_set(TM_E_CONFIG, "prefix '%s' of part files cannot begin a name", prefix);
-    if (!tm_part_name_is_piece(suffix, false) || strlen(suffix) >= sizeof n->suffix)
-        return tm_error_set(TM_E_CONFIG, "suffix '%s' of part files cannot end a name", suffix);
-    snprintf(n->prefix, sizeof n->prefix, "%s", prefix);
-    snprintf(n->suffix, sizeof n->suffix, "%s", suffix);
-    if (s->cfg.names_by_id)
-        snprintf(n->writer, sizeof n->writer, "%016llx", (unsigned long long)tm_part_id_make());
-    else
-        snprintf(n->writer, sizeof n->writer, "%u", s->cfg.subtask_idx);
-    return 0;
-}
-
-static int open_encoder(tm_part_sink_t *s)
-{
-    const tm_part_sink_cfg_t *cfg = &s->cfg;
-    if (cfg->format == TM_PART_PARQUET)
-        return tm_part_parquet_open(
-            &s->enc, &(tm_part_parquet_cfg_t){.writer = {.schema = &s->schema,
-                                                         .symbols = cfg->symbols,
-                                                         .cluster_field = cfg->cluster_field,
-                                                         .compression = cfg->compression,
-                                                         .bloom_fields = cfg->bloom_fields,
-                                                         .group_rows = cfg->group_rows},
-                                              .kv = cfg->kv,
-                                              .kv_cnt = cfg->kv_cnt,
-                                              .part_max = cfg->bucket_max});
-    return tm_part_text_open(
-        &s->enc,
-        &(tm_part_text_cfg_t){.format = cfg->format == TM_PART_CSV ? TM_ROW_CSV : TM_ROW_JSON,
-                              .schema = &s->schema,
-                              .symbols = cfg->symbols,
-                              .buffer_sz = cfg->buffer_sz,
-                              .headless = cfg->headless});
-}
-
-static int open_buckets(tm_part_sink_t *s)
-{
-    TM_TRY(tm_part_bucketer_open(&s->bucketer, &s->schema, s->cfg.symbols, &s->cfg.bucket));
-    if (s->cfg.bucket_max == 0)
-        s->cfg.bucket_max = s->bucketer.field_cnt > 0 || s->cfg.bucket.folder ? BUCKETS_BY_FIELD
-                                                                              : BUCKETS_BY_TIME;
-    if (s->cfg.bucket_max > TM_PART_BUCKET_MAX)
-        return tm_error_set(TM_E_CONFIG, "%u open buckets are more than %d", s->cfg.bucket_max,
-                            TM_PART_BUCKET_MAX);
-    s->buckets = calloc(s->cfg.bucket_max, sizeof *s->buckets);
-    s->slots = calloc(TM_PART_KEY_CACHE_CNT, sizeof *s->slots);
-    if (s->buckets && s->slots) return 0;
-    return tm_error_set(-ENOMEM, "out of memory for %u buckets", s->cfg.bucket_max);
-}
-
 static int open_all(tm_part_sink_t *s)
 {
     const tm_part_sink_cfg_t *cfg = &s->cfg;
+    TM_TRY(tm_part_sink_setup(s));
     if (!cfg->dir || !*cfg->dir) return tm_error_set(TM_E_CONFIG, "no folder for part files");
     if ((size_t)snprintf(s->dir, sizeof s->dir, "%s", cfg->dir) >= sizeof s->dir - TM_PART_NAME_MAX)
         return tm_error_set(TM_E_CONFIG, "the path of the folder for part files is too long");
-    TM_TRY(open_buckets(s));
-    TM_TRY(open_encoder(s));
-    TM_TRY(open_names(s));
     TM_TRY(tm_file_mkdirs(s->dir));
     TM_TRY(tm_part_log_open(&s->log, s->dir, cfg->subtask_idx, cfg->subtask_cnt));
     s->next_counter = s->log.next_counter;
@@ -484,9 +438,7 @@ int tm_part_sink_open(tm_sink_t **out, const tm_part_sink_cfg_t *cfg)
     s->tick_ns = s->check_ns = TM_TIME_NONE;
     s->era = 1;
     s->sync_seen = tm_file_sync_cnt();
-    if (s->cfg.buffer_sz == 0) s->cfg.buffer_sz = BUFFER_SZ_DEFAULT;
     tm_part_roll_init(&s->cfg.roll);
-    open_counters(s);
     int err = open_all(s);
     if (err < 0) {
         leave(s, err);

@@ -41,8 +41,9 @@ typedef struct tm_part_sink_cfg {
     const char *prefix, *suffix; /* of names; NULL = "part", and by the format */
     bool names_by_id;            /* an id of this run instead of the subtask's number */
     tm_part_bucket_cfg_t bucket;
-    uint32_t bucket_max;       /* open at once; 0 = 64, or 1024 where a {field} names buckets */
-    tm_part_roll_t roll;       /* zeros = 128 MiB, 60 s, 60 s idle */
+    uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where a {field} names buckets */
+    tm_part_compact_cfg_t compact; /* of Parquet, with checkpoints only */
+    tm_part_roll_t roll;           /* zeros = 128 MiB, 60 s, 60 s idle */
     const char *cluster_field; /* rows of a row group are sorted by it; NULL = "symbol" if there */
     tm_compression_t compression; /* of Parquet */
     const char *bloom_fields;     /* of Parquet: names with commas between; NULL = none */

@@ -8,6 +8,7 @@
 #define TM_STATE_PART_SINK_PRIVATE_H
 
 #include "state/part/part_bucket.h"
+#include "state/part/part_compact.h"
 #include "state/part/part_encoder.h"
 #include "state/part/part_recover.h"
 
@@ -43,14 +44,19 @@ typedef struct tm_part_sink {
     uint64_t era, slice_seq, next_counter, sync_seen;
     bool ended;                /* no row will follow */
     bool broken;               /* a slice was taken in part */
+    bool anew;                 /* recover() finishes everything: transactions are numbered anew */
     bool recovered;            /* the log's entries are this run's own */
     uint64_t committed_cnt;    /* behind the last transaction that was committed */
     int64_t tick_ns, check_ns; /* of the last tick, of the last look at the time */
+    tm_part_merge_t *merge;    /* under way; NULL = none */
     tm_part_file_t *closing;   /* rolled parts that no transaction has yet */
     uint16_t row_bucket[TM_PART_SLICE_MAX];
     tm_part_sink_state_t state; /* what does not follow from the rest */
     tm_counter_t *finished, *rows, *bytes, *syncs, *errors;
 } tm_part_sink_t;
+
+/* Counters, names, encoder and buckets, after the configuration. */
+int tm_part_sink_setup(tm_part_sink_t *sink) TM_MUST_CHECK;
 
 /* Takes rows into the parts of their buckets; returns how many, at least one, or an error with none
    taken. */
@@ -61,6 +67,9 @@ void tm_part_slice_drain(tm_part_sink_t *sink);
 
 /* Takes a bucket's part out of service: its rows go out with the next transaction. */
 void tm_part_slice_roll(tm_part_sink_t *sink, uint32_t idx);
+
+/* Writes out the fullest parts until so many more rows of one part fit. */
+int tm_part_slice_make_room(tm_part_sink_t *sink, uint32_t cnt) TM_MUST_CHECK;
 
 /* Puts a part that a restart goes on with into its bucket; where that has one already, or there
    are too many, the part is closed. */

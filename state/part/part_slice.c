@@ -197,7 +197,19 @@ static tm_part_file_t *fullest(tm_part_sink_t *s)
         if (!best || s->buckets[i].part->held_sz > best->held_sz) best = s->buckets[i].part;
     for (tm_part_file_t *p = s->closing; p; p = p->next)
         if (!best || p->held_sz > best->held_sz) best = p;
+    tm_part_file_t *merged = tm_part_compact_part(s);
+    if (merged && (!best || merged->held_sz > best->held_sz)) best = merged;
     return best;
+}
+
+int tm_part_slice_make_room(tm_part_sink_t *s, uint32_t cnt)
+{
+    while (!s->enc->ops->fits(s->enc, cnt, 1)) {
+        tm_part_file_t *part = fullest(s);
+        if (!part || part->held_sz == 0) return 0;
+        TM_TRY(tm_part_file_flush(part));
+    }
+    return 0;
 }
 
 /* Makes sure that the whole slice fits, so that taking it cannot fail. */

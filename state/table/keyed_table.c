@@ -102,13 +102,23 @@ static bool spread_run(const spread_t *s)
     return spread_exact(s);
 }
 
-static bool index_start(tm_keyed_table_t *table)
+static bool index_start(tm_keyed_table_t *table, uint32_t buckets)
 {
     table->only = tm_page_push(table->arena, &table->segment_pages);
     if (table->only == TM_PAGE_NONE) return false;
-    table->buckets = BUCKETS_MIN;
-    memset(tm_page_ptr(table->arena, table->only), 0, BUCKETS_MIN * sizeof(tm_keyed_bucket_t));
+    table->buckets = buckets;
+    memset(tm_page_ptr(table->arena, table->only), 0, buckets * sizeof(tm_keyed_bucket_t));
     return true;
+}
+
+/* Two thirds full, nearly every key is in its home bucket. */
+void tm_keyed_expect(tm_keyed_table_t *table, uint32_t keys)
+{
+    uint32_t buckets = BUCKETS_MIN;
+    if (table->buckets > 0 || keys == 0) return;
+    while (buckets < TM_KEYED_BUCKETS && (uint64_t)keys * 3 > (uint64_t)buckets * TM_KEYED_WAYS * 2)
+        buckets *= 2;
+    (void)index_start(table, buckets); /* the first key tries again */
 }
 
 /* Doubles the buckets of the only segment within its page, more often where an unlucky set of tags
@@ -243,7 +253,7 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
     *added = false;
     void *entry = tm_keyed_find(table, key, tag);
     if (entry) return entry;
-    if (table->buckets == 0 && !index_start(table)) return NULL;
+    if (table->buckets == 0 && !index_start(table, BUCKETS_MIN)) return NULL;
     tm_ref_t ref = entry_push(table);
     if (ref == 0) return NULL;
     for (;;) {

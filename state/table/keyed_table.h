@@ -70,6 +70,10 @@ typedef struct tm_keyed_cursor {
 /* entry_sz: a multiple of 16, the key's 8 bytes included. Takes no page until the first key. */
 void tm_keyed_init(tm_keyed_table_t *table, tm_page_arena_t *arena, uint32_t entry_sz);
 
+/* An empty table is about to get so many keys: its index starts with room for them, within its
+   first segment, instead of growing there step by step. Without a page nothing happens. */
+void tm_keyed_expect(tm_keyed_table_t *table, uint32_t keys);
+
 /* Forgets all keys and hands back all pages, in constant time. */
 void tm_keyed_clear(tm_keyed_table_t *table);
 

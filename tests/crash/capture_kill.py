@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""tidemark capture is killed (SIGKILL) at seeded instants while it records the simulated exchange at
-full speed, again and again into one journal. Whenever it dies, the journal opens and holds every
-record that was acknowledged (--durable), without a hole and without damage but a torn tail; the next
-capture begins right behind the last record, having dropped as many bytes as that tail had.
+"""tidemark capture is killed (SIGKILL) at seeded instants while it records the simulated exchange
+at full speed, again and again into one journal. Whenever it dies, the journal opens and holds every
+record that was acknowledged (--durable), without a hole and without damage but a torn tail; the
+next capture begins right behind the last record, having dropped as many bytes as that tail had.
 
     capture_kill.py [--kills N] [--seed N]"""
 

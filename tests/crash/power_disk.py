@@ -87,9 +87,11 @@ class Content:
             out.truncate(self.size)
 
 
-def without(changes, some):
+def parted(changes, some):
+    """Those that are among some, and the others. Another fsync may have taken some before."""
     some = {id(change) for change in some}
-    return [change for change in changes if id(change) not in some]
+    return ([change for change in changes if id(change) in some],
+            [change for change in changes if id(change) not in some])
 
 
 @dataclass
@@ -109,9 +111,9 @@ class File:
 
     def sync(self, changes):
         """An fsync has returned; these had ended when it began."""
-        for change in changes:
+        done, self.changes = parted(self.changes, changes)
+        for change in done:
             self.durable.apply(change)
-        self.changes = without(self.changes, changes)
 
     def cut(self, rng):
         """One of the contents that may be found."""
@@ -189,9 +191,9 @@ class Folder:
         return list(self.moves)
 
     def sync(self, moves):
-        for move in moves:
+        done, self.moves = parted(self.moves, moves)
+        for move in done:
             self.apply(self.durable, move)
-        self.moves = without(self.moves, moves)
 
     def cut(self, rng):
         """One of the sets of names that may be found."""

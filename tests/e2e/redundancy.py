@@ -231,7 +231,7 @@ def a_stream_that_the_exchange_does_not_know_is_named(folder):
 @test
 def a_venue_that_nobody_knows_is_refused(folder):
     done = run(BARS, "--connect", "ws://127.0.0.1:1", "--venue", "nyse", "--out", folder / "out")
-    expect_equal(done.code, 1, "exit status")
+    expect_equal(done.code, 2, "exit status")
     expect("nyse" in done.stderr and "kraken" in done.stderr, done.stderr)
 
 

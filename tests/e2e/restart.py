@@ -23,6 +23,8 @@ def capture(folder):
 
 
 def rows_of(folder):
+    if not parts(folder):
+        return []
     done = subprocess.run([TIDEMARK, "inspect", "--csv", *parts(folder)], capture_output=True,
                           text=True, check=True)
     return sorted(done.stdout.splitlines()[1:])
@@ -132,6 +134,19 @@ def a_damaged_checkpoint_is_named_and_the_one_before_is_taken(folder):
     expect(newest.name in done.stderr, done.stderr)
     expect(f"restored from checkpoint {number}" in done.stderr, done.stderr)
     expect_equal(newest.read_bytes(), bytes(data), "the damaged one, which stays as it was")
+
+
+@test
+def where_no_checkpoint_can_be_used_the_job_does_not_begin_anew_by_itself(folder):
+    path = capture(folder)
+    stopped(folder, path, signal.SIGKILL)
+    for manifest in manifests(folder):
+        manifest.write_bytes(manifest.read_bytes()[:-1])
+    rows = rows_of(folder / "out")
+    done = run(*words(folder, path))
+    expect_equal(done.code, 2, f"exit status; {done.stderr}")
+    expect("no checkpoint in it can be used; --restore none" in done.stderr, done.stderr)
+    expect_equal(rows_of(folder / "out"), rows, "rows that were there")
 
 
 @test

@@ -388,7 +388,7 @@ Test(restart, whoever_fails_every_row_comes_once_with_the_state_it_should_have)
     for (culprit_t who = NOBODY; who <= IN_COMMIT; who++) {
         const uint32_t failures = who == NOBODY ? 0 : 4;
         tm_assert_eq(run(who, failures, "fixed:5,5ms", text), 0);
-        tm_assert_eq(job.failures, failures);
+        tm_assert_eq(atomic_load_explicit(&job.failures, memory_order_relaxed), failures);
         every_row_is_there_once();
         /* The attempt behind the first failed write cannot be opened either. */
         tm_assert_eq(job.opened, 2 * (failures + 1) + (who == IN_WRITE));

@@ -287,6 +287,42 @@ Test(checkpoint, a_manifest_with_any_bit_changed_is_told_of_and_the_one_before_i
     }
 }
 
+static uint32_t reads, failing_read;
+
+static ssize_t read_fails(int fd, void *dst, size_t sz, off_t off)
+{
+    if (++reads != failing_read) return tm_file_ops_kernel()->pread(fd, dst, sz, off);
+    errno = EIO;
+    return -1;
+}
+
+/* By the next start it may be readable again, and what was built on the one before it would be of
+   another past. */
+Test(checkpoint, one_that_cannot_be_read_now_is_an_error_and_not_passed_over)
+{
+    char dir[64];
+    uint64_t seed = 1;
+    static uint8_t was[sizeof now + 1];
+    tm_file_ops_t ops = *tm_file_ops_kernel();
+    tm_checkpoint_store_t *s = NULL;
+    dir_make(dir);
+    two_checkpoints(dir, &seed, was);
+    const tm_checkpoint_cfg_t cfg = {.dir = dir};
+    ops.pread = read_fails;
+    tm_file_ops_set(&ops);
+    for (failing_read = 1;; failing_read++) {
+        reads = 0;
+        const int err = tm_checkpoint_store_open(&s, &cfg);
+        if (reads < failing_read) break;
+        tm_assert_eq(err, -EIO);
+        tm_assert(strstr(tm_error_text(), "neither used nor passed over"));
+    }
+    tm_file_ops_set(NULL);
+    tm_assert(failing_read > 6);
+    tm_checkpoint_store_close(s);
+    dir_remove(dir);
+}
+
 Test(checkpoint, a_page_file_with_any_bit_changed_is_never_loaded)
 {
     static uint8_t was[sizeof now + 1];

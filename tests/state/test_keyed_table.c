@@ -332,3 +332,31 @@ Test(keyed_table, sweeps_reach_every_entry_that_stays_while_others_come_and_go)
     tm_assert_eq(tm_keyed_sweep(&t, 7, &(void *){NULL}), 0u);
     arena_end();
 }
+
+Test(keyed_table, a_table_that_was_told_how_many_keys_to_expect_holds_what_comes_instead)
+{
+    arena_start(200);
+    const uint32_t expected[] = {1, 20, 1000, 100000};
+    const uint64_t keys[] = {1, 50, 3000};
+    for (size_t e = 0; e < TM_ARRAY_CNT(expected); e++)
+        for (size_t k = 0; k < TM_ARRAY_CNT(keys); k++) {
+            tm_keyed_table_t t;
+            bool added;
+            tm_keyed_init(&t, &arena, ENTRY_SZ);
+            tm_keyed_expect(&t, expected[e]);
+            tm_assert(find(&t, key_of(5, 0)) == NULL);
+            for (uint64_t i = 0; i < keys[k]; i++) {
+                entry_t *entry = get(&t, key_of(5, i), &added);
+                tm_assert(entry && added);
+                entry->value = i;
+            }
+            for (uint64_t i = 0; i < keys[k]; i++) {
+                const entry_t *entry = find(&t, key_of(5, i));
+                tm_assert(entry && entry->value == i);
+            }
+            tm_assert(t.cnt == keys[k]);
+            tm_keyed_clear(&t);
+        }
+    tm_assert(arena.used_cnt == 0);
+    arena_end();
+}

@@ -26,11 +26,12 @@ static void interleave(uint32_t spare_cnt, uint32_t fail_one_in, uint64_t seed)
     tm_assert(rig.failed > 0 || fail_one_in == 0);
     tm_page_track_counts_t counts = tm_page_track_counts(rig.track);
     tm_assert(counts.copied > 100 && counts.logged > 1000);
-    printf("# %llu good, %llu given up, %llu failed, %llu pages, %llu copied by the worker, %llu"
-           " lines logged\n",
-           (unsigned long long)rig.good, (unsigned long long)rig.given_up,
-           (unsigned long long)rig.failed, (unsigned long long)rig.pages,
-           (unsigned long long)counts.copied, (unsigned long long)counts.logged);
+    printf(
+        "# %llu good, %llu given up, %llu failed, %llu pages, %llu copied by the worker, %llu lines"
+        " logged\n",
+        (unsigned long long)rig.good, (unsigned long long)rig.given_up,
+        (unsigned long long)rig.failed, (unsigned long long)rig.pages,
+        (unsigned long long)counts.copied, (unsigned long long)counts.logged);
     rig_close(&rig);
 }
 

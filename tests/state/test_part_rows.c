@@ -203,8 +203,7 @@ Test(part_rows, a_restart_from_before_a_committed_transaction_is_refused)
     tm_assert_eq(w.sink->ops->admits(w.sink, 1), TM_E_CONFIG);
     tm_assert(strstr(tm_error_text(), "checkpoint 2") && strstr(tm_error_text(), "--out"));
     tm_assert_eq(w.sink->ops->recover(w.sink, 1), TM_E_CONFIG);
-    tm_assert_eq(w.sink->ops->admits(w.sink, 2), 0);
-    tm_assert_eq(w.sink->ops->admits(w.sink, 3), 0);
+    for (uint64_t id = 2; id < 4; id++) tm_assert_eq(w.sink->ops->admits(w.sink, id), 0);
     tm_assert_eq(w.sink->ops->recover(w.sink, 2), 0);
     put(&w, 1400, 700);
     finish(&w, 3);
@@ -226,16 +225,13 @@ Test(part_rows, a_job_that_begins_anew_keeps_the_rows_that_are_committed)
     for (int round = 0; round < 3; round++) { /* each time with transactions from 1 on */
         recover(&w, 0);
         assert_rows(&w, "part-0-0.csv", 0, 700);
-        tm_assert_eq(match(&w, ".part-*", NULL), 0u);
-        tm_assert_eq(match(&w, "part-*", NULL), 1u);
+        tm_assert(match(&w, ".part-*", NULL) == 0 && match(&w, "part-*", NULL) == 1);
         put(&w, 1000, 500);
         prepare(&w, 1);
         if (round < 2) sink_die(&w);
     }
-    put(&w, 1500, 500);
     finish(&w, 2);
-    tm_assert_eq(match(&w, "part-*", NULL), 2u);
-    assert_rows(&w, "part-0-[1-9].csv", 1000, 1000);
+    assert_rows(&w, "part-0-[1-9].csv", 1000, 500);
     world_close(&w);
 }
 

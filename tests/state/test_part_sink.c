@@ -163,6 +163,27 @@ Test(part_sink, recovery_commits_up_to_the_last_committed_transaction_and_remove
     }
 }
 
+/* Its name looks like one of ours, but the log does not know it: it may be another program's. */
+Test(part_sink, a_hidden_file_that_the_log_does_not_know_is_never_touched)
+{
+    static const char *const name = "2026-01-31--12/.part-0-7.parquet.inprogress.00000000deadbeef";
+    char path[512];
+    world_t w;
+    world_open(&w, 100);
+    w.cfg.checkpointed = true;
+    sink_open(&w);
+    tm_assert_eq(put(&w, 0, 100), 0);
+    tm_assert_eq(w.sink->ops->prepare(w.sink, 1), 0);
+    snprintf(path, sizeof path, "%s/%s", w.dir, name);
+    FILE *f = fopen(path, "w");
+    tm_assert(f && fclose(f) == 0);
+    sink_reopen(&w);
+    tm_assert_eq(w.sink->ops->recover(w.sink, 0), 0);
+    tm_assert(exists(&w, name));
+    tm_assert_eq(tm_fixture_count(w.dir).hidden, 1u);
+    world_close(&w);
+}
+
 Test(part_sink, writing_before_recovery_is_refused)
 {
     world_t w;
@@ -224,6 +245,9 @@ Test(part_sink, parts_roll_by_age_and_become_visible_without_checkpoints)
     tm_assert_eq(tm_fixture_count(w.dir).finished, 0u);
     tm_assert_eq(w.sink->ops->tick(w.sink, 110 * s), 0);
     tm_assert_eq(tm_fixture_count(w.dir).rows, 100u);
+    tm_part_sink_state_t state;
+    tm_part_sink_state(w.sink, NULL, &state);
+    tm_assert_eq(state.bucket_cnt, 0u); /* a bucket that rests holds nothing */
     tm_assert_eq(put(&w, 100, 100), 0);
     tm_assert_eq(w.sink->ops->tick(w.sink, 115 * s), 0);
     tm_assert_eq(tm_fixture_count(w.dir).rows, 100u);
