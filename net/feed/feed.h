@@ -3,7 +3,8 @@
    Groups   each address is a feed of its own. It may be several addresses of the same messages,
             separated by commas (A/B): then all of them are connected, and copies come as often as
             they are sent. Telling copies apart takes rows, so it is done behind the parser
-            (engine/runtime/arbiter.h); frames and control rows say which connection they are of
+            (engine/runtime/source/arbiter.h); frames and control rows say which connection they are
+            of
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
             at open, message buffers grow to frame_sz_max and no further

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/market.h"
 #include "base/symbol.h"
-#include "engine/runtime/arbiter.h"
+#include "engine/runtime/source/arbiter.h"
 #include "net/feed/feed.h"
 #include "net/simulated/fault_plan.h"
 #include "parse/book.h"
