@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "bench/bench.h"
 #include "bench/journal/replay_cases.h"
-#include "engine/runtime/recorder.h"
+#include "engine/runtime/source/recorder.h"
 #include "state/crc32c.h"
 #include "state/journal/journal_cold.h"
 #include "state/journal/journal_reader.h"

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/histogram.h"
 #include "base/symbol.h"
-#include "engine/runtime/recorded.h"
+#include "engine/runtime/source/recorded.h"
 #include "net/replay/replay.h"
 #include "parse/parser.h"
 #include "state/journal/journal_reader.h"

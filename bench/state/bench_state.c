@@ -5,7 +5,7 @@
 #include "base/arena.h"
 #include "bench/bench.h"
 #include "bench/state/state_load.h"
-#include "engine/operators/process.h"
+#include "engine/operators/process/process.h"
 
 #include <stdio.h>
 #include <stdlib.h>

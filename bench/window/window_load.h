@@ -9,7 +9,7 @@
 #define TM_BENCH_WINDOW_LOAD_H
 
 #include "base/arena.h"
-#include "engine/operators/window.h"
+#include "engine/operators/window/window.h"
 
 enum { TM_LOAD_PIECE = 4096 };
 

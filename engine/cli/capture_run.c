@@ -4,7 +4,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/runtime/recorder.h"
+#include "engine/runtime/source/recorder.h"
 #include "engine/runtime/thread.h"
 #include "state/file.h"
 

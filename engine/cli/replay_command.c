@@ -11,7 +11,7 @@
 #include "engine/cli/journal_text.h"
 #include "engine/cli/line_out.h"
 #include "engine/job/flags.h"
-#include "engine/runtime/recorded.h"
+#include "engine/runtime/source/recorded.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
 #include "engine/harness/harness_graph.h"
 #include "engine/harness/harness_keep.h"
 #include "engine/operators/watermark.h"
-#include "engine/operators/window.h"
+#include "engine/operators/window/window.h"
 #include "engine/tidemark.h"
 
 #include <errno.h>

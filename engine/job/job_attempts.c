@@ -4,7 +4,7 @@
 #include "base/log.h"
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
-#include "engine/runtime/restart_strategy.h"
+#include "engine/runtime/checkpoint/restart_strategy.h"
 #include "engine/runtime/runtime.h"
 #include "state/checkpoint/savepoint.h"
 

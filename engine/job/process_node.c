@@ -1,6 +1,6 @@
 /* Builder of process functions. */
 #include "engine/job/graph.h"
-#include "engine/operators/process.h"
+#include "engine/operators/process/process.h"
 
 static size_t footprint(const struct tm_stream *node, const tm_operator_env_t *env)
 {

@@ -1,6 +1,6 @@
 /* Builders of windows. */
 #include "engine/job/nodes.h"
-#include "engine/operators/window.h"
+#include "engine/operators/window/window.h"
 
 static size_t footprint(const struct tm_stream *node, const tm_operator_env_t *env)
 {

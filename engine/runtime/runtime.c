@@ -4,9 +4,9 @@
 #include "base/log.h"
 #include "engine/job/nodes.h"
 #include "engine/job/report.h"
-#include "engine/runtime/dead_journal.h"
-#include "engine/runtime/rescale.h"
-#include "engine/runtime/restore.h"
+#include "engine/runtime/checkpoint/rescale.h"
+#include "engine/runtime/checkpoint/restore.h"
+#include "engine/runtime/source/dead_journal.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -15,9 +15,9 @@
 
 #include "base/arena.h"
 #include "base/symbol.h"
-#include "engine/runtime/coordinator.h"
-#include "engine/runtime/file_thread.h"
-#include "engine/runtime/ingest.h"
+#include "engine/runtime/checkpoint/coordinator.h"
+#include "engine/runtime/sink/file_thread.h"
+#include "engine/runtime/source/ingest.h"
 #include "engine/runtime/worker.h"
 
 /* What the attempts to run a job leave behind for the next one. */

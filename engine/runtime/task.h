@@ -21,7 +21,7 @@
 
 #include "base/histogram.h"
 #include "engine/operators/alignment.h"
-#include "engine/runtime/coordinator.h"
+#include "engine/runtime/checkpoint/coordinator.h"
 #include "engine/runtime/ring.h"
 #include "engine/runtime/topology.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 #include "engine/operators/watermark.h"
-#include "engine/runtime/barrier.h"
+#include "engine/runtime/checkpoint/barrier.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/task.h"
 

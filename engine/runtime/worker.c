@@ -2,8 +2,8 @@
 
 #include "base/clock.h"
 #include "engine/operators/function_error.h"
+#include "engine/runtime/checkpoint/restore.h"
 #include "engine/runtime/idle.h"
-#include "engine/runtime/restore.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -224,6 +224,7 @@ static int lines_open(tm_feed_t *f)
         f->cfg.seed = (uint64_t)tm_clock_real_ns();
     f->random = ~f->cfg.seed;
     TM_TRY(tm_feed_plan(f));
+    TM_TRY(tm_books_plan(f));
     for (uint32_t i = 0; i < f->line_cnt && !f->tls_ctx; i++)
         if (f->lines[i].url.tls) {
             const tm_tls_ctx_cfg_t tls_cfg = {.ca_file = f->cfg.ca_file};

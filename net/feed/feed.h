@@ -3,7 +3,8 @@
    Groups   each address is a feed of its own. It may be several addresses of the same messages,
             separated by commas (A/B): then all of them are connected, and copies come as often as
             they are sent. Telling copies apart takes rows, so it is done behind the parser
-            (engine/runtime/arbiter.h); frames and control rows say which connection they are of
+            (engine/runtime/source/arbiter.h); frames and control rows say which connection they are
+            of
    Units    *_ns: nanoseconds; *_sz: bytes
    Memory   one io_uring, one registered buffer ring and one message buffer a connection; all sized
             at open, message buffers grow to frame_sz_max and no further
@@ -105,8 +106,8 @@ typedef struct tm_feed_cfg {
 } tm_feed_cfg_t;
 
 /* How many groups the configuration asks for, without opening anything: each brings messages that
-   no other one does, and its number is that in feed rows. entries[group]: the number of its address.
-   A negative code where feed_open would fail at once. */
+   no other one does, and its number is that in feed rows. entries[group]: the number of its
+   address. A negative code where feed_open would fail at once. */
 int tm_feed_groups(const tm_feed_cfg_t *cfg, uint8_t entries[TM_FEED_LINE_MAX]) TM_MUST_CHECK;
 
 /* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the

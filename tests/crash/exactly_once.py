@@ -189,11 +189,13 @@ class Sweep:
         line = {"case": name, "bad": None, "hits": {}}
         try:
             lane.fresh()
-            line["hits"] = dict(RUNS[what](lane, bed, case, random.Random(f"{self.log.seed} {name}")))
+            rng = random.Random(f"{self.log.seed} {name}")
+            line["hits"] = dict(RUNS[what](lane, bed, case, rng))
         except AssertionError as error:
             line["bad"] = f"{name}: {error}"
             if self.args.keep:
-                shutil.copytree(lane.folder, self.args.keep / name.replace(" ", "-"), dirs_exist_ok=True)
+                kept = self.args.keep / name.replace(" ", "-")
+                shutil.copytree(lane.folder, kept, dirs_exist_ok=True)
         finally:
             lanes.put(lane)
         met = line["bad"] or set(line["hits"]) - {"nothing"}

@@ -185,8 +185,9 @@ def a_book_with_a_gap_is_asked_for_anew_and_its_levels_are_the_exchanges(folder)
     whole book, never cross, and follow each other without a hole behind the last whole one."""
     faults = folder / "faults.txt"
     faults.write_text("1 message 6000 gap 3\n")
-    with venue(folder, "--seed", SEED, "--symbols", 1, "--trades", 10, "--depth", 90, "--rate",
-               2000, "--messages", 14000, "--wait-clients", 1, "--faults", faults) as (url, ca_file):
+    with venue(folder, "--seed", SEED, "--symbols", 1, "--trades", 10, "--depth", 90,
+               "--rate", 2000, "--messages", 14000, "--wait-clients", 1,
+               "--faults", faults) as (url, ca_file):
         done = finished(subprocess.Popen(
             [str(harness.BUILD / "tests/e2e/rows_job"), "--connect", url, "--ca-file", str(ca_file),
              "--stream", "btcusdt@depth@100ms", "--out", str(folder / "out"), "--worker-cores",

@@ -3,7 +3,7 @@
 #ifndef TM_TESTS_PROCESS_MODEL_H
 #define TM_TESTS_PROCESS_MODEL_H
 
-#include "engine/operators/process.h"
+#include "engine/operators/process/process.h"
 #include "state/checkpoint/checkpoint_store.h"
 #include "tests/state/late_snapshot.h"
 

@@ -1,6 +1,6 @@
 /* Compiled aggregates against plain loops, in any order of arrival and in any grouping. */
 #include "base/error.h"
-#include "engine/operators/aggregate.h"
+#include "engine/operators/aggregate/aggregate.h"
 #include "tests/engine/window_bed.h"
 #include "tests/tm_test.h"
 

@@ -1,7 +1,7 @@
 /* Aggregates of more than one number against their definitions, over rows with nulls, added in two
    halves that are merged. The definitions are worked out in long double or by sorting. */
 #include "base/error.h"
-#include "engine/operators/aggregate.h"
+#include "engine/operators/aggregate/aggregate.h"
 #include "tests/engine/window_bed.h"
 #include "tests/tm_test.h"
 

@@ -1,5 +1,5 @@
 /* Copies, gaps and order of several connections against a model that remembers every id. */
-#include "engine/runtime/arbiter.h"
+#include "engine/runtime/source/arbiter.h"
 #include "tests/engine/test_seed.h"
 #include "tests/tm_test.h"
 

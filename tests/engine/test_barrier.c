@@ -1,5 +1,5 @@
 /* The gate in which barriers are aligned; recorded cases are in tests/vectors. */
-#include "engine/runtime/barrier.h"
+#include "engine/runtime/checkpoint/barrier.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Books that only a checksum proves: a message that is missing is noticed, and told once. The
    checksum is made here from a plain model of the book with zlib's CRC-32, after Kraken's guide. */
 #include "base/clock.h"
-#include "engine/runtime/book_check.h"
+#include "engine/runtime/source/book_check.h"
 #include "tests/tm_test.h"
 
 #include <stdio.h>

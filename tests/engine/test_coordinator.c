@@ -1,6 +1,6 @@
 /* The coordinator, with the threads around it played by the test. */
 #include "engine/job/graph.h"
-#include "engine/runtime/coordinator.h"
+#include "engine/runtime/checkpoint/coordinator.h"
 #include "state/journal/journal_dir.h"
 #include "tests/state/journal_make.h"
 #include "tests/state/pages_bed.h"

@@ -5,7 +5,7 @@
 #include "base/error.h"
 #include "base/market.h"
 #include "base/symbol.h"
-#include "engine/runtime/arbiter.h"
+#include "engine/runtime/source/arbiter.h"
 #include "net/feed/feed.h"
 #include "net/simulated/fault_plan.h"
 #include "parse/book.h"
@@ -287,14 +287,14 @@ Test(feed_books, requests_that_break_in_every_way_leave_the_streams_alone)
                                           "2 byte 200 cut\n", "2 byte 700 rst\n",
                                           "2 upgrade status 503\n"};
     for (size_t i = 0; i < TM_ARRAY_CNT(scripts); i++) {
-        const tm_venue_cfg_t venue = market(2, 12000, false);
+        const tm_venue_cfg_t venue = market(2, TIME_MAX_S * 4000, false);
         rig_t r;
         rig_open(&r, &venue, "binance", scripts[i], 50);
-        rig_run(&r, TIME_MAX_S * TM_NS_PER_S);
         printf("# %s", scripts[i]);
+        while (count(&r, "books_fetched") < 2)
+            tm_assert(rig_poll(&r, 20 * TM_NS_PER_MS) != TM_E_CLOSED);
         tm_assert_eq(count(&r, "books_failed"), 1u);
         tm_assert_eq(count(&r, "disconnects"), 0u);
-        expect_books(&r);
         rig_close(&r);
     }
 }

@@ -1,5 +1,5 @@
 /* Which ids have come, against a table of all of them. */
-#include "engine/runtime/id_set.h"
+#include "engine/runtime/source/id_set.h"
 #include "tests/engine/test_seed.h"
 #include "tests/tm_test.h"
 

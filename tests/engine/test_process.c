@@ -1,7 +1,7 @@
 /* Rules of process functions that a reader should find by name. Each test writes down what the
    callbacks saw as one line of text. */
 #include "base/error.h"
-#include "engine/operators/process.h"
+#include "engine/operators/process/process.h"
 #include "tests/state/pages_bed.h"
 
 #include <stdarg.h>

@@ -3,7 +3,7 @@
    itself whether the state behind it was right. */
 #include "base/clock.h"
 #include "base/error.h"
-#include "engine/runtime/restart_strategy.h"
+#include "engine/runtime/checkpoint/restart_strategy.h"
 #include "engine/tidemark.h"
 #include "tests/tm_test.h"
 

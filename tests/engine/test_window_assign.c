@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "engine/operators/window_assign.h"
+#include "engine/operators/window/window_assign.h"
 #include "tests/tm_json.h"
 #include "tests/tm_test.h"
 

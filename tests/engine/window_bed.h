@@ -4,8 +4,8 @@
 #ifndef TM_TESTS_WINDOW_BED_H
 #define TM_TESTS_WINDOW_BED_H
 
-#include "engine/operators/window.h"
-#include "engine/operators/window_assign.h"
+#include "engine/operators/window/window.h"
+#include "engine/operators/window/window_assign.h"
 
 typedef struct bed {
     tm_operator_t *op;

@@ -70,8 +70,8 @@ static void check_response(void)
     TM_MUST(err == 0 || strlen(tm_error_text()) < TM_ERROR_TEXT_MAX - 1);
 }
 
-/* Reads the body behind a head in pieces of chop bytes, 0 = all at once. A sum stands for its bytes,
-   of which *body_sz tells how many. */
+/* Reads the body behind a head in pieces of chop bytes, 0 = all at once. A sum stands for its
+   bytes, of which *body_sz tells how many. */
 static int body_read(const uint8_t *data, size_t sz, size_t chop, size_t *body_sz, uint64_t *sum)
 {
     tm_http_body_t body;

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/job/graph.h"
-#include "engine/runtime/arbiter.h"
-#include "engine/runtime/ingest.h"
+#include "engine/runtime/source/arbiter.h"
+#include "engine/runtime/source/ingest.h"
 #include "net/simulated/fault_plan.h"
 #include "net/simulated/venue.h"
 

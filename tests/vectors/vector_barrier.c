@@ -1,5 +1,5 @@
 /* Barriers of several channels at one gate. */
-#include "engine/runtime/barrier.h"
+#include "engine/runtime/checkpoint/barrier.h"
 #include "tests/vectors/vector.h"
 
 #include <stdlib.h>
