@@ -56,9 +56,9 @@ void tm_error_clear(void)
 const char *tm_error_name(int code)
 {
     static const char *const names[] = {
-        "protocol error",     "TLS error",          "HTTP error",     "name not resolved",
-        "timed out",          "closed by peer",     "limit exceeded", "syntax error",
-        "value out of range", "field missing",      "unknown kind",   "file is corrupt",
+        "protocol error",     "TLS error",          "HTTP error",      "name not resolved",
+        "timed out",          "closed by peer",     "limit exceeded",  "syntax error",
+        "value out of range", "field missing",      "unknown kind",    "file is corrupt",
         "bad configuration",  "not supported here", "function failed",
     };
     if (code == 0) return "no error";

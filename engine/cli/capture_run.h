@@ -20,8 +20,8 @@
 typedef struct tm_capture_cfg {
     tm_feed_cfg_t feed; /* stop, counters and on_link are filled in */
     tm_journal_writer_cfg_t journal;
-    int64_t duration_ns;                    /* from the first message; 0 = no end */
-    uint64_t message_max;                   /* 0 = no end */
+    int64_t duration_ns;      /* from the first message; 0 = no end */
+    uint64_t message_max;     /* 0 = no end */
     const char *durable_path; /* where the durable sequence is kept for others; NULL = nowhere */
     uint32_t receive_cpu_idx, file_cpu_idx; /* TM_CPU_ANY = not pinned */
     bool quiet;                             /* no live line */

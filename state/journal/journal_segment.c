@@ -100,7 +100,7 @@ static int next_ahead(tm_journal_writer_t *w)
     if (f->turn.step != TM_JOURNAL_TURN_NONE || n->refused) return 0;
     if (n->fd >= 0 && n->step == TM_JOURNAL_NEXT_NONE) return 0;
     if (n->fd < 0 && (uint64_t)tm_journal_file_off(f, f->scan_pos) < w->roll_sz / 2) return 0;
-    const int step = n->step, code = next_step(w);
+    const int step = (int)n->step, code = next_step(w);
     if (code < 0) {
         n->refused = true;
         next_drop(w);

@@ -9,8 +9,8 @@
 
 #include <arpa/inet.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
