@@ -9,7 +9,7 @@
 static int instance_move(tm_task_t *const *to, uint32_t to_cnt, const instance_mark_t *mark,
                          const uint8_t *at, const tm_task_old_t *old)
 {
-    tm_operator_t *ops[TM_TOPOLOGY_WORKER_MAX];
+    tm_operator_t *ops[TM_TOPOLOGY_WORKER_MAX] = {NULL};
     const char *name = "";
     for (uint32_t i = 0; i < to_cnt; i++) {
         task_instance_t *inst = &to[i]->instances[mark->node_idx];

@@ -76,6 +76,7 @@ static uint32_t mid_walk(tm_venue_book_t *b)
     return cleared;
 }
 
+/* NOLINTBEGIN(readability-non-const-parameter): texts are written through text_t */
 size_t tm_venue_book_change(tm_venue_book_t *b, const char *symbol, int64_t event_ms, bool futures,
                             char out[TM_VENUE_BOOK_CHANGE_SZ])
 {
@@ -137,3 +138,4 @@ size_t tm_venue_book_show(const tm_venue_book_t *b, uint32_t limit, bool futures
     put(&t, "]}");
     return t.sz;
 }
+/* NOLINTEND(readability-non-const-parameter) */

@@ -156,14 +156,14 @@ static fault_t meet(const char *call, const char *path)
     return fault;
 }
 
-static fault_t meet_fd(const char *call, int fd, char path[PATH_SZ])
+static fault_t meet_fd(const char *call, int fd, char name[PATH_SZ])
 {
-    char link[64];
-    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    const ssize_t sz = readlink(link, path, PATH_SZ - 1);
+    char entry[64];
+    snprintf(entry, sizeof entry, "/proc/self/fd/%d", fd);
+    const ssize_t sz = readlink(entry, name, PATH_SZ - 1);
     if (sz < 0) return NONE;
-    path[sz] = '\0';
-    return meet(call, path);
+    name[sz] = '\0';
+    return meet(call, name);
 }
 
 static void behind(fault_t met)

@@ -83,16 +83,18 @@ int tm_window_sliced_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_op
     const tm_window_t *like = (const tm_window_t *)to[0];
     tm_window_t *from = malloc(sizeof *from);
     tm_slice_t **slices = malloc(TM_WINDOW_SLICE_MAX * sizeof *slices);
-    int err = from && slices ? 0 : tm_error_set(-ENOMEM, "window: out of memory");
-    if (err == 0) {
-        *from = *like;
-        from->pages = old->pages;
-        from->slices = slices;
-        from->slice_cnt = from->closed = 0;
-        tm_keyed_init(&from->panes, old->pages, like->panes.entry_sz);
-        tm_key_attach(&from->key, old->pages);
-        err = tm_window_sliced_restore(&from->op, old->bytes, old->sz);
+    if (!from || !slices) {
+        free(slices);
+        free(from);
+        return tm_error_set(-ENOMEM, "window: out of memory");
     }
+    *from = *like;
+    from->pages = old->pages;
+    from->slices = slices;
+    from->slice_cnt = from->closed = 0;
+    tm_keyed_init(&from->panes, old->pages, like->panes.entry_sz);
+    tm_key_attach(&from->key, old->pages);
+    int err = tm_window_sliced_restore(&from->op, old->bytes, old->sz);
     if (err == 0) err = refuse(from);
     /* Nothing is due on the way, so that no slice counts as closed. */
     for (uint32_t i = 0; i < to_cnt && err == 0; i++) ((tm_window_t *)to[i])->wm = TM_TIME_NONE;
