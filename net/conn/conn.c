@@ -187,6 +187,7 @@ static int upgrade_step(tm_conn_t *c)
 {
     if (!c->upgrade.host) TM_TRY(upgrade_send(c));
     for (;;) {
+        tm_conn_release(c); /* the head has copied them, and an answer may come byte by byte */
         int rc = tm_conn_chunk(c);
         if (rc == TM_E_CLOSED)
             return tm_error_set(rc, "the server ended the connection instead of answering");

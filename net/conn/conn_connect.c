@@ -73,6 +73,7 @@ int tm_conn_proxy_step(tm_conn_t *c)
     int rc = c->tunnel_asked ? 0 : tunnel_ask(c);
     while (rc == 0) {
         size_t used_sz = 0;
+        tm_conn_release(c); /* as for the upgrade */
         rc = tm_conn_chunk(c);
         if (rc == TM_E_CLOSED)
             return tm_error_set(rc, "the proxy ended the connection instead of answering");

@@ -29,6 +29,7 @@ static int head_read(tm_conn_t *c)
     int rc = 0;
     while (rc == 0) {
         size_t used_sz = 0;
+        tm_conn_release(c);
         rc = tm_conn_chunk(c);
         if (rc == TM_E_CLOSED)
             return tm_error_set(rc, "the server ended the connection instead of answering");

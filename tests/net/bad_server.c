@@ -3,6 +3,7 @@
 #include "tests/tm_test.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -193,8 +194,9 @@ static void *server_run(void *arg)
             usleep(s->cfg.deaf ? 20000 : 0);
             continue;
         }
-        int fd = accept(s->fd, NULL, NULL);
+        int fd = accept(s->fd, NULL, NULL), on = 1;
         if (fd < 0 || s->peer_cnt == PEER_MAX) continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* pieces stay pieces */
         bad_peer_t *p = calloc(1, sizeof *p);
         p->server = s;
         p->fd = fd;

@@ -101,6 +101,20 @@ static void script_403(bad_peer_t *p)
         bad_peer_text(p, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno");
 }
 
+/* More pieces than a ring has buffers. */
+static void script_drip(bad_peer_t *p)
+{
+    static const char text[] =
+        "HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\n"
+        "X-Reason: you have asked for more than is good for you, or for us\r\n"
+        "Content-Length: 0\r\n\r\n";
+    if (!bad_peer_request(p)) return;
+    for (size_t i = 0; i < sizeof text - 1; i++) {
+        bad_peer_send(p, &text[i], 1);
+        usleep(300);
+    }
+}
+
 static void script_302(bad_peer_t *p)
 {
     if (bad_peer_request(p))
@@ -137,6 +151,7 @@ Test(feed_refused, an_upgrade_that_is_no_101_is_refused)
         const char *word;
     } cases[] = {
         {script_403, TM_E_HTTP, "403"},
+        {script_drip, TM_E_HTTP, "429"},
         {script_302, TM_E_HTTP, "https://elsewhere.example/"},
         {script_wrong_key, TM_E_PROTOCOL, "Sec-WebSocket-Accept"},
         {script_endless_head, TM_E_LIMIT, "more than 100 fields"},
