@@ -84,8 +84,8 @@ void tm_page_give(tm_page_arena_t *arena, uint32_t page);
 void tm_page_touch_first(tm_page_arena_t *arena, uint32_t page);
 void tm_span_touch_first(tm_page_arena_t *arena, const void *at, uint32_t sz);
 
-/* To be called before a write into a page. Only the worker sets a tag to the current epoch, so a
-   relaxed load that finds it there is its own value. */
+/* To be called before a write into a page. Where the current epoch is not a value of the worker's
+   own, the snapshot thread has saved the page: then it is in the list as well. */
 static inline void tm_page_touch(tm_page_arena_t *arena, uint32_t page)
 {
     if (TM_UNLIKELY(atomic_load_explicit(&arena->tags[page], memory_order_relaxed) != arena->epoch))

@@ -129,8 +129,7 @@ void tm_page_touch_first(tm_page_arena_t *arena, uint32_t page)
 {
     tm_page_track_t *t = arena->track;
     uint32_t tag = atomic_load_explicit(&arena->tags[page], memory_order_acquire); /* P2 */
-    if (tag == arena->epoch)
-        return; /* saved between the caller's look and this one: it is listed */
+    if (tag == arena->epoch) return; /* LOGGED a moment ago, and saved since: it is in the list */
     if (t->frozen != 0 && (tag == t->frozen || tag == TM_TRACK_LOGGED))
         preserve(t, page, tag);
     else

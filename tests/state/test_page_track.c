@@ -50,6 +50,33 @@ Test(page_track, a_worker_without_spare_frames_gives_the_snapshot_up_and_goes_on
     for (uint64_t seed = 1; seed <= 4; seed++) interleave(16, 200, seed);
 }
 
+/* Between the look at a tag and the slow path the snapshot thread may have saved the page, which
+   then has the tag of the epoch. */
+Test(page_track, a_page_that_is_saved_on_the_way_to_the_slow_path_is_listed_once)
+{
+    rig_t rig;
+    uint32_t cnt, page;
+    static uint8_t copy[TM_PAGE_SZ] __attribute__((aligned(64)));
+    rig_open(&rig, 100, 16, 1);
+    uint8_t *bytes = tm_page_ptr(&rig.arena, 7);
+    tm_span_touch(&rig.arena, bytes, 1);
+    tm_assert_eq(tm_page_track_flip(rig.track), 0);
+    tm_span_touch(&rig.arena, bytes, 1);
+    tm_assert(tm_page_snap_begin(rig.track, &cnt));
+    tm_assert_eq(tm_page_snap_next(rig.track, copy, &page), 1);
+    tm_page_touch_first(&rig.arena, 7);
+    tm_span_touch_first(&rig.arena, bytes, 1);
+    tm_page_snap_end(rig.track, true);
+    tm_assert(tm_page_track_work(rig.track) > 0);
+    tm_assert_eq(tm_page_track_flip(rig.track), 0);
+    tm_assert(tm_page_snap_begin(rig.track, &cnt));
+    tm_assert_eq(cnt, 1u);
+    tm_assert_eq(tm_page_snap_next(rig.track, copy, &page), 1);
+    tm_assert_eq(tm_page_snap_next(rig.track, copy, &page), 0);
+    tm_page_snap_end(rig.track, true);
+    rig_close(&rig);
+}
+
 /* All of the lines of a page many times over: beyond a limit the page is copied, and what was
    logged before holds for the copy. */
 Test(page_track, a_page_written_again_and_again_is_copied_in_the_end)
@@ -103,28 +130,5 @@ Test(page_track, only_pages_that_changed_are_part_of_a_snapshot)
     tm_assert_eq(tm_page_track_flip(rig.track), 0);
     tm_assert(tm_page_snap_begin(rig.track, &cnt) && cnt == 1);
     tm_assert_eq(tm_page_track_counts(rig.track).copied, 0u);
-    rig_close(&rig);
-}
-
-/* The worker finds the page's tag old, the thread saves the page, and only then the slow path looks
-   at the tag again. */
-Test(page_track, a_page_saved_on_the_way_into_the_slow_path_is_listed_once)
-{
-    rig_t rig;
-    uint32_t cnt, page;
-    static uint8_t copy[TM_PAGE_SZ] __attribute__((aligned(64)));
-    rig_open(&rig, 100, 16, 1);
-    uint8_t *bytes = tm_page_ptr(&rig.arena, 7);
-    tm_page_touch(&rig.arena, 7);
-    tm_assert_eq(tm_page_track_flip(rig.track), 0);
-    tm_span_touch(&rig.arena, bytes, 1); /* logged: part of both epochs */
-    tm_assert(tm_page_snap_begin(rig.track, &cnt) && cnt == 1);
-    tm_assert(tm_page_snap_next(rig.track, copy, &page) == 1 && page == 7);
-    tm_span_touch_first(&rig.arena, bytes, 1);
-    tm_page_touch_first(&rig.arena, 7);
-    tm_assert_eq(tm_page_snap_next(rig.track, copy, &page), 0);
-    tm_page_snap_end(rig.track, true);
-    tm_assert_eq(tm_page_track_flip(rig.track), 0);
-    tm_assert(tm_page_snap_begin(rig.track, &cnt) && cnt == 1);
     rig_close(&rig);
 }
