@@ -102,9 +102,21 @@ static int reseal(recover_t *r, const tm_journal_cursor_t *c, const char *path)
     return code;
 }
 
+/* A process that died between seal and fsync leaves a segment that reads as whole and is not
+   durable: what follows is built on it. */
+static int make_durable(const char *path)
+{
+    int fd = tm_file_open(path, O_RDWR);
+    if (fd < 0) return fd;
+    const int code = tm_file_sync(fd, path);
+    tm_file_close(fd);
+    return code;
+}
+
 static int segment_end(recover_t *r, tm_journal_cursor_t *c, const char *dir, const char *path)
 {
     tm_journal_recovery_t *out = r->out;
+    if (tm_journal_cursor_closed(c)) TM_TRY(make_durable(path));
     const tm_journal_seal_t *seal = tm_journal_cursor_seal(c);
     if (tm_journal_cursor_closed(c) && seal) {
         out->next_seq = tm_journal_cursor_head(c)->first_seq + seal->record_cnt;

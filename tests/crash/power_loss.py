@@ -3,7 +3,7 @@
 
 Each program runs while all that it does to files is recorded (record_calls.c): once from start to
 end, and once killed at a random call and started again (half of these kills come while folders are
-made, half of all cuts right behind renames). Then, for random instants of the record,
+made and files cut, half of all cuts right behind renames). Then, for random instants of the record,
 power_disk.py makes one of the states in which a file system may be found after a power cut there,
 and the program is started on it. It has to come to its end, and then
 
@@ -308,7 +308,7 @@ class Cuts:
             whole = self.program.record()
             self.cut_all([whole], (now + 1) // 2, Promise())
             self.program.wipe()
-            killed = self.program.record(stop=self.instant([whole], "M", len(whole)))
+            killed = self.program.record(stop=self.instant([whole], "MT", len(whole)))
             lives = [killed, self.program.record()]
             anew = "restored from checkpoint" not in self.program.told()
             self.cut_all(lives, now // 2, Promise(anew=anew))
@@ -331,10 +331,10 @@ class Cuts:
             promise.note(call)
             self.cuts(disk, promise, instants[number], f"call {number} of {total}")
 
-    def instant(self, lives, kind, total):
-        """Any, or one shortly behind a call of a kind with which much is decided."""
+    def instant(self, lives, kinds, total):
+        """Any, or one shortly behind a call of some kinds with which much is decided."""
         hot = [number for number, call in enumerate(itertools.chain(*lives), 1)
-               if call.kind == kind]
+               if call.kind in kinds]
         if not hot or self.rng.random() < 0.5:
             return self.rng.randrange(1, total + 1)
         return min(total, self.rng.choice(hot) + self.rng.randrange(3))
