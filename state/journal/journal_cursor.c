@@ -15,6 +15,7 @@ enum { REC_SZ = sizeof(tm_journal_rec_t), TRAILER_SZ = sizeof(tm_journal_trailer
 static inline bool rec_ok(const tm_journal_cursor_t *c, const tm_journal_rec_t *rec, uint64_t off)
 {
     if (rec->kind == 0 || rec->sz > TM_JOURNAL_PAYLOAD_SZ_MAX || rec->idx < c->expect) return false;
+    if (rec->idx == UINT32_MAX) return false; /* the one behind it could not be numbered */
     if (tm_journal_span(rec->sz) > c->limit - off) return false;
     if (rec->idx - c->expect > (off - c->good_off) / REC_SZ) return false;
     return rec->head_crc == c->crc(c->seed, rec, offsetof(tm_journal_rec_t, head_crc));
@@ -80,6 +81,16 @@ static void end_here(tm_journal_cursor_t *c)
         tm_journal_cursor_report(c, TM_JOURNAL_NOT_SEALED, c->off, c->off, 0);
 }
 
+/* At the end of a sealed segment: the records that its seal counts and that were not met. */
+static uint64_t seal_lost(tm_journal_cursor_t *c)
+{
+    if (!c->have_seal) return 0;
+    if (c->seal.record_cnt >= c->expect) return c->seal.record_cnt - c->expect;
+    tm_journal_cursor_report(c, TM_JOURNAL_BAD_SEAL, c->limit, c->w.end_off, 0);
+    c->have_seal = false; /* it counts fewer than there are */
+    return 0;
+}
+
 /* No record is valid at c->off: goes to the next one, or ends. */
 static int lost_place(tm_journal_cursor_t *c)
 {
@@ -97,7 +108,7 @@ static int lost_place(tm_journal_cursor_t *c)
         return 0;
     }
     if (c->trailed) {
-        const uint64_t lost = c->have_seal ? c->seal.record_cnt - c->expect : 0;
+        const uint64_t lost = seal_lost(c);
         tm_journal_cursor_report(c, TM_JOURNAL_BAD_BYTES, from, c->limit, lost);
         c->expect += (uint32_t)lost;
         c->off = c->limit;
@@ -152,12 +163,10 @@ static int seal_met(tm_journal_cursor_t *c)
 static int finish(tm_journal_cursor_t *c)
 {
     if (c->off < c->limit) return lost_place(c); /* fewer bytes than a record has */
-    if (c->have_seal && c->seal.record_cnt > c->expect) {
-        if (!c->gap_known)
-            tm_journal_cursor_report(c, TM_JOURNAL_MISSING, c->off, c->off,
-                                     c->seal.record_cnt - c->expect);
-        c->expect = (uint32_t)c->seal.record_cnt;
-    }
+    const uint64_t lost = seal_lost(c);
+    if (lost > 0 && !c->gap_known)
+        tm_journal_cursor_report(c, TM_JOURNAL_MISSING, c->off, c->off, lost);
+    c->expect += (uint32_t)lost;
     end_here(c);
     return 0;
 }

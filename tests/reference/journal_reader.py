@@ -183,7 +183,7 @@ class Segment:
             return None
         h = self.data[off:off + 32]
         (sz, idx, recv_ns, conn, stream, kind, flags, body_crc, head_crc) = RECORD.unpack(h)
-        if kind == 0 or sz > PAYLOAD_MAX or off + 32 + pad8(sz) > end:
+        if kind == 0 or sz > PAYLOAD_MAX or off + 32 + pad8(sz) > end or idx == 0xffffffff:
             return None
         if idx < expect or idx - expect > (off - good_off) // 32:
             return None
@@ -260,7 +260,9 @@ class Segment:
             return
         if idx != struct.unpack_from("<Q", body, 0)[0]:
             self.damage("seal")
-        if idx != expect:
+        if idx < expect:
+            self.damage("seal")
+        else:
             self.next = self.first_seq + idx
 
     def met_seal(self, off, idx, good, body_sz):

@@ -2,6 +2,7 @@
    offset, and everything else is read. The expectation comes from the layout of the undamaged file.
    */
 #include "base/error.h"
+#include "state/crc32c.h"
 #include "state/journal/journal_cold.h"
 #include "tests/state/journal_make.h"
 #include "tests/tm_test.h"
@@ -294,6 +295,35 @@ Test(journal_damage, a_message_that_imitates_a_record_is_not_taken_for_one)
     tm_assert_eq(tm_journal_reader_damage_cnt(r), 1u);
     tm_journal_reader_close(r);
     tm_make_dir_remove(dir);
+}
+
+Test(journal_damage, a_seal_that_counts_fewer_records_than_there_are_is_named_and_costs_none)
+{
+    static bool seen[REC_MAX];
+    static tm_make_damages_t damages;
+    layout_t l;
+    tm_journal_head_t head;
+    tm_journal_rec_t rec;
+    bool bad[2];
+    layout_make(&l, false, true);
+    tm_assert_eq(tm_journal_head_read(&head, l.bytes, bad), 0);
+    const uint32_t seed = tm_journal_seed(head.journal_id, head.first_seq);
+    uint8_t *at = l.bytes + l.off[l.cnt];
+    memcpy(&rec, at, sizeof rec);
+    tm_assert_eq(rec.kind, TM_JOURNAL_SEAL);
+    rec.idx -= 3;
+    const uint64_t record_cnt = rec.idx;
+    memcpy(at + sizeof rec, &record_cnt, sizeof record_cnt); /* the first field of the seal */
+    rec.body_crc = tm_crc32c(seed, at + sizeof rec, tm_journal_body_sz(rec.sz));
+    rec.head_crc = tm_journal_rec_head_crc(seed, &rec);
+    memcpy(at, &rec, sizeof rec);
+    tm_make_store(l.path, l.bytes, l.sz);
+    read_damaged(&l, seen, &damages);
+    tm_assert_eq(damages.cnt, 1u);
+    tm_assert(damages.list[0].kind == TM_JOURNAL_BAD_SEAL);
+    tm_assert_eq(damages.list[0].off, l.off[l.cnt]);
+    for (uint32_t i = 0; i < l.cnt; i++) tm_assert(seen[i]);
+    layout_free(&l);
 }
 
 Test(journal_damage, strict_reading_stops_at_damage_with_file_and_offset_and_can_go_on)
