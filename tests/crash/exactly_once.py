@@ -37,12 +37,12 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from crash_bed import BUILD, JOBS, RUN_S, Bed, Lane, expect, journal_make
+from crash_bed import BUILD, JOBS, Bed, Lane, expect, journal_make
 
 WHATS = {"instants": "killed at random instants", "kills": "killed at its calls",
          "faults": "whose calls fail", "restarts": "whose restarts meet failing calls"}
 FAULTS = ["ENOSPC", "EIO", "EINTR"]
-ALL_SORTS = {"sessions", "bars-csv"}
+ALL_SORTS = {"sessions", "bars-csv", "bars-compact"}
 SOME = 8
 SELDOM = {"bars-csv"}  # killed in a full sweep or when asked for; its calls always fail
 INSTANTS = 1000
@@ -58,7 +58,7 @@ def after_kills(lane, bed, case, rng):
     kills = 0
     while kills < ROUND_KILLS:
         process = lane.start()
-        time.sleep(rng.uniform(0.005, 1.1 * RUN_S))
+        time.sleep(rng.uniform(0.005, 1.1 * lane.took_s))  # longer where others want the cores
         process.send_signal(signal.SIGKILL)
         code = process.wait()
         if code == 0:
@@ -78,6 +78,7 @@ def after_kill(lane, bed, case, rng):
     if code != 0:
         lane.expect_killed(code)
         hits[lane.hit()] += 1
+        bed.check_visible(lane, how)
         code = lane.run(HOW="kill-before", AT=1 + rng.randrange(RESTART_CALLS))
     if code != 0:
         lane.expect_killed(code)
