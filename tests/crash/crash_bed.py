@@ -29,7 +29,9 @@ JOBS = {"bars": [], "sessions": TWO, "timers": [], "rekeyed": TWO,
         "bars-compact": ["--compact-checkpoints", "3"]}
 SECONDS = 60  # of the capture
 RATE = 20  # messages a second of it
-RUN_S = 0.25  # in which a run reads it
+RUN_S = 0.1  # in which a run reads it
+INTERVAL = "32ms"  # of checkpoints
+OFTEN = {"sessions": "20ms", "timers": "20ms"}  # until merged page files are merged again
 HANGS_S = 120
 
 
@@ -91,8 +93,8 @@ class Lane:
         folder.mkdir(parents=True)
         self.out, self.kept, self.log = folder / "out", folder / "kept", folder / "log"
         self.words = [JOB, "--replay", journal, "--speed", f"{SECONDS / RUN_S:.0f}x", "--quiet",
-                      "--state-memory", "8M", "--checkpoint-interval", "50ms", *JOBS[job],
-                      "--out", self.out, "--checkpoints", self.kept]
+                      "--state-memory", "8M", "--checkpoint-interval", OFTEN.get(job, INTERVAL),
+                      *JOBS[job], "--out", self.out, "--checkpoints", self.kept]
 
     def fresh(self):
         for place in (self.out, self.kept):
