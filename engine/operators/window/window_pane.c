@@ -102,15 +102,12 @@ void tm_window_pane_fetch(const tm_window_t *w, const uint8_t *panes, uint32_t c
         tm_window_log_fetch_sum(w, (const void *)(panes + (size_t)i * w->panes.entry_sz));
 }
 
-const void *tm_window_pane_sum(tm_window_t *w, void *of)
+const void *tm_window_pane_sum(tm_window_t *w, void *of, uint32_t max)
 {
     window_pane_t *pane = of;
     if (!is_sliding(w)) return tm_window_pane_acc(pane);
     tm_span_touch(w->pages, pane, w->panes.entry_sz);
-    if (pane->front == 0) {
-        tm_window_log_turn(w, pane);
-        w->turned += pane->cnt;
-    }
+    if (pane->front == 0 && !tm_window_log_turn(w, pane, max)) return NULL;
     const void *front = tm_window_slot_acc(tm_window_log_oldest(w, pane));
     if (pane->front == pane->cnt) return front;
     memcpy(w->scratch, front, w->agg.acc_sz);
@@ -118,21 +115,19 @@ const void *tm_window_pane_sum(tm_window_t *w, void *of)
     return w->scratch;
 }
 
-bool tm_window_pane_advance(tm_window_t *w, void *of, tm_range_t next)
+bool tm_window_pane_advance(tm_window_t *w, void *of, uint32_t max)
 {
     window_pane_t *pane = of;
-    if (!is_sliding(w)) return false;
+    if (!is_sliding(w)) return true;
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     while (pane->cnt > 0) {
         int64_t start = tm_window_log_oldest(w, pane)->start;
-        if (start >= next.start) break;
-        if (pane->front == 0) {
-            tm_window_log_turn(w, pane);
-            w->turned += pane->cnt;
-        }
+        if (start >= w->next.start) break;
+        if (pane->front == 0 && !tm_window_log_turn(w, pane, max)) return false;
         tm_window_log_pop(w, pane);
         if (start == w->leaving) break; /* spares a look at the one behind it */
     }
-    return pane->cnt == 0;
+    return true;
 }
 
 void tm_window_pane_late(tm_window_t *w, const tm_slice_t *slice, uint64_t key, const void *row,

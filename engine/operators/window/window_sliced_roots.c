@@ -18,6 +18,9 @@ typedef struct sliced_roots {
     tm_range_t firing, next;
     int64_t leaving;
     tm_keyed_cursor_t cursor;
+    tm_ref_t turning;
+    uint32_t turning_end;
+    bool is_out;
     uint64_t tallies[TM_WINDOW_TALLY_CNT];
 } sliced_roots_t;
 
@@ -41,6 +44,8 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots->firing = w->firing, roots->next = w->next;
     roots->leaving = w->leaving;
     roots->cursor = w->cursor;
+    roots->turning = w->turning, roots->turning_end = w->turning_end;
+    roots->is_out = w->is_out;
     tm_window_counters_save(&w->counters, roots->tallies);
     return sizeof *roots;
 }
@@ -91,6 +96,8 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     w->firing = roots.firing, w->next = roots.next;
     w->leaving = roots.leaving;
     w->cursor = roots.cursor;
+    w->turning = roots.turning, w->turning_end = roots.turning_end;
+    w->is_out = roots.is_out;
     tm_window_counters_restore(&w->counters, roots.tallies);
     return 0;
 }
