@@ -159,6 +159,7 @@ uint32_t tm_window_work(tm_window_t *w)
 {
     uint32_t done = 0;
     if (w->wm_out == w->wm) return 0;
+    if (w->held.first) return tm_window_held_emit(&w->held, &w->out.to, w->budget);
     while (done < w->budget) {
         if (w->phase == WINDOW_IDLE && !fire_next(w)) {
             done += settle(w, w->budget - done);

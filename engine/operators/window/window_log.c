@@ -168,6 +168,23 @@ bool tm_window_log_turn(tm_window_t *w, window_pane_t *pane, uint32_t max)
     return true;
 }
 
+bool tm_window_log_copy(tm_window_t *w, window_pane_t *pane, const tm_window_t *from,
+                        const window_pane_t *old)
+{
+    for (tm_ref_t ref = old->oldest; ref; ref = chunk_at(from, ref)->newer) {
+        const uint32_t begin = ref == old->oldest ? old->first : 0;
+        const uint32_t end = ref == old->newest ? old->fill : chunk_at(from, ref)->cap;
+        for (uint32_t i = begin; i < end; i++) {
+            window_slot_t *slot = tm_window_log_room(w, pane);
+            if (!slot) return false;
+            memcpy(slot, slot_of(from, ref, i), w->slot_sz);
+            tm_window_log_push(pane);
+        }
+    }
+    pane->front = old->front;
+    return true;
+}
+
 /* ---- late rows ------------------------------------------------------------------------------- */
 
 /* A slot and the number of those before it. */

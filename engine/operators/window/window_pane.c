@@ -36,8 +36,7 @@ void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key)
     return entry;
 }
 
-/* The pane of a key, empty where it is new; NULL = no room (counted). */
-static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
+window_pane_t *tm_window_pane(tm_window_t *w, uint64_t key, uint32_t tag)
 {
     bool added;
     window_pane_t *pane = tm_keyed_get(&w->panes, key, tag, &added);
@@ -90,7 +89,7 @@ void tm_window_pane_fold(tm_window_t *w, const tm_slice_t *slice, void *entries,
         for (uint32_t i = 0; i < n && is_sliding(w); i++)
             if (guesses[i]) tm_window_log_fetch_room(w, (const void *)guesses[i]);
         for (uint32_t i = 0; i < n; i++, at += w->entry_sz) {
-            window_pane_t *pane = pane_get(w, tm_keyed_key(at), tags[i]);
+            window_pane_t *pane = tm_window_pane(w, tm_keyed_key(at), tags[i]);
             if (pane) pane_fold(w, pane, slice->range.start, tm_window_entry_acc(at));
         }
     }
@@ -134,7 +133,7 @@ void tm_window_pane_late(tm_window_t *w, const tm_slice_t *slice, uint64_t key, 
                          uint32_t stride)
 {
     bool first = w->panes.cnt == 0;
-    window_pane_t *pane = pane_get(w, key, tm_keyed_tag(key));
+    window_pane_t *pane = tm_window_pane(w, key, tm_keyed_tag(key));
     if (!pane) return;
     if (first && !tm_window_after(&w->spec, w->wm, &w->next))
         w->next = (tm_range_t){INT64_MAX, INT64_MAX};

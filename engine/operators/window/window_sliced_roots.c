@@ -10,6 +10,7 @@ typedef struct sliced_roots {
     tm_window_mark_t mark;
     tm_keyed_table_t panes, wide_keys;
     tm_slab_t slab;
+    tm_window_held_t held;
     tm_page_list_t slice_pages;
     tm_ref_t oldest, unused, source;
     uint32_t slice_cnt, closed;
@@ -34,6 +35,7 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots->panes = w->panes;
     roots->wide_keys = w->key.wide;
     roots->slab = w->slab;
+    roots->held = w->held;
     roots->slice_pages = w->slice_pages;
     roots->oldest = w->slice_cnt ? tm_ptr_ref(w->pages, w->slices[0]) : 0;
     roots->unused = w->unused;
@@ -88,6 +90,7 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     tm_window_table_take(&w->key.wide, &roots.wide_keys);
     w->slab = roots.slab;
     w->slab.arena = w->pages;
+    tm_window_held_take(&w->held, &roots.held);
     w->slice_pages = roots.slice_pages;
     w->unused = roots.unused;
     w->source = roots.source ? tm_ref_ptr(w->pages, roots.source) : NULL;

@@ -13,6 +13,7 @@
 #ifndef TM_ENGINE_WINDOW_STATE_H
 #define TM_ENGINE_WINDOW_STATE_H
 
+#include "engine/operators/window/window_held.h"
 #include "engine/operators/window/window_out.h"
 #include "engine/operators/window/window_roots.h"
 #include "state/table/keyed_table.h"
@@ -95,6 +96,7 @@ typedef struct tm_window {
     uint32_t turned;      /* slices turned over in this step: work that counts as entries do */
     tm_keyed_table_t panes;
     tm_slab_t slab; /* of chunks */
+    tm_window_held_t held;
     tm_key_t key;
 
     tm_page_arena_t *pages;
@@ -177,7 +179,9 @@ static inline void *tm_window_slot_acc(window_slot_t *slot)
     return slot + 1;
 }
 
-/* The entry of (key, slice), empty where it is new; NULL = no room (counted). */
+/* The pane of a key, empty where it is new, and the entry of (key, slice); NULL = no room
+   (counted). */
+window_pane_t *tm_window_pane(tm_window_t *w, uint64_t key, uint32_t tag);
 void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key);
 
 /* Adds a run of a slice's entries to the panes of their keys. */
@@ -214,6 +218,10 @@ void tm_window_log_pop(tm_window_t *w, window_pane_t *pane);
 /* Sums slots up from the newest to the oldest, up to `max` of them from where it was: true once all
    are, and then they are in front. None was. Counted in w->turned. */
 bool tm_window_log_turn(tm_window_t *w, window_pane_t *pane, uint32_t max);
+
+/* Copies the slots of a key of `from` behind those there are (none). False = no room. */
+bool tm_window_log_copy(tm_window_t *w, window_pane_t *pane, const tm_window_t *from,
+                        const window_pane_t *old);
 
 /* Adds a row to the slot that starts then, made where there is none. False = no room. */
 bool tm_window_log_late(tm_window_t *w, window_pane_t *pane, int64_t start, const void *row,
