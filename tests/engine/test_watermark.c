@@ -141,7 +141,7 @@ Test(valve, an_input_that_lags_when_it_returns_does_not_count_until_it_has_caugh
 
 enum { SAVED_SZ = 1024, INPUTS = 3 };
 
-/* A saved valve whose inputs have these watermarks: INT64_MAX has ended. Idle ones by a bit each. */
+/* A saved valve whose inputs have these watermarks: INT64_MAX has ended. idle: a bit each. */
 static size_t saved_valve(uint8_t *bytes, const int64_t wm[INPUTS], uint32_t idle)
 {
     static uint8_t mem[SAVED_SZ] __attribute__((aligned(64)));

@@ -264,7 +264,7 @@ Test(window, a_key_with_twenty_thousand_slices_turns_them_over_in_steps_of_a_few
     tm_assert_eq(bed_int(&bed, bed.row_cnt - 1, "n"), SLICES);
     const size_t sz = (size_t)PAGES * TM_PAGE_SZ;
     uint8_t *was = malloc(sz);
-    size_t most = 0, all = 0;
+    size_t most = 0;
     bool more = true;
     tm_assert(was != NULL);
     for (bool first = true; more; first = false) {
@@ -277,7 +277,6 @@ Test(window, a_key_with_twenty_thousand_slices_turns_them_over_in_steps_of_a_few
         for (size_t p = 0; p < PAGES; p++)
             changed += memcmp(was + p * TM_PAGE_SZ, bed.pages.base + p * TM_PAGE_SZ, TM_PAGE_SZ) !=
                        0;
-        all += changed;
         if (changed > most) most = changed;
     }
     free(was);

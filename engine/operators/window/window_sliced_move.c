@@ -1,7 +1,7 @@
 /* Windows made of slices on their way to another number of workers: slices and panes, key by key,
-   to the instances that own them now. Old instances may each be somewhere else in what their watermark
-   has set due, and one instance has one such place. So what is due is done here, by the old
-   instance itself, and its results are held until there is somebody to put them out
+   to the instances that own them now. Old instances may each be somewhere else in what their
+   watermark has set due, and one instance has one such place. So what is due is done here, by the
+   old instance itself, and its results are held until there is somebody to put them out
    (window_held.h): all that is left are slices and panes between two watermarks. */
 #include "base/error.h"
 #include "engine/operators/window/window_state.h"
