@@ -228,7 +228,8 @@ class Sweep:
         def enough(case):
             if what == "instants":
                 return sum(line["hits"].get("instant", 0) for line in lines()) >= kills
-            return self.missed[case.get("fault"), case.get("turn")] > MISSED_MAX  # no run makes so many calls
+            how = (case.get("fault"), case.get("turn"))
+            return self.missed[how] > MISSED_MAX  # no run makes so many calls
 
         with ThreadPoolExecutor(self.args.lanes) as pool:
             waits = [pool.submit(self.run_case, lanes, bed, what, case, enough) for case in cases]
@@ -285,7 +286,7 @@ def main():
     log = Log(args.log, args.seed)
     plan = [(job, what) for what in args.what or WHATS for job in args.job or JOBS
             if args.full or args.job or job not in SELDOM or what == "faults"]
-    kills = args.kills or (INSTANTS // len(JOBS) + 1 if args.full else SOME)
+    kills = args.kills or (INSTANTS if args.full else SOME)
     tally, failed, beds = defaultdict(Counter), 0, {}
     print(f"# seed {log.seed}" + (f", log {args.log}" if args.log else ""))
     print(f"1..{len(plan)}")
@@ -309,7 +310,8 @@ def main():
                 print(f"# and {len(bad) - 5} more", flush=True)
     if args.full:
         table(tally)
-    if args.full and not args.job and not args.what and args.errors == len(FAULTS):  # the next sweep is another one
+    if args.full and not args.job and not args.what and args.errors == len(FAULTS):
+        # the next sweep is another one
         args.log.rename(args.log.with_suffix(".done.jsonl"))
     sys.exit(failed != 0)
 
