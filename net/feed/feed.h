@@ -15,7 +15,8 @@
             before is tried on past retry_max while another one lives
    Rotation before the venue ends a connection (its 24 hours, a shutdown that it announces) another
             one is opened beside it; both stream for overlap_ns, then the old one is closed. It
-            stays for longer where it brings messages and the new one does not keep up
+            stays for longer where it brings messages and the new one does not keep up, and where
+            it is read late: until all that had come on it is read, 30 s at most
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends for
             good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
             order, else what one of the others said. A connection that never came to stream ends
