@@ -200,7 +200,8 @@ def feeds_that_are_others_than_they_were_are_refused_with_both_named(folder):
                           "binance-usdm"))
         expect_equal(done.code, 2, f"exit status; {done.stderr}")
         expect("is 'binance-usdm: " in done.stderr, done.stderr)
-    expect_equal(rows_of(folder / "out"), before, "rows that were there")
+    # What the last checkpoint had prepared, the first of them may have made visible.
+    expect(not before - rows_of(folder / "out"), "rows that were there")
 
 
 def ids_come_again_in_process(folder, connections):
