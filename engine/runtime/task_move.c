@@ -1,6 +1,6 @@
-/* A worker's operators, as they were on another number of workers: their keys go to the tasks that
-   own them now. What an operator has heard of event time is the same on all workers at a barrier,
-   so valves are those of the first. */
+/* A worker's operators, as they were on other workers or in another job: their keys go to the tasks
+   that own them now. What an operator has heard of event time is the same on all workers at a
+   barrier, so valves are those of the first. */
 #include "base/error.h"
 #include "engine/runtime/task_state.h"
 
@@ -12,19 +12,19 @@ static int instance_move(tm_task_t *const *to, uint32_t to_cnt, const instance_m
     tm_operator_t *ops[TM_TOPOLOGY_WORKER_MAX] = {NULL};
     const char *name = "";
     for (uint32_t i = 0; i < to_cnt; i++) {
-        task_instance_t *inst = &to[i]->instances[mark->node_idx];
-        if (!task_instance_is_kept(inst)) return tm_task_bad_blob();
+        task_instance_t *inst = tm_task_instance_was(to[i], old->match, mark);
+        if (!inst) return old->match->changed ? 0 : tm_task_bad_blob();
         name = inst->node->name;
         ops[i] = inst->op;
-        if (!old->first) continue;
-        if (!tm_valve_restore(inst->valve, at, mark->valve_sz)) return tm_task_bad_blob();
-        inst->idle = mark->idle, inst->idle_told = mark->idle_told;
-        inst->wm_ns = mark->wm_ns;
+        if (old->first) TM_TRY(tm_task_instance_take(inst, mark, at, old->match));
     }
     if (mark->op_sz == 0) return 0;
     if (!ops[0] || !ops[0]->ops->move) return tm_task_bad_blob();
-    const tm_operator_old_t op_old = {
-        .pages = old->pages, .bytes = at + mark->valve_sz, .sz = mark->op_sz, .first = old->first};
+    const tm_operator_old_t op_old = {.pages = old->pages,
+                                      .bytes = at + mark->valve_sz,
+                                      .sz = mark->op_sz,
+                                      .first = old->first,
+                                      .states = old->match->states[mark->node_idx]};
     int err = ops[0]->ops->move(ops, to_cnt, &op_old);
     return err < 0 ? tm_error_context(err, "restore of %s", name) : 0;
 }
@@ -34,7 +34,7 @@ int tm_task_old_pages(const void *bytes, size_t sz, tm_page_roots_t *roots)
     task_mark_t mark;
     if (sz < sizeof mark) return tm_task_bad_blob();
     memcpy(&mark, bytes, sizeof mark);
-    if (mark.version != TASK_BLOB_VERSION)
+    if (mark.version != TM_TASK_LAYOUT)
         return tm_error_set(TM_E_UNSUPPORTED, "the checkpoint was written by another version");
     *roots = mark.pages;
     return 0;
@@ -42,18 +42,14 @@ int tm_task_old_pages(const void *bytes, size_t sz, tm_page_roots_t *roots)
 
 int tm_task_move(tm_task_t *const *to, uint32_t to_cnt, const tm_task_old_t *old)
 {
-    const uint32_t node_cnt = to[0]->cfg.topo->plan.job->node_cnt;
     const uint8_t *at = (const uint8_t *)old->bytes + sizeof(task_mark_t);
     size_t left = old->sz - sizeof(task_mark_t);
     task_mark_t task;
     memcpy(&task, old->bytes, sizeof task);
     for (uint32_t i = 0; i < task.instance_cnt; i++) {
         instance_mark_t mark;
-        if (left < sizeof mark) return tm_task_bad_blob();
-        memcpy(&mark, at, sizeof mark);
+        TM_TRY(tm_task_instance_mark(at, left, &mark));
         at += sizeof mark, left -= sizeof mark;
-        if (mark.node_idx >= node_cnt || mark.valve_sz > left || mark.op_sz > left - mark.valve_sz)
-            return tm_task_bad_blob();
         TM_TRY(instance_move(to, to_cnt, &mark, at, old));
         at += mark.valve_sz + mark.op_sz, left -= mark.valve_sz + mark.op_sz;
     }

@@ -54,7 +54,8 @@ static int old_move(tm_task_t *const *tasks, uint32_t task_cnt, uint32_t old_idx
     int err = tm_restore_pages(restore, old_idx, pages.base, tm_page_arena_total(&pages));
     if (err == 0 && !tm_page_arena_restore(&pages, &roots))
         err = tm_error_set(TM_E_CORRUPT, "the pages of worker %u are not what they were", old_idx);
-    const tm_task_old_t old = {.bytes = bytes, .sz = sz, .pages = &pages, .first = old_idx == 0};
+    const tm_task_old_t old = {
+        .bytes = bytes, .sz = sz, .pages = &pages, .first = old_idx == 0, .match = &restore->match};
     if (err == 0) err = tm_task_move(tasks, task_cnt, &old);
     tm_arena_close(&arena);
     return err;
