@@ -25,7 +25,7 @@ typedef struct tm_parts_spec {
     const char *bucket_format; /* strftime, and {field} for a value; NULL = "%Y-%m-%d--%H" */
     int64_t roll_interval_ns;  /* age at which a part is finished; 0 = 60 s */
     tm_part_format_t format;   /* TM_PART_PARQUET, TM_PART_CSV, TM_PART_JSON */
-    const char *compression;   /* of Parquet: "zstd", "lz4", "none"; NULL = "zstd" */
+    const char *compression;   /* of Parquet: "zstd", "lz4", "mixed", "none"; NULL = "zstd" */
     const char *bloom_fields;  /* of Parquet: fields that get a Bloom filter, "symbol,trade_id" */
     const char *prefix;        /* of names; NULL = "part" */
     const char *suffix;        /* NULL = ".parquet", ".csv", ".jsonl" */
@@ -37,6 +37,7 @@ typedef struct tm_parts_spec {
     tm_part_roll_t roll;           /* size, idleness, check interval, functions of yours */
     uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where fields name them */
     bool names_by_id;              /* an id of the run in names instead of the worker's number */
+    uint32_t byte_ns;              /* of Parquet: ns that a byte less may cost; 0 = 7 */
 } tm_parts_spec_t;
 
 /* Part files in bucket folders below --out: <bucket>/part-<subtask>-<counter>.parquet,

@@ -9,14 +9,31 @@
 #include <lz4.h>
 #include <string.h>
 
+#define ZSTD_STATIC_LINKING_ONLY /* for the mode of literals */
 #include <zstd.h>
+
+/* A search that skips 4096 bytes after every place where it found nothing ends at once; zstd then
+   codes what is left, once told to, as it does by itself where it searches. A library that does not
+   know the option any more still writes what any reader takes. */
+static void plan_bytes(void *zstd)
+{
+    enum { SKIP_SZ = 4096, MATCH_SZ = 7, CODE_LITERALS = 1 };
+    (void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, 1);
+    (void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_targetLength, SKIP_SZ);
+    (void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_minMatch, MATCH_SZ);
+    (void)ZSTD_CCtx_setParameter(zstd, ZSTD_c_literalCompressionMode, CODE_LITERALS);
+}
 
 int tm_codec_open(tm_codec_t *codec, int level)
 {
     *codec = (tm_codec_t){.level = level};
     codec->zstd_in = ZSTD_createCCtx();
     codec->zstd_out = ZSTD_createDCtx();
-    if (codec->zstd_in && codec->zstd_out) return 0;
+    codec->zstd_bytes = ZSTD_createCCtx();
+    if (codec->zstd_in && codec->zstd_out && codec->zstd_bytes) {
+        plan_bytes(codec->zstd_bytes);
+        return 0;
+    }
     tm_codec_close(codec);
     return tm_error_set(-ENOMEM, "out of memory for a zstd context");
 }
@@ -24,6 +41,7 @@ int tm_codec_open(tm_codec_t *codec, int level)
 void tm_codec_close(tm_codec_t *codec)
 {
     ZSTD_freeCCtx(codec->zstd_in);
+    ZSTD_freeCCtx(codec->zstd_bytes);
     ZSTD_freeDCtx(codec->zstd_out);
     *codec = (tm_codec_t){0};
 }
@@ -35,19 +53,26 @@ size_t tm_codec_bound(tm_parquet_codec_t kind, size_t sz)
     return sz;
 }
 
+static size_t compress_zstd(tm_codec_t *codec, void *dst, const void *src, size_t src_sz)
+{
+    const size_t cap_sz = ZSTD_compressBound(src_sz);
+    size_t sz = codec->wide && codec->level == 1 ? tm_zstd_records(dst, src, src_sz) : 0;
+    if (sz > 0) return sz;
+    if (codec->bytes)
+        sz = ZSTD_compress2(codec->zstd_bytes, dst, cap_sz, src, src_sz);
+    else
+        sz = ZSTD_compressCCtx(codec->zstd_in, dst, cap_sz, src, src_sz, codec->level);
+    TM_CHECK(!ZSTD_isError(sz), "zstd: %s", ZSTD_getErrorName(sz));
+    return sz;
+}
+
 size_t tm_codec_compress(tm_codec_t *codec, tm_parquet_codec_t kind, void *dst, const void *src,
                          size_t src_sz)
 {
-    size_t cap_sz = tm_codec_bound(kind, src_sz);
-    if (kind == TM_PARQUET_CODEC_ZSTD) {
-        size_t sz = codec->wide && codec->level == 1 ? tm_zstd_records(dst, src, src_sz) : 0;
-        if (sz > 0) return sz;
-        sz = ZSTD_compressCCtx(codec->zstd_in, dst, cap_sz, src, src_sz, codec->level);
-        TM_CHECK(!ZSTD_isError(sz), "zstd: %s", ZSTD_getErrorName(sz));
-        return sz;
-    }
+    if (kind == TM_PARQUET_CODEC_ZSTD) return compress_zstd(codec, dst, src, src_sz);
     if (kind == TM_PARQUET_CODEC_LZ4_RAW) {
-        int sz = LZ4_compress_default(src, dst, (int)src_sz, (int)cap_sz);
+        const int cap_sz = LZ4_compressBound((int)src_sz);
+        int sz = LZ4_compress_default(src, dst, (int)src_sz, cap_sz);
         TM_CHECK(sz > 0 || src_sz == 0, "lz4 of %zu bytes", src_sz);
         return (size_t)sz;
     }

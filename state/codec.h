@@ -14,8 +14,12 @@
 
 typedef struct tm_codec {
     void *zstd_in, *zstd_out; /* ZSTD_CCtx, ZSTD_DCtx */
+    void *zstd_bytes;         /* ZSTD_CCtx that does not search */
     int level;
     bool wide; /* pages of 16-byte records: at level 1 see state/zstd_records.h */
+    bool
+        bytes; /* zstd looks for no repetitions, only codes frequent bytes in fewer bits: a third of
+                   the time, and all that there is to gain where values are packed already */
 } tm_codec_t;
 
 int tm_codec_open(tm_codec_t *codec, int level) TM_MUST_CHECK;

@@ -125,9 +125,8 @@ static double bytes_a_row(void *ctx)
 static void run(tm_bench_t *bench, const tm_part_rows_t *rows, tm_compression_t compression,
                 tm_duckdb_t *db)
 {
-    const char *codec = compression == TM_COMPRESS_NONE  ? "none"
-                        : compression == TM_COMPRESS_LZ4 ? "lz4_raw"
-                                                         : "zstd-1";
+    static const char *const names[] = {"none", "zstd-1", "lz4_raw", "mixed"};
+    const char *codec = names[compression];
     char speed[128], size[128], peer[128], sorted[128], sorted_table[64];
     snprintf(speed, sizeof speed, "%s, %s", rows->name, codec);
     snprintf(size, sizeof size, "%s, %s: size", rows->name, codec);
@@ -195,7 +194,8 @@ static const char *from_env(const char *name, const char *otherwise)
 int main(int argc, char **argv)
 {
     static tm_part_rows_t rows[3];
-    static const tm_compression_t codecs[] = {TM_COMPRESS_ZSTD, TM_COMPRESS_LZ4, TM_COMPRESS_NONE};
+    static const tm_compression_t codecs[] = {TM_COMPRESS_ZSTD, TM_COMPRESS_MIXED, TM_COMPRESS_LZ4,
+                                              TM_COMPRESS_NONE};
     tm_duckdb_t db;
     char script[1024], modules[1024], captures[1024];
     const char *root = from_env("TM_SOURCE_ROOT", TM_BENCH_SOURCE_ROOT);

@@ -26,10 +26,10 @@ static int take_format(tm_part_flags_t *flags, const char *text)
 
 int tm_part_compression_parse(const char *text, tm_compression_t *out)
 {
-    static const char *const names[] = {"none", "zstd", "lz4"};
+    static const char *const names[] = {"none", "zstd", "lz4", "mixed"};
     const int idx = find(names, TM_ARRAY_CNT(names), text);
     if (idx < 0)
-        return tm_error_set(TM_E_CONFIG, "compression '%s': choose zstd, lz4 or none", text);
+        return tm_error_set(TM_E_CONFIG, "compression '%s': choose zstd, lz4, mixed or none", text);
     *out = (tm_compression_t)idx;
     return 0;
 }
@@ -56,6 +56,8 @@ int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *
         return take_format(flags, arg);
     case TM_PART_FLAG_COMPRESSION:
         return take_compression(flags, arg);
+    case TM_PART_FLAG_BYTE_NS:
+        return tm_number_parse("byte-ns", arg, 1, TM_PART_BYTE_NS_MAX, &flags->byte_ns);
     case TM_PART_FLAG_BLOOM:
         flags->bloom_fields = arg;
         return 0;

@@ -14,13 +14,14 @@ typedef struct tm_part_flags {
     tm_part_format_t format;
     const char *compression, *bloom_fields, *bucket; /* NULL = what the job says */
     int64_t roll_interval_ns, roll_idle_ns;
-    uint64_t roll_sz, compact_checkpoints, compact_sz;
+    uint64_t byte_ns, roll_sz, compact_checkpoints, compact_sz;
 } tm_part_flags_t;
 
 /* In the order of the options' table. */
 typedef enum tm_part_flag {
     TM_PART_FLAG_FORMAT,
     TM_PART_FLAG_COMPRESSION,
+    TM_PART_FLAG_BYTE_NS,
     TM_PART_FLAG_BLOOM,
     TM_PART_FLAG_BUCKET,
     TM_PART_FLAG_ROLL_INTERVAL,
@@ -32,7 +33,7 @@ typedef enum tm_part_flag {
 
 int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *arg) TM_MUST_CHECK;
 
-/* "zstd", "lz4", "none". */
+/* "zstd", "lz4", "mixed", "none". */
 int tm_part_compression_parse(const char *text, tm_compression_t *out) TM_MUST_CHECK;
 
 #endif

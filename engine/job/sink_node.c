@@ -64,6 +64,7 @@ static void apply_options(tm_parts_node_spec_t *node, const tm_part_flags_t *fla
     if (flags->roll_sz > 0) parts->roll.max_sz = flags->roll_sz;
     if (flags->compact_checkpoints > 0)
         parts->compact.checkpoints = (uint32_t)flags->compact_checkpoints;
+    if (flags->byte_ns > 0) parts->byte_ns = (uint32_t)flags->byte_ns;
     if (flags->compact_sz > 0) parts->compact.max_sz = flags->compact_sz;
     if (parts->roll_interval_ns > 0) parts->roll.age_ns = parts->roll_interval_ns;
 }
@@ -84,7 +85,8 @@ static void take_parts(tm_job_t *job, tm_parts_node_spec_t *node, const tm_parts
                                flags->bloom_fields ? flags->bloom_fields : spec->bloom_fields);
     parts->compression = NULL;
     if (tm_part_compression_parse(compression ? compression : "zstd", &node->compression) < 0)
-        tm_job_fail(job, "sink_parts: compression '%s': choose zstd, lz4 or none", compression);
+        tm_job_fail(job, "sink_parts: compression '%s': choose zstd, lz4, mixed or none",
+                    compression);
     if ((unsigned)spec->format >= TM_ARRAY_CNT(formats))
         tm_job_fail(job, "sink_parts: unknown format %d", (int)spec->format);
     apply_options(node, flags);

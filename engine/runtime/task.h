@@ -113,7 +113,7 @@ typedef struct tm_task_old {
     const void *bytes;
     size_t sz;
     tm_page_arena_t *pages;
-    bool first; /* of the old workers */
+    uint32_t worker_cnt, idx; /* of those that there were; given in this order */
     const struct tm_graph_match *match;
 } tm_task_old_t;
 

@@ -1,15 +1,12 @@
 #include "state/parquet/parquet_chunk.h"
 
 #include "base/error.h"
+#include "state/parquet/parquet_choice.h"
 #include "state/parquet/parquet_encode.h"
 #include "state/parquet/thrift.h"
 
 #include <errno.h>
 #include <stdlib.h>
-
-/* The first values of two pages are tried. A form that saves less than one part in PAYS_MIN is not
-   worth its time; a choice is looked at again after CHOICE_CHUNKS chunks. */
-enum { SAMPLE_CNT = 4096, PAYS_MIN = 16, CHOICE_CHUNKS = 16 };
 
 int tm_parquet_chunker_init(tm_parquet_chunker_t *chunker)
 {
@@ -44,154 +41,6 @@ static int prepare_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
                                     .row_cnt = left < c->page_rows ? left : c->page_rows};
         tm_parquet_page_prepare(src, page);
     }
-    return 0;
-}
-
-/* The pages that are tried: one or two. */
-static uint32_t picks(const tm_parquet_chunker_t *c, uint32_t pick[2])
-{
-    pick[0] = c->page_cnt / 4;
-    pick[1] = c->page_cnt * 3 / 4;
-    return pick[0] == pick[1] ? 1 : 2;
-}
-
-/* What a form does to the samples: bytes as they stand, and compressed. */
-typedef struct trial {
-    size_t raw_sz, packed_sz;
-} trial_t;
-
-static int pack_trial(tm_parquet_chunker_t *c, trial_t *trial)
-{
-    size_t packed_sz = c->raw.sz;
-    if (c->kind != TM_PARQUET_CODEC_NONE) {
-        tm_buffer_clear(&c->temp);
-        TM_TRY(tm_buffer_reserve(&c->temp, tm_codec_bound(c->kind, c->raw.sz)));
-        packed_sz = tm_codec_compress(c->codec, c->kind, c->temp.data, c->raw.data, c->raw.sz);
-    }
-    trial->raw_sz += c->raw.sz;
-    trial->packed_sz += packed_sz;
-    return 0;
-}
-
-static int try_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
-                    const tm_parquet_form_t *form, trial_t *trial)
-{
-    uint32_t pick[2], cnt = picks(c, pick);
-    *trial = (trial_t){0};
-    for (uint32_t i = 0; i < cnt; i++) {
-        tm_buffer_clear(&c->raw);
-        TM_TRY(tm_parquet_page_sample(src, &c->pages[pick[i]], SAMPLE_CNT, form, &c->raw));
-        TM_TRY(pack_trial(c, trial));
-    }
-    return 0;
-}
-
-static bool pays(size_t sz, size_t instead_of_sz)
-{
-    return sz < instead_of_sz - instead_of_sz / PAYS_MIN;
-}
-
-static uint32_t there_cnt(const tm_parquet_page_t *page)
-{
-    return page->row_cnt - page->null_cnt;
-}
-
-/* Numbers all values of the chunk; false where too many of them are distinct. */
-static bool number_values(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
-{
-    const uint32_t limit = src->row_cnt / 4;
-    const uint32_t max = limit < TM_VALUE_DICT_MAX ? limit : TM_VALUE_DICT_MAX;
-    tm_value_dict_clear(&c->dict);
-    for (uint32_t i = 0; i < c->page_cnt; i++) {
-        const tm_parquet_page_t *page = &c->pages[i];
-        if (!tm_value_dict_add(&c->dict, page->values, there_cnt(page), max,
-                               c->idx + page->first_row))
-            return false;
-    }
-    return c->dict.cnt > 0;
-}
-
-/* Whether half of the samples' values occurred before: else numbering is not even tried. */
-static bool repeats(tm_parquet_chunker_t *c)
-{
-    uint32_t pick[2], cnt = picks(c, pick), all = 0;
-    tm_value_dict_clear(&c->dict);
-    for (uint32_t i = 0; i < cnt; i++) {
-        const tm_parquet_page_t *page = &c->pages[pick[i]];
-        uint32_t some = there_cnt(page) < SAMPLE_CNT ? there_cnt(page) : SAMPLE_CNT;
-        (void)tm_value_dict_add(&c->dict, page->values, some, TM_VALUE_DICT_MAX,
-                                c->idx + page->first_row);
-        all += some;
-    }
-    return c->dict.cnt <= all / 2;
-}
-
-/* Compares numbers and their dictionary with what the best other form takes. */
-static int try_numbers(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, size_t best_sz,
-                       tm_parquet_choice_t *choice)
-{
-    trial_t numbers, dict = {0};
-    uint32_t pick[2], cnt = picks(c, pick), sample_cnt = 0;
-    if (!repeats(c) || !number_values(c, src)) return 0;
-    for (uint32_t i = 0; i < cnt; i++) {
-        uint32_t some = there_cnt(&c->pages[pick[i]]);
-        sample_cnt += some < SAMPLE_CNT ? some : SAMPLE_CNT;
-    }
-    const tm_parquet_form_t form = {.idx = c->idx, .dict_cnt = c->dict.cnt};
-    TM_TRY(try_form(c, src, &form, &numbers));
-    tm_buffer_clear(&c->raw);
-    TM_TRY(tm_buffer_append(&c->raw, c->dict.values, (size_t)c->dict.cnt * 8));
-    TM_TRY(pack_trial(c, &dict));
-    const bool compress = pays(numbers.packed_sz + dict.packed_sz, numbers.raw_sz + dict.raw_sz);
-    /* The dictionary is there once, the samples stand for all rows. */
-    const size_t share = (size_t)(compress ? dict.packed_sz : dict.raw_sz) * sample_cnt;
-    const size_t sz = (compress ? numbers.packed_sz : numbers.raw_sz) + share / src->row_cnt;
-    if (!pays(sz, best_sz)) return 0;
-    *choice = (tm_parquet_choice_t){.compress = compress, .number = true};
-    return 0;
-}
-
-static int choose(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, tm_parquet_choice_t *choice)
-{
-    tm_parquet_form_t form = {.codec = c->kind};
-    trial_t tight, bytes;
-    *choice = (tm_parquet_choice_t){0};
-    TM_TRY(try_form(c, src, &form, &tight));
-    const bool delta = tm_parquet_page_encoding(src, &form) == TM_PARQUET_DELTA_BINARY_PACKED;
-    size_t best_sz = tight.packed_sz;
-    if (delta && c->kind != TM_PARQUET_CODEC_NONE) {
-        form.whole_bytes = true;
-        TM_TRY(try_form(c, src, &form, &bytes));
-        choice->whole_bytes = pays(bytes.packed_sz, tight.packed_sz);
-        if (choice->whole_bytes) best_sz = bytes.packed_sz;
-    }
-    choice->compress = pays(best_sz, tight.raw_sz);
-    if (!choice->compress) {
-        choice->whole_bytes = false;
-        best_sz = tight.raw_sz;
-    }
-    if (delta && src->col->type == TM_PARQUET_INT64) TM_TRY(try_numbers(c, src, best_sz, choice));
-    choice->left_cnt = CHOICE_CHUNKS;
-    return 0;
-}
-
-/* The form of this chunk: what was chosen before, while it holds. */
-static int choose_form(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
-                       tm_parquet_choice_t *choice, tm_parquet_form_t *form)
-{
-    if (choice->left_cnt == 0) TM_TRY(choose(c, src, choice));
-    choice->left_cnt--;
-    bool number = choice->number;
-    if (number && !number_values(c, src)) { /* values have changed: look again next time */
-        number = false;
-        choice->left_cnt = 0;
-    }
-    *form = (tm_parquet_form_t){
-        .codec = choice->compress ? c->kind : TM_PARQUET_CODEC_NONE,
-        .whole_bytes = choice->whole_bytes,
-        .idx = number ? c->idx : NULL,
-        .dict_cnt = number ? c->dict.cnt : 0,
-    };
     return 0;
 }
 
@@ -283,7 +132,8 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
     page_put_t put = {.src = src, .form = &form};
     c->codec->wide = src->col->type == TM_PARQUET_FIXED;
     TM_TRY(prepare_pages(c, src));
-    TM_TRY(choose_form(c, src, choice, &form));
+    TM_TRY(tm_parquet_choice_form(c, src, choice, &form));
+    c->codec->bytes = form.bytes;
     const tm_parquet_encoding_t encoding = tm_parquet_page_encoding(src, &form);
     *chunk = (tm_parquet_chunk_t){
         .codec = form.codec,

@@ -1,9 +1,6 @@
 /* state/parquet/parquet_chunk.h - a column chunk: pages of one column of one row group, ready for
    the file.
    Flow     parquet_writer (gathered column) -> [chunk] -> bytes, metadata, page index
-   Why      how a chunk is best written depends on its values: packed differences of random data do
-            not shrink, and zstd is most of the time of writing; few distinct quantities are best
-            numbered. Samples of a chunk choose; the choice holds for the column's next chunks
    Units    *_sz: bytes; page_rows: rows a page
    Memory   buffers of the builder grow to the largest chunk and are reused
    Threads  one owner a builder
@@ -15,18 +12,21 @@
 #include "state/codec.h"
 #include "state/parquet/parquet_page.h"
 #include "state/parquet/value_dict.h"
+#include "state/part/part_options.h"
 
 /* What was chosen for a column, and for how many chunks it still holds. */
 typedef struct tm_parquet_choice {
     uint32_t left_cnt;
-    bool compress, whole_bytes, number;
+    tm_parquet_codec_t codec;
+    bool bytes, whole_bytes, number;
 } tm_parquet_choice_t;
 
 typedef struct tm_parquet_chunker {
     tm_codec_t *codec;
     uint32_t *idx; /* scratch for a number a row; the writer's */
     tm_value_dict_t dict;
-    tm_parquet_codec_t kind; /* used where it pays */
+    tm_compression_t compression; /* what may be used where it pays */
+    uint32_t byte_ns;             /* see parquet_choice.h */
     uint32_t page_rows;
     tm_buffer_t raw;  /* a page body before compression */
     tm_buffer_t file; /* the chunk as it goes to the file */

@@ -49,6 +49,7 @@ typedef struct tm_parquet_page {
 /* How the pages of a chunk are written: chosen a chunk, by trying samples. */
 typedef struct tm_parquet_form {
     tm_parquet_codec_t codec;
+    bool bytes;          /* see tm_codec_t */
     bool whole_bytes;    /* see tm_parquet_delta_form_t */
     const uint32_t *idx; /* numbers of the values, row by row, instead of them; NULL = none */
     uint32_t dict_cnt;   /* values that the numbers stand for */

@@ -4,6 +4,7 @@
 #include "base/row.h"
 #include "state/file.h"
 #include "state/parquet/parquet_bloom.h"
+#include "state/parquet/parquet_choice.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -163,9 +164,7 @@ static int map_scratch(tm_parquet_writer_t *w)
 
 int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cfg_t *cfg)
 {
-    static const tm_parquet_codec_t codecs[] = {TM_PARQUET_CODEC_NONE, TM_PARQUET_CODEC_ZSTD,
-                                                TM_PARQUET_CODEC_LZ4_RAW};
-    if ((unsigned)cfg->compression >= TM_ARRAY_CNT(codecs))
+    if ((unsigned)cfg->compression > TM_COMPRESS_MIXED)
         return tm_error_set(TM_E_CONFIG, "unknown compression %d", (int)cfg->compression);
     if (cfg->schema->field_cnt == 0 || cfg->schema->field_cnt > TM_SCHEMA_FIELD_MAX)
         return tm_error_set(TM_E_CONFIG, "schema %s has %u fields", cfg->schema->name,
@@ -179,7 +178,8 @@ int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cf
     TM_GOTO(err, tm_codec_open(&w->codec, cfg->zstd_level ? cfg->zstd_level : 1), failed);
     TM_GOTO(err, tm_parquet_chunker_init(&w->chunker), failed);
     w->chunker.codec = &w->codec;
-    w->chunker.kind = codecs[cfg->compression];
+    w->chunker.compression = cfg->compression;
+    w->chunker.byte_ns = cfg->byte_ns ? cfg->byte_ns : TM_PARQUET_BYTE_NS;
     w->chunker.page_rows = cfg->page_rows ? cfg->page_rows : PAGE_ROWS_DEFAULT;
     TM_GOTO(err, map_scratch(w), failed);
     w->chunker.idx = w->idx;

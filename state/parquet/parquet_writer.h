@@ -24,7 +24,8 @@ typedef struct tm_parquet_writer_cfg {
     const char *cluster_field; /* a symbol field; NULL = "symbol" where there is one, "" = none */
     tm_compression_t compression;
     const char *bloom_fields; /* that get a Bloom filter: names with commas between; NULL = none */
-    int zstd_level;           /* 0 = 1 */
+    int zstd_level;           /* 0 = 1; above it the smallest form is taken, whatever its time */
+    uint32_t byte_ns;         /* ns that a byte less may cost (parquet_choice.h); 0 = 7 */
     uint32_t group_rows;      /* 0 = 128 Ki, or as many as fit 64 MiB */
     uint32_t page_rows;       /* 0 = 32 Ki */
 } tm_parquet_writer_cfg_t;

@@ -11,12 +11,13 @@
 #include "base/types.h"
 #include "state/part/part_roll.h"
 
-enum { TM_PART_FOLDER_MAX = 128 };
+enum { TM_PART_FOLDER_MAX = 128, TM_PART_BYTE_NS_MAX = 1000000 };
 
 typedef enum tm_compression {
     TM_COMPRESS_NONE,
     TM_COMPRESS_ZSTD,
-    TM_COMPRESS_LZ4
+    TM_COMPRESS_LZ4,
+    TM_COMPRESS_MIXED /* each chunk zstd or LZ4, whichever suits it */
 } tm_compression_t;
 
 typedef enum tm_part_format { TM_PART_PARQUET, TM_PART_CSV, TM_PART_JSON } tm_part_format_t;

@@ -51,6 +51,7 @@ static int open_encoder(tm_part_sink_t *s)
                                                          .symbols = cfg->symbols,
                                                          .cluster_field = cfg->cluster_field,
                                                          .compression = cfg->compression,
+                                                         .byte_ns = cfg->byte_ns,
                                                          .bloom_fields = cfg->bloom_fields,
                                                          .group_rows = cfg->group_rows},
                                               .kv = cfg->kv,

@@ -76,6 +76,7 @@ Test(options, each_bad_value_is_refused_with_the_option_in_the_text)
         {"--tcp", "fast"},
         {"--format", "orc"},
         {"--compression", "gz"},
+        {"--byte-ns", "0"},
         {"--roll-size", "12"},
         {"--roll-idle", "a"},
         {"--compact-checkpoints", "0"},

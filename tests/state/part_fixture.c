@@ -315,6 +315,8 @@ void tm_fixture_write(const tm_fixture_t *fx, const char *path, tm_compression_t
                                    .symbols = fx->symbols,
                                    .cluster_field = cluster,
                                    .compression = compression,
+                                   /* Larger files as small as can be: more is compressed. */
+                                   .byte_ns = group_rows > 1000 ? TM_PART_BYTE_NS_MAX : 0,
                                    .group_rows = group_rows,
                                    .page_rows = group_rows / 3 + 1};
     TM_CHECK(tm_parquet_writer_open(&w, &cfg) == 0, "%s", tm_error_text());

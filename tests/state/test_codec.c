@@ -123,6 +123,26 @@ Test(codec, wide_pages_take_little_more_than_where_zstd_searches)
     close_bed(&bed);
 }
 
+Test(codec, coding_bytes_alone_inflates_too_and_shrinks_what_has_frequent_bytes)
+{
+    bed_t bed;
+    tm_fixture_rng_t rng = {9};
+    open_bed(&bed, 1);
+    bed.codec.bytes = true;
+    for (size_t sz = 0; sz < PAGE_SZ_MAX; sz = sz * 3 + 1) {
+        for (size_t i = 0; i < sz; i++) /* 16 of 256 bytes: half of their bits say something */
+            bed.page[i] = (uint8_t)(tm_fixture_rand(&rng) % 16 * 13);
+        const size_t packed_sz = pack(&bed, false, sz);
+        memset(bed.again, 0xa5, sz);
+        tm_assert_eq(tm_codec_decompress(&bed.codec, TM_PARQUET_CODEC_ZSTD, bed.again, sz,
+                                         bed.packed, packed_sz),
+                     0);
+        tm_assert(memcmp(bed.again, bed.page, sz) == 0);
+        if (sz > 10000) tm_assert(packed_sz < sz * 11 / 20);
+    }
+    close_bed(&bed);
+}
+
 Test(codec, higher_levels_search_wide_pages_too)
 {
     bed_t bed;

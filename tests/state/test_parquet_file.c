@@ -124,6 +124,11 @@ Test(parquet_file, random_schemas_and_rows_come_back_from_lz4)
     round_trips(TM_COMPRESS_LZ4);
 }
 
+Test(parquet_file, random_schemas_and_rows_come_back_from_mixed_chunks)
+{
+    round_trips(TM_COMPRESS_MIXED);
+}
+
 /* Closed forms: the trades' ids count from 0 and their prices are between known bounds. */
 Test(parquet_file, statistics_hold_the_smallest_and_the_largest)
 {

@@ -59,7 +59,7 @@ int main(int argc, char **argv)
         if (!order) return 1;
         tm_fixture_order(&fx, cluster, group_rows, order);
         snprintf(path, sizeof path, "%s/%" PRIu64 ".parquet", argv[1], n);
-        tm_fixture_write(&fx, path, (tm_compression_t)(n % 3), group_rows,
+        tm_fixture_write(&fx, path, (tm_compression_t)(n / 2 % 4), group_rows,
                          cluster >= 0 ? fx.schema.fields[cluster].name : "");
         snprintf(path, sizeof path, "%s/%" PRIu64 ".txt", argv[1], n);
         write_text(&fx, path, order);

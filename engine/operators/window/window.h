@@ -41,7 +41,7 @@
 
 enum {
     TM_WINDOW_SLICE_MAX = 1 << 17,
-    TM_WINDOW_LAYOUT = 3, /* raised where roots or records lie differently, as TM_PAGES_LAYOUT */
+    TM_WINDOW_LAYOUT = 4, /* raised where roots or records lie differently, as TM_PAGES_LAYOUT */
 };
 
 typedef struct tm_window_cfg {
@@ -57,7 +57,9 @@ typedef struct tm_window_cfg {
 
     bool unsliced; /* keeps windows one by one even where slices would do: tests compare both */
 
-    uint32_t budget; /* entries that one call of work() handles; 0 = 2048: about 100 us */
+    /* Entries that one call of work() handles, a timer that comes due being as much as four; 0 =
+       512: about 100 us where memory has to be waited for. */
+    uint32_t budget;
 
     tm_emitter_t out;
     tm_emitter_t late; /* late rows as they came; zero = only counted */
