@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/runtime/checkpoint/rescale.h"
 #include "state/checkpoint/savepoint.h"
+#include "state/part/part_recover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -251,4 +252,23 @@ int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbol
         TM_LOG_I("engine", "restored from checkpoint %llu%s", (unsigned long long)restore->id,
                  restore->finished ? ", behind which nothing is left to do" : "");
     return err;
+}
+
+int tm_restore_left(const tm_restore_t *restore, const char *out_dir)
+{
+    for (uint32_t i = 0; i < restore->match.dropped_cnt; i++) {
+        const tm_schema_operator_t *op = restore->match.dropped[i];
+        char dir[TM_PART_PATH_MAX];
+        tm_part_done_t done;
+        if (strcmp(op->kind, "sink_parts") != 0 || op->line_cnt == 0) continue;
+        const char *folder = op->lines[0] + strlen("  folder ");
+        if (strncmp(op->lines[0], "  folder ", strlen("  folder ")) != 0)
+            return tm_error_set(TM_E_CORRUPT, "%s: '%s'", op->id, op->lines[0]);
+        snprintf(dir, sizeof dir, "%s%s%s", out_dir, *folder ? "/" : "", folder);
+        TM_TRY(tm_part_recover_left(dir, restore->id, &done));
+        if (done.part_cnt > 0)
+            TM_LOG_I("engine", "%s: %llu parts of checkpoint %llu are finished", op->id,
+                     (unsigned long long)done.part_cnt, (unsigned long long)restore->id);
+    }
+    return 0;
 }

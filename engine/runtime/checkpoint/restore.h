@@ -68,6 +68,10 @@ static inline bool tm_restore_is_own(const tm_restore_t *restore)
     return restore->other == NULL;
 }
 
+/* Behind everything else: sinks of part files that the job has no more show what the checkpoint
+   decided, as those rows are results. */
+int tm_restore_left(const tm_restore_t *restore, const char *out_dir) TM_MUST_CHECK;
+
 /* "2 workers of 256 MiB": what may be another at a restart, with a rescale. */
 void tm_restore_workers(const tm_topology_t *topo, char out[64]);
 
