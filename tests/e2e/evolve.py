@@ -147,6 +147,26 @@ def an_operator_keeps_its_state_under_another_name_by_its_id(folder):
 
 
 @test
+def a_source_is_added(folder):
+    changed_and_compared(folder, "extra state field", lambda ident: True)
+    expect_equal([int(row["trades"]) for row in rows(folder, "extra")], [10] * 10, "new windows")
+
+
+@test
+def a_source_goes_and_its_watermarks_go_with_it(folder):
+    path = capture(folder)
+    stop(folder, path, "extra")
+    first = seen(rows(folder, "tally"))
+    done = go_on(folder, path, "state field")
+    expect_equal(done.code, 2, "exit status")
+    expect("source_generator/extra: it has state there" in done.stderr, done.stderr)
+    done = go_on(folder, path, "state field", "--allow-dropped-state")
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+    expect_tally(rows(folder, "tally"), path, first, lambda ident: True)
+    expect_bars(rows(folder, "bars"), path, first, lambda ident: True)
+
+
+@test
 def a_checkpoint_of_its_own_is_gone_on_from_too(folder):
     path = capture(folder)
     stop(folder, path)

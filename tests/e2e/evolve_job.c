@@ -144,10 +144,25 @@ static const tm_agg_spec_t bar[] = {
     {.as = "largest", .fn = TM_AGG_MAX, .field = "qty"},
 };
 
+/* A source of its own in front of all others, with event time and a window behind it. */
+static void extra_add(tm_job_t *job)
+{
+    static tally_t rows[100];
+    const tm_window_spec_t ten = tm_tumbling(10 * TM_SECOND);
+    for (int i = 0; i < 100; i++) rows[i].row.event_ns = i * TM_SECOND;
+    tm_stream_t *in = tm_source_array(
+        job,
+        &(tm_array_spec_t){.name = "extra", .type = &tally_type, .rows = rows, .row_cnt = 100});
+    in = tm_key_by(tm_watermarks(in, &(tm_watermark_spec_t){0}), "trade_id");
+    tm_sink_parts(tm_window_aggregate(in, "extra", &ten, &bar[1], 1),
+                  &(tm_parts_spec_t){.name = "extra"});
+}
+
 static int build(tm_job_t *job)
 {
     const tm_window_spec_t second = tm_tumbling(is("longer") ? 2 * TM_SECOND : TM_SECOND);
     const tm_window_spec_t ten = tm_tumbling(10 * TM_SECOND);
+    if (is("extra")) extra_add(job);
     tm_stream_t *in = tm_source_feed(job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
     if (is("filter")) in = tm_filter(in, "most", is_kept, NULL);
     tm_stream_t *timed = tm_watermarks(in, &(tm_watermark_spec_t){.bound_ns = TM_SECOND});
