@@ -60,8 +60,9 @@ static void id_derive(const tm_job_t *job, struct tm_stream *node)
         append(text, sizeof text, node->name);
     for (char *at = text; *at; at++)
         if ((uint8_t)*at <= ' ') *at = '_';
-    if (strlen(text) < sizeof node->id)
-        snprintf(node->id, sizeof node->id, "%s", text);
+    const size_t sz = strlen(text);
+    if (sz < sizeof node->id)
+        memcpy(node->id, text, sz + 1);
     else
         snprintf(node->id, sizeof node->id, "%s/#%016llx", node->ops->kind,
                  (unsigned long long)text_print(text));
