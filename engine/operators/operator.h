@@ -58,7 +58,7 @@ typedef struct tm_operator_old {
     tm_page_arena_t *pages; /* as they were; may be changed */
     const void *bytes;      /* of its save */
     size_t sz;
-    bool first; /* of those that are given one after the other */
+    uint32_t idx; /* which of the instances it was; they are given one after the other */
 } tm_operator_old_t;
 
 typedef struct tm_operator_ops {

@@ -41,6 +41,7 @@ typedef struct input {
     bool active;
     bool aligned; /* takes part in the minimum */
     bool ended;
+    bool taken; /* from a saved valve */
 } input_t;
 
 struct tm_valve {
@@ -49,6 +50,7 @@ struct tm_valve {
     uint32_t input_cnt;
     uint32_t active_cnt; /* not ended */
     uint32_t open_cnt;   /* not ended */
+    bool taken;          /* any of its inputs was */
     input_t inputs[];
 };
 
@@ -204,5 +206,43 @@ bool tm_valve_restore(tm_valve_t *valve, const void *bytes, size_t sz)
     memcpy(&was_cnt, (const uint8_t *)bytes + offsetof(tm_valve_t, input_cnt), sizeof was_cnt);
     if (was_cnt != valve->input_cnt) return false;
     memcpy(valve, bytes, sz);
+    return true;
+}
+
+/* How much an input says: an active one counts, an idle one may again, an ended one cannot. */
+static uint32_t rank_of(const input_t *in)
+{
+    return in->ended ? 0 : in->active ? 2 : 1;
+}
+
+/* What follows from the inputs. */
+static void valve_settle(tm_valve_t *valve)
+{
+    valve->active_cnt = valve->open_cnt = 0;
+    for (uint32_t i = 0; i < valve->input_cnt; i++) {
+        input_t *in = &valve->inputs[i];
+        in->aligned = in->active && !in->ended && in->wm_ns >= valve->out_ns;
+        valve->active_cnt += in->active && !in->ended;
+        valve->open_cnt += !in->ended;
+    }
+    valve->out_active = valve->active_cnt > 0 || valve->open_cnt == 0;
+}
+
+bool tm_valve_take(tm_valve_t *valve, uint32_t input_idx, const void *bytes, size_t sz,
+                   uint32_t was_idx)
+{
+    tm_valve_t was;
+    input_t from, *in = input_at(valve, input_idx);
+    if (sz < sizeof was) return false;
+    memcpy(&was, bytes, sizeof was);
+    if (was_idx >= was.input_cnt || sz != sizeof was + was.input_cnt * sizeof from) return false;
+    memcpy(&from, (const uint8_t *)bytes + sizeof was + was_idx * sizeof from, sizeof from);
+    if (!in->taken || rank_of(&from) > rank_of(in) ||
+        (rank_of(&from) == rank_of(in) && from.wm_ns < in->wm_ns))
+        *in = from;
+    in->taken = true;
+    if (!valve->taken || was.out_ns < valve->out_ns) valve->out_ns = was.out_ns;
+    valve->taken = true;
+    valve_settle(valve);
     return true;
 }

@@ -76,4 +76,12 @@ bool tm_valve_is_active(const tm_valve_t *valve, uint32_t input_idx);
 size_t tm_valve_save(const tm_valve_t *valve, void *bytes, size_t max);
 bool tm_valve_restore(tm_valve_t *valve, const void *bytes, size_t sz) TM_MUST_CHECK;
 
+/* Where inputs have become others, as the producers of an exchange that run on other threads now: a
+   new valve takes in what saved ones knew of theirs, input by input, any number of times. The
+   result promises what all of them did: an input has ended where all have, is idle where none is
+   active, and has the lowest watermark of those that count; the output is the lowest there was.
+   take: false where the bytes are not of a valve, or their input does not exist. */
+bool tm_valve_take(tm_valve_t *valve, uint32_t input_idx, const void *bytes, size_t sz,
+                   uint32_t was_idx) TM_MUST_CHECK;
+
 #endif

@@ -389,7 +389,7 @@ static void threads_join(tm_runtime_t *rt)
 
 int tm_runtime_run(tm_runtime_t *rt)
 {
-    if (rt->finished) return 0; /* the sinks have made the rest visible when they were opened */
+    if (rt->finished) return tm_file_thread_finish(rt->file);
     signals_install();
     rt->attempt_ns = tm_clock_mono_ns();
     rt->start_ns = rt->past.start_ns ? rt->past.start_ns : rt->attempt_ns;

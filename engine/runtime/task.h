@@ -101,7 +101,7 @@ typedef struct tm_task_old {
     const void *bytes;
     size_t sz;
     tm_page_arena_t *pages;
-    bool first; /* of the old workers */
+    uint32_t worker_cnt, idx; /* of those that there were; given in this order */
 } tm_task_old_t;
 
 /* What the arena of its pages has to know. */

@@ -1,10 +1,38 @@
 /* A worker's operators, as they were on another number of workers: their keys go to the tasks that
-   own them now. What an operator has heard of event time is the same on all workers at a barrier,
-   so valves are those of the first. */
+   own them now.
+
+   Event time: a barrier is behind all that came before it, so nothing is on its way, and what an
+   operator has heard is what those before it have said. A producer of an exchange between workers
+   has keys of any old one now, so it has promised what all of them had: the lowest watermark. Old
+   consumers of an exchange have heard the same, so the lowest output of their valves is the output
+   of each, and no row is early or late that would not have been. */
 #include "base/error.h"
 #include "engine/runtime/task_state.h"
 
 #include <string.h>
+
+/* What an old instance had heard, input by input. */
+static bool valve_move(task_instance_t *inst, const uint8_t *valve, size_t valve_sz,
+                       uint32_t was_workers)
+{
+    const tm_topology_t *topo = inst->task->cfg.topo;
+    const tm_plan_t *plan = &topo->plan;
+    uint32_t at = 0, was_at = 0;
+    for (uint32_t e = 0; e < plan->edge_cnt; e++) {
+        const tm_plan_edge_t *edge = &plan->edges[e];
+        if (edge->to != inst->node->node_idx) continue;
+        const tm_exchange_t *x = edge->exchange_idx < 0 ? NULL
+                                                        : &plan->exchanges[edge->exchange_idx];
+        const bool dealt = x && plan->nodes[x->from].place == TM_AT_WORKER;
+        const uint32_t cnt = x ? tm_topology_producers(topo, x) : 1;
+        const uint32_t was_cnt = dealt ? was_workers : cnt;
+        for (uint32_t i = 0; i < cnt; i++)
+            for (uint32_t k = dealt ? 0 : i; k < (dealt ? was_cnt : i + 1); k++)
+                if (!tm_valve_take(inst->valve, at + i, valve, valve_sz, was_at + k)) return false;
+        at += cnt, was_at += was_cnt;
+    }
+    return true;
+}
 
 static int instance_move(tm_task_t *const *to, uint32_t to_cnt, const instance_mark_t *mark,
                          const uint8_t *at, const tm_task_old_t *old)
@@ -16,15 +44,15 @@ static int instance_move(tm_task_t *const *to, uint32_t to_cnt, const instance_m
         if (!task_instance_is_kept(inst)) return tm_task_bad_blob();
         name = inst->node->name;
         ops[i] = inst->op;
-        if (!old->first) continue;
-        if (!tm_valve_restore(inst->valve, at, mark->valve_sz)) return tm_task_bad_blob();
-        inst->idle = mark->idle, inst->idle_told = mark->idle_told;
-        inst->wm_ns = mark->wm_ns;
+        if (!valve_move(inst, at, mark->valve_sz, old->worker_cnt)) return tm_task_bad_blob();
+        inst->idle = mark->idle && (old->idx == 0 || inst->idle);
+        inst->idle_told = mark->idle_told && (old->idx == 0 || inst->idle_told);
+        if (old->idx == 0 || mark->wm_ns < inst->wm_ns) inst->wm_ns = mark->wm_ns;
     }
     if (mark->op_sz == 0) return 0;
     if (!ops[0] || !ops[0]->ops->move) return tm_task_bad_blob();
     const tm_operator_old_t op_old = {
-        .pages = old->pages, .bytes = at + mark->valve_sz, .sz = mark->op_sz, .first = old->first};
+        .pages = old->pages, .bytes = at + mark->valve_sz, .sz = mark->op_sz, .idx = old->idx};
     int err = ops[0]->ops->move(ops, to_cnt, &op_old);
     return err < 0 ? tm_error_context(err, "restore of %s", name) : 0;
 }

@@ -51,7 +51,11 @@ static uint32_t frames_take(tm_feed_t *f, tm_frame_t *frames, uint32_t cap)
     for (uint32_t i = 0; i < f->slot_cnt && n < cap; i++) {
         uint32_t idx = (f->turn + i) % f->slot_cnt;
         tm_slot_t *s = &f->slots[idx];
-        if (s->state != TM_SLOT_STREAMS || !tm_conn_is_pending(s->conn)) continue;
+        if (s->state != TM_SLOT_STREAMS) continue;
+        if (!tm_conn_is_pending(s->conn)) {
+            s->dry_ns = f->polled_ns;
+            continue;
+        }
         int rc = tm_conn_read(s->conn, frames + n, cap - n);
         int64_t heard_ns = tm_conn_heard_ns(s->conn);
         if (heard_ns > s->heard_ns) s->heard_ns = heard_ns;

@@ -15,7 +15,8 @@
             before is tried on past retry_max while another one lives
    Rotation before the venue ends a connection (its 24 hours, a shutdown that it announces) another
             one is opened beside it; both stream for overlap_ns, then the old one is closed. It
-            stays for longer where it brings messages and the new one does not keep up
+            stays for longer where it brings messages and the new one does not keep up, and where
+            it is read late: until all that had come on it is read, 30 s at most
    Errors   a text that names the host, the phase and what to do. poll: a connection that ends for
             good is logged, the others go on. When none is left: TM_E_CLOSED where all ended in
             order, else what one of the others said. A connection that never came to stream ends
@@ -53,6 +54,7 @@ enum {
     TM_FEED_ENDPOINT_MAX = 4, /* addresses of a group */
     TM_FEED_STREAM_MAX = 16384,
     TM_FEED_RESYNC_MAX_S = 300, /* between two times that a book is asked for anew */
+    TM_FEED_GROUP_TEXT_MAX = 120,
 };
 
 /* For idle_ns: what the venue's own pings or heartbeats suggest. */
@@ -105,10 +107,18 @@ typedef struct tm_feed_cfg {
     void *on_link_ctx;
 } tm_feed_cfg_t;
 
+typedef struct tm_feed_group {
+    uint8_t entry; /* the number of its address */
+    /* What it brings, not where from: "binance: 2 streams, btcusdt@trade first (c0ffee00)". Texts
+       of other venues or streams are others. */
+    char text[TM_FEED_GROUP_TEXT_MAX];
+} tm_feed_group_t;
+
 /* How many groups the configuration asks for, without opening anything: each brings messages that
-   no other one does, and its number is that in feed rows. entries[group]: the number of its
-   address. A negative code where feed_open would fail at once. */
-int tm_feed_groups(const tm_feed_cfg_t *cfg, uint8_t entries[TM_FEED_LINE_MAX]) TM_MUST_CHECK;
+   no other one does, and its number is that in feed rows. A negative code where feed_open would
+   fail at once. */
+int tm_feed_groups(const tm_feed_cfg_t *cfg,
+                   tm_feed_group_t groups[TM_FEED_LINE_MAX]) TM_MUST_CHECK;
 
 /* Resolves, connects, shakes hands; returns when every connection streams or, where one does, the
    others wait for their next attempt; or with the error that ends the feed (-EINTR where a signal

@@ -14,6 +14,7 @@ enum {
 
 #define OVERLAP_NS (2 * TM_NS_PER_S)
 #define STREAM_NS  (60 * TM_NS_PER_S)
+#define LAG_NS_MAX (30 * TM_NS_PER_S)
 
 /* ---- what is told ---------------------------------------------------------------------------- */
 
@@ -201,7 +202,7 @@ void tm_line_up(tm_feed_t *f, uint32_t idx, int64_t now_ns)
     tm_slot_t *s = &f->slots[idx];
     const tm_feed_venue_t *x = l->exchange;
     s->up_ns = now_ns;
-    s->frame_ns = 0;
+    s->frame_ns = s->dry_ns = 0;
     tm_resync_drop(f, idx);
     watch_open(s, l);
     tm_line_tell(f, idx,
@@ -225,6 +226,15 @@ static bool replacement_lags(const tm_feed_t *f, const tm_slot_t *old, const tm_
     return old->frame_ns > new->up_ns && old->frame_ns - new->frame_ns > overlap_ns(f) / 2;
 }
 
+/* True where what the venue sent on the old connection before the new one streamed may not be read
+   yet: whoever polls is behind. It is not waited for without end, as two connections are more work
+   than one. */
+static bool old_lags(const tm_feed_t *f, const tm_slot_t *old, const tm_slot_t *new, int64_t now_ns)
+{
+    const int64_t streams_ns = now_ns - new->up_ns;
+    return old->dry_ns < new->up_ns + overlap_ns(f) / 2 && streams_ns < LAG_NS_MAX;
+}
+
 /* The new connection has streamed beside the old one for long enough. */
 static void rotate_end(tm_feed_t *f, tm_line_t *l, int64_t now_ns)
 {
@@ -245,7 +255,8 @@ void tm_line_step(tm_feed_t *f, uint32_t line_idx, int64_t now_ns)
     uint32_t twin = tm_feed_twin(f, l->main);
     tm_slot_t *s = &f->slots[twin];
     if (s->state == TM_SLOT_STREAMS && now_ns >= l->overlap_ns) {
-        if (replacement_lags(f, &f->slots[l->main], s))
+        const tm_slot_t *old = &f->slots[l->main];
+        if (replacement_lags(f, old, s) || old_lags(f, old, s, now_ns))
             l->overlap_ns = now_ns + overlap_ns(f) / 2;
         else
             rotate_end(f, l, now_ns);

@@ -189,14 +189,42 @@ void tm_feed_plan_free(tm_feed_t *f)
     free(f->resyncs);
 }
 
-int tm_feed_groups(const tm_feed_cfg_t *cfg, uint8_t entries[TM_FEED_LINE_MAX])
+/* What a text over all names of a group is made of, one name at a time. */
+typedef struct names {
+    uint32_t cnt;
+    uint64_t hash; /* FNV-1a (Fowler, Noll, Vo): names are compared, nobody is kept out */
+    char first[48];
+} names_t;
+
+static void name_add(names_t *n, const char *name, size_t sz)
+{
+    for (size_t i = 0; i < sz; i++) n->hash = (n->hash ^ (uint8_t)name[i]) * 0x100000001b3u;
+    n->hash = (n->hash ^ '/') * 0x100000001b3u;
+    if (n->cnt++ == 0) snprintf(n->first, sizeof n->first, "%.*s", (int)sz, name);
+}
+
+static void group_describe(tm_feed_group_t *group, const tm_line_t *l)
+{
+    names_t n = {.hash = 0xcbf29ce484222325u};
+    for (const char *p = tm_feed_target_streams(l->url.target); *p && *p != '&';) {
+        const size_t sz = strcspn(p, "/&");
+        if (sz > 0) name_add(&n, p, sz);
+        p += sz + (p[sz] == '/');
+    }
+    for (uint32_t i = 0; i < l->stream_cnt; i++) name_add(&n, l->streams[i], strlen(l->streams[i]));
+    group->entry = (uint8_t)l->entry;
+    snprintf(group->text, sizeof group->text, "%s: %u streams, %s first (%08x)", l->exchange->name,
+             n.cnt, n.first, (uint32_t)(n.hash ^ n.hash >> 32));
+}
+
+int tm_feed_groups(const tm_feed_cfg_t *cfg, tm_feed_group_t groups[TM_FEED_LINE_MAX])
 {
     tm_feed_t *f = calloc(1, sizeof *f);
     if (!f) return tm_error_set(-ENOMEM, "no memory for a feed");
     f->cfg = *cfg;
     int err = tm_feed_plan(f);
-    for (uint32_t i = 0; i < f->line_cnt; i++)
-        entries[f->lines[i].group] = (uint8_t)f->lines[i].entry;
+    for (uint32_t i = 0; err == 0 && i < f->line_cnt; i++)
+        if (f->lines[i].endpoint == 0) group_describe(&groups[f->lines[i].group], &f->lines[i]);
     int cnt = err < 0 ? err : (int)f->group_cnt;
     tm_feed_plan_free(f);
     free(f);

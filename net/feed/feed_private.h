@@ -39,6 +39,7 @@ typedef struct tm_slot {
     int64_t heard_ns; /* STREAMS: the last byte */
     int64_t up_ns;    /* STREAMS: since when */
     int64_t frame_ns; /* STREAMS: the last message for the parser; 0 = none yet */
+    int64_t dry_ns;   /* STREAMS: when all that had come was read, the last time */
     int64_t lost_ns;  /* when the last stream ended */
     bool cut;         /* what is left of the connection was cut: its last events are to come */
     bool held;        /* the next attempt waits for the address' quota */

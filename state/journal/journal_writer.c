@@ -88,6 +88,11 @@ uint64_t tm_journal_segment_idx(const tm_journal_writer_t *w)
     return w->seg_ordinal;
 }
 
+uint64_t tm_journal_epoch(const tm_journal_writer_t *w)
+{
+    return w->file.epoch;
+}
+
 uint64_t tm_journal_next_seq(const tm_journal_writer_t *w)
 {
     return w->next_seq;

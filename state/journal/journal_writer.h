@@ -89,6 +89,9 @@ static inline int64_t tm_journal_append_frame(tm_journal_writer_t *w, const tm_f
    said again at the head of each. */
 uint64_t tm_journal_segment_idx(const tm_journal_writer_t *w);
 
+/* Which opening of the journal this is, as tm_journal_reader_epoch of its records. */
+uint64_t tm_journal_epoch(const tm_journal_writer_t *w);
+
 /* The sequence that the next append gives. */
 uint64_t tm_journal_next_seq(const tm_journal_writer_t *w);
 

@@ -56,7 +56,7 @@ tm_part_file_t *tm_part_compact_part(const tm_part_sink_t *s)
 
 static bool waits(const tm_part_sink_t *s, const tm_part_entry_t *e)
 {
-    return e->state == TM_PART_READY && !e->visible && e->txn_id < s->committed_cnt &&
+    return e->state == TM_PART_READY && !e->shown && !e->visible && e->txn_id < s->committed_cnt &&
            e->file_sz < (int64_t)s->cfg.compact.max_sz;
 }
 
@@ -109,6 +109,12 @@ static int start(tm_part_sink_t *s, tm_part_merge_t *m)
     return 0;
 }
 
+static int show(tm_part_sink_t *s, int idx, tm_part_done_t *done)
+{
+    TM_TRY(tm_part_log_show(&s->log, idx));
+    return tm_part_recover_finish(&s->log, idx, done);
+}
+
 /* Begins with the first bucket that is due; one part alone only becomes visible. */
 static int find_due(tm_part_sink_t *s, bool now, tm_part_done_t *done)
 {
@@ -116,7 +122,7 @@ static int find_due(tm_part_sink_t *s, bool now, tm_part_done_t *done)
     if (!m) return tm_error_set(-ENOMEM, "out of memory for merging part files");
     for (uint32_t i = 0; i < s->log.entry_cnt; i++) {
         if (!waits(s, &s->log.entries[i]) || !is_first(s, i) || !collect(s, i, now, m)) continue;
-        int err = m->cnt == 1 ? tm_part_recover_finish(&s->log, (int)i, done) : start(s, m);
+        int err = m->cnt == 1 ? show(s, (int)i, done) : start(s, m);
         if (err < 0 || m->cnt == 1) free_merge(m);
         return err < 0 ? err : 1;
     }
@@ -235,7 +241,7 @@ static int go_on(tm_part_sink_t *s, tm_part_done_t *done)
     if (err < 0) return m->part->lost ? give_up(s, err) : err;
     const int idx = tm_part_log_find(&s->log, m->part->name);
     tm_part_compact_close(s);
-    TM_TRY(tm_part_recover_finish(&s->log, idx, done));
+    TM_TRY(show(s, idx, done));
     return 1;
 }
 

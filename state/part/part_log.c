@@ -59,6 +59,13 @@ static int add_commit(tm_part_log_t *log, uint64_t txn_id)
     return add_line(log, text);
 }
 
+static int add_show(tm_part_log_t *log, const tm_part_entry_t *e)
+{
+    char text[TM_PART_LINE_MAX];
+    snprintf(text, sizeof text, "show %s", e->name);
+    return add_line(log, text);
+}
+
 int tm_part_log_find(const tm_part_log_t *log, const char *name)
 {
     for (uint32_t i = 0; i < log->entry_cnt; i++)
@@ -129,7 +136,8 @@ static int add_entry_lines(tm_part_log_t *log, const tm_part_entry_t *e)
     if (e->state == TM_PART_OPEN) return 0;
     const tm_part_point_t whole = {e->txn_id, e->file_sz, e->row_cnt};
     TM_TRY(add_reach(log, reach_verb(e->state), e->name, &whole));
-    return add_sealed(log, e->txn_id, 1, e->sealed_ns);
+    TM_TRY(add_sealed(log, e->txn_id, 1, e->sealed_ns));
+    return e->shown ? add_show(log, e) : 0;
 }
 
 int tm_part_log_rewrite(tm_part_log_t *log)
@@ -250,6 +258,15 @@ int tm_part_log_commit(tm_part_log_t *log, uint64_t txn_id)
     TM_TRY(add_commit(log, txn_id));
     TM_TRY(append(log, true));
     log->committed = txn_id;
+    return 0;
+}
+
+int tm_part_log_show(tm_part_log_t *log, int idx)
+{
+    TM_TRY(prepare_line(log));
+    TM_TRY(add_show(log, &log->entries[idx]));
+    TM_TRY(append(log, true));
+    log->entries[idx].shown = true;
     return 0;
 }
 

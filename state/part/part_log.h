@@ -18,8 +18,7 @@
 #include "state/buffer.h"
 #include "state/part/part_name.h"
 
-#define TM_PART_LOG_MAGIC     "tidemark parts 3\n"
-#define TM_PART_LOG_MAGIC_OLD "tidemark parts 2\n" /* without commits */
+#define TM_PART_LOG_MAGIC "tidemark parts 4\n"
 
 enum { TM_PART_LOG_SZ_MAX = 1 << 20, TM_PART_LINE_MAX = TM_PART_NAME_MAX + 128 };
 
@@ -41,6 +40,7 @@ typedef struct tm_part_entry {
     int64_t row_cnt;
     tm_part_point_t *points; /* by transaction, oldest first */
     uint32_t point_cnt, point_cap;
+    bool shown;                    /* READY, and decided to be renamed: it waits for no others */
     bool visible;                  /* renamed by this run; what follows may have failed */
     bool sealing;                  /* its line waits for tm_part_log_seal */
     tm_part_state_t sealing_state; /* that it has from there on */
@@ -79,6 +79,10 @@ int tm_part_log_seal(tm_part_log_t *log, uint64_t txn_id, int64_t now_ns) TM_MUS
 /* Records, durably, that transactions up to this one are committed: before any row of them becomes
    visible. Does nothing where that is known. */
 int tm_part_log_commit(tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
+
+/* Records, durably, that a READY part that may have waited for others is about to be renamed: a
+   power cut may take the rename back after a reader saw the part, and the next start repeats it. */
+int tm_part_log_show(tm_part_log_t *log, int idx) TM_MUST_CHECK;
 
 /* Makes an entry OPEN again, as it was at its point `point_idx`; newer points are forgotten. For
    the next rewrite. */

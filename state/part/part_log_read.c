@@ -81,6 +81,15 @@ static int take_done(replay_t *r, const char *at)
     return 1;
 }
 
+static int take_show(const replay_t *r, const char *at)
+{
+    char name[TM_PART_NAME_MAX];
+    if (!read_name(at, name)) return 0;
+    const int idx = tm_part_log_find(r->log, name);
+    if (idx >= 0) r->log->entries[idx].shown = true;
+    return 1;
+}
+
 static int take_reach(replay_t *r, const char *at, tm_part_state_t state)
 {
     reach_t reach = {.state = state};
@@ -141,6 +150,7 @@ static int take_line(replay_t *r, const char *text)
     const char *at;
     if ((at = after(text, "open "))) return take_open(r, at);
     if ((at = after(text, "done "))) return take_done(r, at);
+    if ((at = after(text, "show "))) return take_show(r, at);
     if ((at = after(text, "ready "))) return take_reach(r, at, TM_PART_READY);
     if ((at = after(text, "merged "))) return take_reach(r, at, TM_PART_MERGED);
     if ((at = after(text, "point "))) return take_reach(r, at, TM_PART_OPEN);
@@ -173,12 +183,15 @@ static int replay(tm_part_log_t *log, char *text, size_t sz)
     return rc < 0 ? rc : 0;
 }
 
+/* This version and those before it: 3 without "show", 2 without "commit" as well. */
 static bool is_log(const char *text, size_t sz)
 {
-    _Static_assert(sizeof TM_PART_LOG_MAGIC == sizeof TM_PART_LOG_MAGIC_OLD, "one size");
+    static const char *const known[] = {TM_PART_LOG_MAGIC, "tidemark parts 3\n",
+                                        "tidemark parts 2\n"};
     const size_t magic_sz = strlen(TM_PART_LOG_MAGIC);
-    return sz >= magic_sz && (memcmp(text, TM_PART_LOG_MAGIC, magic_sz) == 0 ||
-                              memcmp(text, TM_PART_LOG_MAGIC_OLD, magic_sz) == 0);
+    for (size_t i = 0; sz >= magic_sz && i < TM_ARRAY_CNT(known); i++)
+        if (memcmp(text, known[i], magic_sz) == 0) return true;
+    return false;
 }
 
 int tm_part_log_load(tm_part_log_t *log, int fd, const char *path)

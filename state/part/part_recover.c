@@ -105,7 +105,7 @@ int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, int64_t hold_sz,
             i++;
             continue;
         }
-        if (e->file_sz < hold_sz && is_hidden(log, e)) {
+        if (e->file_sz < hold_sz && !e->shown && is_hidden(log, e)) {
             i++;
             continue;
         }

@@ -298,6 +298,16 @@ void tm_keyed_erase(tm_keyed_table_t *table, void *entry)
     if (--table->fill == 0) entry_page_pop(table);
 }
 
+void tm_keyed_fetch_erase(const tm_keyed_table_t *table, uint32_t cnt)
+{
+    if (table->cnt == 0) return;
+    const uint8_t *page = tm_page_ptr(table->arena, table->entry_pages.head);
+    for (uint32_t i = table->fill; i > 0 && cnt > 0; i--, cnt--) {
+        const uint64_t key = tm_keyed_key(page + (size_t)(i - 1) * table->entry_sz);
+        __builtin_prefetch(tm_keyed_home(table, tm_keyed_tag(key)), 1);
+    }
+}
+
 tm_keyed_cursor_t tm_keyed_scan(const tm_keyed_table_t *table)
 {
     uint32_t page = table->entry_pages.head;

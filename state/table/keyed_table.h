@@ -88,6 +88,10 @@ void *tm_keyed_get(tm_keyed_table_t *table, uint64_t key, uint32_t tag, bool *ad
 /* Removes the entry, which `key` must have; the last entry of the table takes its place. */
 void tm_keyed_erase(tm_keyed_table_t *table, void *entry);
 
+/* Asks for the memory that erasing so many entries will read besides theirs: each is replaced by
+   the last one. */
+void tm_keyed_fetch_erase(const tm_keyed_table_t *table, uint32_t cnt);
+
 /* The next run of up to `max` adjacent entries of an endless sweep, from *entries upwards; returns
    their number, 0 where the table is empty. Between calls anything may be added or erased; an entry
    that stays is met at least once a round. The entries of a run may be erased from the top down. */

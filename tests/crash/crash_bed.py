@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -23,9 +24,14 @@ FAULT_AT = BUILD / "tests/crash/libfault_at.so"
 TWO = ["--worker-cores", "0,0"]
 JOBS = {"bars": [], "sessions": TWO, "timers": [], "rekeyed": TWO,
         # Files that go on over checkpoints, and are cut by a restart.
-        "bars-csv": ["--format", "csv", "--roll-size", "64K", *TWO]}
+        "bars-csv": ["--format", "csv", "--roll-size", "128K", *TWO],
+        # Parts of three checkpoints become one before they can be seen.
+        "bars-compact": ["--compact-checkpoints", "3"]}
 SECONDS = 60  # of the capture
-RUN_S = 0.25  # how long a run takes that nobody kills
+RATE = 20  # messages a second of it
+RUN_S = 0.1  # in which a run reads it
+INTERVAL = "32ms"  # of checkpoints
+OFTEN = {"sessions": "20ms", "timers": "20ms"}  # until merged page files are merged again
 HANGS_S = 120
 
 
@@ -72,7 +78,7 @@ def sort_of(line):
 
 
 def journal_make(folder, seed):
-    synthetic.write(folder / "capture.txt", seed=seed, seconds=SECONDS, rate=40)
+    synthetic.write(folder / "capture.txt", seed=seed, seconds=SECONDS, rate=RATE)
     subprocess.run([TIDEMARK, "journal", "import", folder / "capture.txt", folder / "journal"],
                    check=True, capture_output=True)
     return folder / "journal"
@@ -83,11 +89,12 @@ class Lane:
 
     def __init__(self, folder, journal, job):
         self.folder, self.job = folder, job
+        self.took_s = RUN_S  # by the last run that ended by itself
         folder.mkdir(parents=True)
         self.out, self.kept, self.log = folder / "out", folder / "kept", folder / "log"
         self.words = [JOB, "--replay", journal, "--speed", f"{SECONDS / RUN_S:.0f}x", "--quiet",
-                      "--state-memory", "8M", "--checkpoint-interval", "50ms", *JOBS[job],
-                      "--out", self.out, "--checkpoints", self.kept]
+                      "--state-memory", "8M", "--checkpoint-interval", OFTEN.get(job, INTERVAL),
+                      *JOBS[job], "--out", self.out, "--checkpoints", self.kept]
 
     def fresh(self):
         for place in (self.out, self.kept):
@@ -106,13 +113,16 @@ class Lane:
             return subprocess.Popen([*self.words, *words], env=full, stderr=errors)
 
     def run(self, *words, **env):
-        process = self.start(*words, **env)
+        process, since = self.start(*words, **env), time.monotonic()
         try:
-            return process.wait(timeout=HANGS_S)
+            code = process.wait(timeout=HANGS_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
             raise AssertionError(f"{self.job} hangs; {self.stderr()}") from None
+        if code == 0:
+            self.took_s = time.monotonic() - since
+        return code
 
     def trace(self):
         """The sorts of all counted calls of an undisturbed run, in order."""

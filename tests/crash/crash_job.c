@@ -4,6 +4,8 @@
    sessions  session windows with a gap of 150 ms, accumulators of several kinds
    timers    a process function: sums up the trades of each symbol in a map by second, and emits a
              second by a timer once it is over
+   sliding, cumulative
+             volumes of 2.5 s every 0.2 s, and of a growing 3 s every 0.3 s: windows share slices
    rekeyed   bars of a second per symbol, keyed anew by their number of trades: two exchanges
 
    With $TM_ACKS a further sink says on standard error which checkpoints it was told are complete:
@@ -174,6 +176,12 @@ static int build(tm_job_t *job)
                                                                      .on_timer = on_second},
                                                              .states = states,
                                                              .state_cnt = COUNT_OF(states)}),
+                      &parts);
+    } else if (kind && (strcmp(kind, "sliding") == 0 || strcmp(kind, "cumulative") == 0)) {
+        const tm_window_spec_t sliding = tm_sliding(2500 * TM_MILLISECOND, 200 * TM_MILLISECOND);
+        const tm_window_spec_t growing = tm_cumulative(3 * TM_SECOND, 300 * TM_MILLISECOND);
+        tm_sink_parts(tm_window_aggregate(keyed, "volumes", kind[0] == 's' ? &sliding : &growing,
+                                          bar, COUNT_OF(bar)),
                       &parts);
     } else if (kind && strcmp(kind, "rekeyed") == 0) {
         tm_stream_t *bars = tm_window_aggregate(keyed, "bars", &second, bar, COUNT_OF(bar));

@@ -37,12 +37,12 @@ from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from crash_bed import BUILD, JOBS, RUN_S, Bed, Lane, expect, journal_make
+from crash_bed import BUILD, JOBS, Bed, Lane, expect, journal_make
 
 WHATS = {"instants": "killed at random instants", "kills": "killed at its calls",
-         "faults": "whose calls fail", "restarts": "whose restarts meet failing calls"}
+         "restarts": "whose restarts meet failing calls", "faults": "whose calls fail"}
 FAULTS = ["ENOSPC", "EIO", "EINTR"]
-ALL_SORTS = {"sessions", "bars-csv"}
+ALL_SORTS = {"sessions", "bars-csv", "bars-compact"}
 SOME = 8
 SELDOM = {"bars-csv"}  # killed in a full sweep or when asked for; its calls always fail
 INSTANTS = 1000
@@ -58,7 +58,7 @@ def after_kills(lane, bed, case, rng):
     kills = 0
     while kills < ROUND_KILLS:
         process = lane.start()
-        time.sleep(rng.uniform(0.005, 1.1 * RUN_S))
+        time.sleep(rng.uniform(0.005, 1.1 * lane.took_s))  # longer where others want the cores
         process.send_signal(signal.SIGKILL)
         code = process.wait()
         if code == 0:
@@ -78,6 +78,7 @@ def after_kill(lane, bed, case, rng):
     if code != 0:
         lane.expect_killed(code)
         hits[lane.hit()] += 1
+        bed.check_visible(lane, how)
         code = lane.run(HOW="kill-before", AT=1 + rng.randrange(RESTART_CALLS))
     if code != 0:
         lane.expect_killed(code)
@@ -119,13 +120,14 @@ RUNS = {"instants": after_kills, "kills": after_kill, "faults": fail,
         "restarts": after_bad_restart}
 
 
-def all_cases(bed, what, step):
-    """Every call in every way. Short writes count writes only."""
+def all_cases(bed, what, step, turns):
+    """Every call in every way, or in some in turn. Short writes count writes only."""
     total = len(bed.calls) if what != "restarts" else RESTART_CALLS
     if what == "kills":
         return [{"number": n} for n in range(1, total + 1, step)]
     writes = sum(sort.startswith("pwrite") for sort in bed.calls[:total])
-    return [{"number": n, "fault": fault} for n in range(1, total + 1, step) for fault in FAULTS] \
+    return [{"number": n, "fault": FAULTS[(n // 3 + turn) % len(FAULTS)], "turn": turn}
+            for turn in range(turns) for n in range(1, total + 1, step)] \
         + [{"number": n, "fault": "short"} for n in range(1, writes + 1, step)]
 
 
@@ -178,7 +180,7 @@ class Sweep:
         if what == "instants":
             return [{"number": n} for n in range(count)]
         if self.args.full or self.args.step:
-            return all_cases(bed, what, self.args.step or 1)
+            return all_cases(bed, what, self.args.step or 1, self.args.errors)
         return some_cases(bed, what, rng)
 
     def run_case(self, lanes, bed, what, case, enough):
@@ -199,7 +201,7 @@ class Sweep:
         finally:
             lanes.put(lane)
         met = line["bad"] or set(line["hits"]) - {"nothing"}
-        how = case.get("fault")
+        how = (case.get("fault"), case.get("turn"))
         self.missed[how] = 0 if met else self.missed[how] + 1
         self.log.put(line)
 
@@ -226,7 +228,8 @@ class Sweep:
         def enough(case):
             if what == "instants":
                 return sum(line["hits"].get("instant", 0) for line in lines()) >= kills
-            return self.missed[case.get("fault")] > MISSED_MAX  # no run makes so many calls
+            how = (case.get("fault"), case.get("turn"))
+            return self.missed[how] > MISSED_MAX  # no run makes so many calls
 
         with ThreadPoolExecutor(self.args.lanes) as pool:
             waits = [pool.submit(self.run_case, lanes, bed, what, case, enough) for case in cases]
@@ -258,6 +261,8 @@ def options():
     ask.add_argument("--what", choices=list(WHATS), action="append")
     ask.add_argument("--kills", type=int, default=0, help="random instants a job")
     ask.add_argument("--step", type=int, default=0, help="every step-th call, in every way")
+    ask.add_argument("--errors", type=int, choices=(1, 2, 3), default=len(FAULTS),
+                     help="each call fails with so many of the errors, one after the other")
     ask.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 1),
                      help="runs side by side")
     ask.add_argument("--log", type=Path, help="what was done; an interrupted sweep goes on with it "
@@ -279,10 +284,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # folders in memory go with it
     args = options()
     log = Log(args.log, args.seed)
-    plan = [(job, what) for job in args.job or JOBS for what in args.what or WHATS
+    plan = [(job, what) for what in args.what or WHATS for job in args.job or JOBS
             if args.full or args.job or job not in SELDOM or what == "faults"]
-    kills = args.kills or (INSTANTS // len(JOBS) + 1 if args.full else SOME)
-    tally, failed, bed = defaultdict(Counter), 0, None
+    kills = args.kills or (INSTANTS if args.full else SOME)
+    tally, failed, beds = defaultdict(Counter), 0, {}
     print(f"# seed {log.seed}" + (f", log {args.log}" if args.log else ""))
     print(f"1..{len(plan)}")
     with tempfile.TemporaryDirectory(prefix="tm-crash-", dir=place()) as folder:
@@ -290,8 +295,9 @@ def main():
         for number, (job, what) in enumerate(plan, 1):
             name = f"{job}, {WHATS[what]}, loses nothing and doubles nothing"
             try:
-                bed = bed if bed and bed.job == job else Bed(Path(folder), sweep.journal, job)
-                hits, bad = sweep.run(bed, what, kills)
+                if job not in beds:
+                    beds[job] = Bed(Path(folder), sweep.journal, job)
+                hits, bad = sweep.run(beds[job], what, kills)
             except AssertionError as error:
                 hits, bad = Counter(), [str(error)]
             tally[what] += hits
@@ -304,7 +310,8 @@ def main():
                 print(f"# and {len(bad) - 5} more", flush=True)
     if args.full:
         table(tally)
-    if args.full and not args.job and not args.what:  # the next sweep is another one
+    if args.full and not args.job and not args.what and args.errors == len(FAULTS):
+        # the next sweep is another one
         args.log.rename(args.log.with_suffix(".done.jsonl"))
     sys.exit(failed != 0)
 

@@ -105,15 +105,23 @@ def sessions_with_trees_of_values_go_to_more_and_fewer_workers(folder):
 
 
 @test
-def what_cannot_hand_its_state_over_is_named_and_goes_on_as_it_was(folder):
-    synthetic.write(folder / "capture.txt", seed=44, seconds=SECONDS, rate=40)
-    piece(folder, "rekeyed", 1, signal.SIGKILL)
-    done = finish(start(folder, "rekeyed", 2))
-    expect_equal(done.code, 2, f"exit status; {done.stderr}")
-    expect("window totals reads rows that workers send" in done.stderr, done.stderr)
-    expect("taken with 1 workers" in done.stderr, done.stderr)
-    done = finish(start(folder, "rekeyed", 1))
-    expect_equal(done.code, 0, f"exit status; {done.stderr}")
+def sliding_windows_go_to_more_and_fewer_workers(folder):
+    compare(folder, "sliding", [2, 3, 1, 2], 48)
+
+
+@test
+def cumulative_windows_go_to_more_and_fewer_workers(folder):
+    compare(folder, "cumulative", [1, 3, 2], 49)
+
+
+@test
+def rows_keyed_anew_go_from_one_worker_to_two_and_three(folder):
+    compare(folder, "rekeyed", [1, 2, 3], 50)
+
+
+@test
+def rows_keyed_anew_go_on_over_many_changes(folder):
+    compare(folder, "rekeyed", [3, 1, 2, 3, 1, 2], 51)
 
 
 harness.main()

@@ -65,15 +65,18 @@ def killed_and_restarted(folder):
 
 
 def recorded_trades(folder):
-    """The trade id of each record of the journal, None where it is no trade."""
+    """The trade id of each record of the journal, None where it is no trade or came before: the
+    exchange of the second run begins with what the first one gave."""
     done = run(TIDEMARK, "journal", "cat", folder / "journal")
     expect_equal(done.code, 0, f"exit status; {done.stderr}")
-    found = []
+    found, came = [], {None}
     for number, line in enumerate(done.stdout.splitlines()):
         record = json.loads(line)
         expect_equal(record["seq"], number, "sequence")
         trade = re.search(r'"t":(\d+)', record["data"]) if record["kind"] == "text" else None
-        found.append(trade and trade.group(1))
+        trade_id = trade and trade.group(1)
+        found.append(None if trade_id in came else trade_id)
+        came.add(trade_id)
     return found
 
 

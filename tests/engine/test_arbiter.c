@@ -242,6 +242,22 @@ Test(arbiter, a_hole_is_told_when_the_connection_that_might_fill_it_dies_or_says
     bench_close(&b);
 }
 
+Test(arbiter, the_end_of_a_recorded_connection_takes_its_own_lane_of_its_own_feed)
+{
+    const tm_feed_row_t down = {.conn_idx = 1, .what = TM_FEED_DOWN}; /* all that a journal says */
+    bench_t b;
+    bench_open(&b);
+    lane_set(&b, 0, true);
+    lane_set(&b, 1, true);
+    tm_assert(trade(&b, 0, 1, 5) && trade(&b, 0, 1, 9));
+    tm_arbiter_tick(b.arbiter, b.now_ns);
+    tm_assert_eq(b.gap_cnt, 0u); /* the other one may bring it */
+    tm_arbiter_feed(b.arbiter, &down, b.now_ns);
+    tm_assert_eq(b.gap_cnt, 1u);
+    tm_assert(tm_arbiter_streams(b.arbiter, 0) && !tm_arbiter_streams(b.arbiter, 1));
+    bench_close(&b);
+}
+
 Test(arbiter, ids_that_begin_anew_are_believed_of_the_only_connection_and_stale_otherwise)
 {
     bench_t b;

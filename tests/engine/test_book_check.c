@@ -1,6 +1,7 @@
 /* Books that only a checksum proves: a message that is missing is noticed, and told once. The
    checksum is made here from a plain model of the book with zlib's CRC-32, after Kraken's guide. */
 #include "base/clock.h"
+#include "base/error.h"
 #include "engine/runtime/source/book_check.h"
 #include "tests/tm_test.h"
 
@@ -92,14 +93,19 @@ static void change_make(int price)
     head_make(false, 1);
 }
 
-static tm_book_check_t *check_new(tm_counter_set_t *counters, tm_symbols_t *symbols)
+static tm_book_check_cfg_t check_cfg(tm_counter_set_t *counters, tm_symbols_t *symbols)
 {
     static const char *const streams[] = {"trade:XBT/USD,book.10:ETH/USD", "book.25:XBT/USD"};
-    const tm_book_check_cfg_t cfg = {.checksum = TM_BOOK_CHECKSUM_KRAKEN,
-                                     .counters = counters,
-                                     .symbols = symbols,
-                                     .streams = streams,
-                                     .stream_cnt = TM_ARRAY_CNT(streams)};
+    return (tm_book_check_cfg_t){.checksum = TM_BOOK_CHECKSUM_KRAKEN,
+                                 .counters = counters,
+                                 .symbols = symbols,
+                                 .streams = streams,
+                                 .stream_cnt = TM_ARRAY_CNT(streams)};
+}
+
+static tm_book_check_t *check_new(tm_counter_set_t *counters, tm_symbols_t *symbols)
+{
+    const tm_book_check_cfg_t cfg = check_cfg(counters, symbols);
     tm_book_check_t *check;
     symbol = tm_symbols_intern(symbols, "XBT/USD", 7);
     other = tm_symbols_intern(symbols, "ETH/USD", 7);
@@ -145,6 +151,55 @@ Test(book_check, a_whole_book_is_never_doubted_and_a_missing_message_is_told_onc
     change_make((int)chance(PRICES));
     tm_assert(tm_book_check_take(check, 0, rows));
     tm_book_check_close(check);
+    tm_symbols_close(symbols);
+    tm_counter_set_free(counters);
+}
+
+/* Through a checkpoint. */
+static tm_book_check_t *check_move(tm_book_check_t *check, const tm_book_check_cfg_t *cfg,
+                                   tm_buffer_t *blob)
+{
+    tm_book_check_t *fresh;
+    tm_buffer_clear(blob);
+    tm_assert_eq(tm_book_check_save(check, blob), 0);
+    tm_book_check_close(check);
+    tm_assert_eq(tm_book_check_open(&fresh, cfg), 0);
+    tm_assert_eq(tm_book_check_restore(fresh, blob->data, blob->sz), 0);
+    return fresh;
+}
+
+Test(book_check, books_go_through_checkpoints_and_what_is_cut_is_refused)
+{
+    tm_counter_set_t *counters = tm_counter_set_new("check");
+    tm_symbols_t *symbols;
+    tm_buffer_t blob = {0};
+    tm_assert_eq(tm_symbols_open(&symbols), 0);
+    seed_take();
+    tm_book_check_t *check = check_new(counters, symbols);
+    const tm_book_check_cfg_t cfg = check_cfg(counters, symbols);
+    snapshot_make();
+    tm_assert(tm_book_check_take(check, 0, rows) && tm_book_check_take(check, 3, rows));
+    for (int i = 0; i < STEPS; i++) {
+        if (i % 50 == 0) check = check_move(check, &cfg, &blob);
+        change_make((int)chance(PRICES));
+        tm_assert(tm_book_check_take(check, 0, rows) && tm_book_check_take(check, 3, rows));
+    }
+    for (size_t sz = 0; sz < blob.sz; sz++) {
+        tm_book_check_t *torn;
+        tm_assert_eq(tm_book_check_open(&torn, &cfg), 0);
+        tm_assert_eq(tm_book_check_restore(torn, blob.data, sz), TM_E_CORRUPT);
+        tm_book_check_close(torn);
+    }
+    int best = MID;
+    while (!model[best]) best++;
+    model[best] += 1; /* nobody hears of it */
+    change_make((int)chance(MID));
+    tm_assert(!tm_book_check_take(check, 0, rows));
+    check = check_move(check, &cfg, &blob);
+    tm_assert(tm_book_check_take(check, 0, rows)); /* told before the checkpoint */
+    tm_assert(!tm_book_check_take(check, 3, rows));
+    tm_book_check_close(check);
+    tm_buffer_free(&blob);
     tm_symbols_close(symbols);
     tm_counter_set_free(counters);
 }

@@ -1,4 +1,5 @@
 #include "engine/job/graph.h"
+#include "engine/runtime/checkpoint/rescale.h"
 #include "engine/runtime/route.h"
 #include "engine/runtime/topology.h"
 #include "tests/tm_test.h"
@@ -311,4 +312,33 @@ Test(plan, operators_without_state_stay_with_their_source_and_readers_of_a_key_s
     tm_assert_eq(plan->nodes[z->node_idx].stage, 2);
     tm_assert_eq(plan->nodes[job.node_cnt - 1].stage, 2); /* the sink: its latest input's */
     free(plan);
+}
+
+static bool every_row(void *ctx, const void *row)
+{
+    (void)ctx, (void)row;
+    return true;
+}
+
+Test(graph, an_operator_that_cannot_go_to_another_number_of_workers_is_named)
+{
+    const tm_window_spec_t w = tm_tumbling(TM_SECOND);
+    static tm_topology_t topo;
+    tm_sink_parts(tm_window_aggregate(keyed_trades(), "bars", &w, count_only, 1), NULL);
+    tm_assert_eq(tm_job_validate(&job), 0);
+    tm_assert_eq(tm_topology_plan(&topo, &job), 0);
+    tm_assert_eq(tm_rescale_check(&topo, "2 workers of 1 MiB"), 0);
+
+    /* Event time that is made behind a key_by is made on workers, out of what each has seen. */
+    tm_sink_parts(keyed_trades(), NULL);
+    tm_stream_t *s = tm_source_feed(&job, &(tm_feed_spec_t){.rows = TM_ROWS_TRADE});
+    s = tm_filter(tm_key_by(s, "symbol"), "all", every_row, NULL);
+    tm_sink_parts(tm_watermarks(s, &(tm_watermark_spec_t){.bound_ns = 1}),
+                  &(tm_parts_spec_t){.name = "all"});
+    tm_assert_eq(tm_job_validate(&job), 0);
+    tm_assert_eq(tm_topology_plan(&topo, &job), 0);
+    tm_error_clear();
+    tm_assert_eq(tm_rescale_check(&topo, "2 workers of 1 MiB"), (int)TM_E_CONFIG);
+    tm_assert(strstr(tm_error_text(), "watermarks watermarks cannot hand its state over") != NULL);
+    tm_assert(strstr(tm_error_text(), "taken with 2 workers of 1 MiB") != NULL);
 }

@@ -1,6 +1,7 @@
 /* A job that is stopped and goes on with other numbers of workers: wide keys, states with a time to
-   live, tumbling windows and sessions give what their definition says, row by row. Rows come in
-   turn to KEYS keys, one a nanosecond, so every result is known beforehand. */
+   live, tumbling and sliding windows, sessions, and windows of the results of windows give what
+   their definition says, row by row. Rows come in turn to KEYS keys, one a nanosecond, so every
+   result is known beforehand. */
 #include "base/clock.h"
 #include "engine/tidemark.h"
 #include "tests/tm_test.h"
@@ -12,7 +13,17 @@
 #include <unistd.h>
 
 enum { ROWS = 6000, KEYS = 500, ROUNDS = ROWS / KEYS, WINDOW_NS = 1000, ROWS_A_MS = 4 };
-enum { OF_PROCESS, OF_TUMBLING, OF_SESSIONS, SINKS, SUBTASKS = 3, STORE_MAX = 2 * ROWS };
+enum { WINDOWS = ROWS / WINDOW_NS, SLIDE_NS = 250, SLIDES = (ROWS + WINDOW_NS) / SLIDE_NS };
+enum {
+    OF_PROCESS,
+    OF_TUMBLING,
+    OF_SESSIONS,
+    OF_SLIDING,
+    OF_TOTALS,
+    SINKS,
+    SUBTASKS = 3,
+    STORE_MAX = 2 * ROWS
+};
 
 typedef struct tick {
     tm_row_t row;
@@ -31,11 +42,13 @@ static const tm_struct_t tick_type = TM_STRUCT(tick_t, "tick", tick_fields);
 static struct {
     uint64_t next;
     int64_t start_ns;
-    uint32_t ids[ROWS];              /* times that the row of an id came out of the process */
-    uint32_t windows[ROUNDS * KEYS]; /* results by window and key */
+    uint32_t ids[ROWS];               /* times that the row of an id came out of the process */
+    uint32_t windows[WINDOWS * KEYS]; /* results by window and key */
+    int64_t sliding[SLIDES * KEYS];   /* rows, by the end of their window and key */
+    uint32_t totals[WINDOWS];
     uint32_t sessions[KEYS], runs;
     _Atomic uint64_t wrong;
-    uint16_t key_off[SINKS], start_off, count_off[SINKS], ids_off;
+    uint16_t key_off[SINKS], start_off[SINKS], count_off[SINKS], ids_off;
 } seen;
 
 static void wrong_if(bool is)
@@ -128,12 +141,20 @@ static void show(uint32_t kind, const uint8_t *row)
         seen.ids[t->id]++;
         wrong_if(t->before != t->id / KEYS || t->twin != t->key * 7);
     } else if (kind == OF_TUMBLING) {
-        seen.windows[number(row, seen.start_off) / WINDOW_NS * KEYS + key]++;
+        seen.windows[number(row, seen.start_off[kind]) / WINDOW_NS * KEYS + key]++;
         wrong_if(number(row, seen.count_off[kind]) != WINDOW_NS / KEYS);
-    } else {
+    } else if (kind == OF_SESSIONS) {
         seen.sessions[key]++;
         wrong_if(number(row, seen.count_off[kind]) != ROUNDS);
         wrong_if(number(row, seen.ids_off) != ROUNDS);
+    } else if (kind == OF_SLIDING) {
+        const int64_t end = (int64_t)number(row, seen.start_off[kind]) + WINDOW_NS;
+        int64_t *rows = &seen.sliding[(size_t)(end / SLIDE_NS - 1) * KEYS + key];
+        wrong_if(*rows != 0);
+        *rows = (int64_t)number(row, seen.count_off[kind]);
+    } else {
+        seen.totals[number(row, seen.start_off[kind]) / WINDOW_NS]++;
+        wrong_if(number(row, seen.count_off[kind]) != KEYS);
     }
 }
 
@@ -203,7 +224,7 @@ static const tm_sink_ops_t my_ops = {.write = my_write,
                                      .recover = my_recover,
                                      .close = my_close};
 
-static uint32_t kinds[SINKS] = {OF_PROCESS, OF_TUMBLING, OF_SESSIONS};
+static uint32_t kinds[SINKS] = {OF_PROCESS, OF_TUMBLING, OF_SESSIONS, OF_SLIDING, OF_TOTALS};
 
 static int my_open(void *ctx, const tm_sink_at_t *at, tm_sink_t **out)
 {
@@ -220,7 +241,7 @@ static int my_open(void *ctx, const tm_sink_at_t *at, tm_sink_t **out)
 
 static void sink(tm_stream_t *s, uint32_t kind)
 {
-    static const char *const names[] = {"process", "tumbling", "sessions"};
+    static const char *const names[] = {"process", "tumbling", "sessions", "sliding", "totals"};
     tm_sink_two_phase(s,
                       &(tm_sink_spec_t){.name = names[kind], .open = my_open, .ctx = &kinds[kind]});
 }
@@ -230,7 +251,9 @@ static int build(tm_job_t *job)
     static const char *const fields[] = {"key", "twin", NULL};
     static const tm_agg_spec_t counts[] = {{.as = "rows", .fn = TM_AGG_COUNT},
                                            {.as = "ids", .fn = TM_AGG_DISTINCT, .field = "id"}};
+    static const tm_agg_spec_t all[] = {{.as = "bars", .fn = TM_AGG_COUNT}};
     const tm_window_spec_t tumbling = tm_tumbling(WINDOW_NS), session = tm_session(KEYS + 100);
+    const tm_window_spec_t sliding = tm_sliding(WINDOW_NS, SLIDE_NS);
     tm_stream_t *s = tm_source_generator(
         job, &(tm_generator_spec_t){.type = &tick_type, .next = next, .seek = seek});
     s = tm_key_by_fields(tm_watermarks(s, &(tm_watermark_spec_t){.bound_ns = 1}), fields);
@@ -241,16 +264,26 @@ static int build(tm_job_t *job)
                                                               .state_cnt = 4});
     tm_stream_t *bars = tm_window_aggregate(s, "bars", &tumbling, counts, 1);
     tm_stream_t *runs = tm_window_aggregate(s, "runs", &session, counts, 2);
+    tm_stream_t *slid = tm_window_aggregate(s, "slid", &sliding, counts, 1);
+    tm_stream_t *totals = tm_window_aggregate(tm_key_by(bars, "rows"), "totals", &tumbling, all, 1);
+    seen.key_off[OF_SLIDING] = tm_field_off(slid, "key", TM_TYPE_U64);
+    seen.key_off[OF_TOTALS] = tm_field_off(totals, "rows", TM_TYPE_I64);
+    seen.start_off[OF_SLIDING] = tm_field_off(slid, "window_start", TM_TYPE_TIME_NS);
+    seen.start_off[OF_TOTALS] = tm_field_off(totals, "window_start", TM_TYPE_TIME_NS);
+    seen.count_off[OF_SLIDING] = tm_field_off(slid, "rows", TM_TYPE_I64);
+    seen.count_off[OF_TOTALS] = tm_field_off(totals, "bars", TM_TYPE_I64);
     seen.key_off[OF_PROCESS] = offsetof(tick_t, key);
     seen.key_off[OF_TUMBLING] = tm_field_off(bars, "key", TM_TYPE_U64);
     seen.key_off[OF_SESSIONS] = tm_field_off(runs, "key", TM_TYPE_U64);
-    seen.start_off = tm_field_off(bars, "window_start", TM_TYPE_TIME_NS);
+    seen.start_off[OF_TUMBLING] = tm_field_off(bars, "window_start", TM_TYPE_TIME_NS);
     seen.count_off[OF_TUMBLING] = tm_field_off(bars, "rows", TM_TYPE_I64);
     seen.count_off[OF_SESSIONS] = tm_field_off(runs, "rows", TM_TYPE_I64);
     seen.ids_off = tm_field_off(runs, "ids", TM_TYPE_I64);
     sink(counted, OF_PROCESS);
     sink(bars, OF_TUMBLING);
     sink(runs, OF_SESSIONS);
+    sink(slid, OF_SLIDING);
+    sink(totals, OF_TOTALS);
     return 0;
 }
 
@@ -276,6 +309,18 @@ static int run(char *dir, const char *cores, const char *duration)
     return tm_main(12, argv, build);
 }
 
+/* Rows of a key before a time: it has one each KEYS nanoseconds. */
+static int64_t rows_before(int64_t key, int64_t ns)
+{
+    if (ns > ROWS) ns = ROWS;
+    return ns <= key ? 0 : (ns - key + KEYS - 1) / KEYS;
+}
+
+static int64_t rows_of(int64_t key, int64_t end_ns)
+{
+    return rows_before(key, end_ns) - rows_before(key, end_ns - WINDOW_NS);
+}
+
 Test(rescale, keys_states_and_windows_follow_their_key_groups)
 {
     static const char *const cores[] = {"0", "0,0", "0,0,0", "0", "0,0,0", "0,0"};
@@ -290,8 +335,12 @@ Test(rescale, keys_states_and_windows_follow_their_key_groups)
     tm_assert(interrupted >= 2);
     tm_assert_eq(run(dir, cores[5], "600s"), 0);
     for (uint32_t i = 0; i < ROWS; i++) lost += seen.ids[i] == 0, doubled += seen.ids[i] > 1;
-    for (uint32_t i = 0; i < ROWS / WINDOW_NS * KEYS; i++)
+    for (uint32_t i = 0; i < WINDOWS * KEYS; i++)
         lost += seen.windows[i] == 0, doubled += seen.windows[i] > 1;
+    for (uint32_t i = 0; i < WINDOWS; i++)
+        lost += seen.totals[i] == 0, doubled += seen.totals[i] > 1;
+    for (int64_t i = 0; i < SLIDES * KEYS; i++)
+        tm_assert_eq(seen.sliding[i], rows_of(i % KEYS, (i / KEYS + 1) * SLIDE_NS));
     for (uint32_t i = 0; i < KEYS; i++)
         lost += seen.sessions[i] == 0, doubled += seen.sessions[i] > 1;
     tm_assert_eq(lost, 0u);

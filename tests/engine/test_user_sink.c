@@ -31,8 +31,9 @@ typedef struct my_sink {
 static struct {
     uint32_t times[ROWS];
     uint64_t written, prepared, visible;
+    uint64_t recovered_id, committed_id;
     uint32_t opened, closed, ended;
-    bool fails;
+    bool fails, cannot_commit;
 } seen;
 
 static int my_write(tm_sink_t *sink, const void *rows, uint32_t cnt)
@@ -61,8 +62,10 @@ static int my_prepare(tm_sink_t *sink, uint64_t txn_id)
 
 static int my_commit(tm_sink_t *sink, uint64_t txn_id)
 {
-    (void)sink, (void)txn_id;
+    (void)sink;
+    if (seen.cannot_commit) return -EIO;
     seen.visible = seen.prepared;
+    seen.committed_id = txn_id;
     return 0;
 }
 
@@ -74,7 +77,8 @@ static int my_abort(tm_sink_t *sink)
 
 static int my_recover(tm_sink_t *sink, uint64_t txn_id)
 {
-    (void)sink, (void)txn_id;
+    (void)sink;
+    seen.recovered_id = txn_id;
     return 0;
 }
 
@@ -120,20 +124,22 @@ static int build(tm_job_t *job)
     return 0;
 }
 
-/* Runs the job with standard error in a file. */
-static int run(char text[4096])
+/* Runs the job with standard error in a file. kept: folder of checkpoints; NULL = none. */
+static int run(char text[4096], char *kept)
 {
     static char name[] = "job", quiet[] = "--quiet", cores[] = "--worker-cores", zero[] = "0,0";
-    char *argv[] = {name, quiet, cores, zero, NULL};
+    static char restart[] = "--restart", none[] = "none", checkpoints[] = "--checkpoints";
+    char *argv[] = {name, quiet, cores, zero, restart, none, checkpoints, kept, NULL};
     char path[] = "/tmp/tm-user-sink-XXXXXX";
     const int file = mkstemp(path), old = dup(STDERR_FILENO);
     tm_assert(file >= 0 && old >= 0);
     memset(&seen.times, 0, sizeof seen.times);
     seen.written = seen.prepared = seen.visible = 0;
+    seen.recovered_id = seen.committed_id = 0;
     seen.opened = seen.closed = seen.ended = 0;
     fflush(stderr);
     dup2(file, STDERR_FILENO);
-    const int status = tm_main(4, argv, build);
+    const int status = tm_main(kept ? 8 : 4, argv, build);
     fflush(stderr);
     dup2(old, STDERR_FILENO);
     const ssize_t sz = pread(file, text, 4095, 0);
@@ -148,7 +154,7 @@ Test(user_sink, every_row_comes_once_and_becomes_visible_at_the_end)
 {
     char text[4096];
     seen.fails = false;
-    tm_assert_eq(run(text), 0);
+    tm_assert_eq(run(text, NULL), 0);
     for (uint32_t i = 0; i < ROWS; i++) tm_assert_eq(seen.times[i], 1u);
     tm_assert_eq(seen.visible, (uint64_t)ROWS);
     tm_assert_eq(seen.opened, 2u);
@@ -160,9 +166,27 @@ Test(user_sink, its_error_ends_the_job_and_names_it)
 {
     char text[4096];
     seen.fails = true;
-    tm_assert_eq(run(text), 1);
+    tm_assert_eq(run(text, NULL), 1);
     tm_assert(strstr(text, "mine") != NULL);
     tm_assert(strstr(text, "write()") != NULL);
     tm_assert(strstr(text, "ENOSPC") != NULL);
     tm_assert_eq(seen.closed, seen.opened);
+}
+
+Test(user_sink, a_start_behind_the_end_of_the_job_ends_and_commits_once_more)
+{
+    char text[4096], kept[] = "/tmp/tm-user-sink-kept-XXXXXX", command[64];
+    tm_assert(mkdtemp(kept) != NULL);
+    seen.fails = false;
+    seen.cannot_commit = true;
+    tm_assert_eq(run(text, kept), 1);
+    tm_assert(strstr(text, "commit()") != NULL);
+    seen.cannot_commit = false;
+    tm_assert_eq(run(text, kept), 0);
+    tm_assert_eq(seen.written, 0u);
+    tm_assert(seen.recovered_id > 0);
+    tm_assert_eq(seen.ended, 2u);
+    tm_assert_eq(seen.committed_id, seen.recovered_id);
+    snprintf(command, sizeof command, "rm -r %s", kept);
+    tm_assert_eq(system(command), 0);
 }

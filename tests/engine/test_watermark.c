@@ -136,3 +136,76 @@ Test(valve, an_input_that_lags_when_it_returns_does_not_count_until_it_has_caugh
     tm_assert_eq(tm_valve_now(valve), 70);
     free(valve);
 }
+
+/* ---- inputs that have become others ---------------------------------------------------------- */
+
+enum { SAVED_SZ = 1024, INPUTS = 3 };
+
+/* A saved valve whose inputs have these watermarks: INT64_MAX has ended. idle: a bit each. */
+static size_t saved_valve(uint8_t *bytes, const int64_t wm[INPUTS], uint32_t idle)
+{
+    static uint8_t mem[SAVED_SZ] __attribute__((aligned(64)));
+    tm_assert(tm_valve_footprint(INPUTS) <= sizeof mem);
+    tm_valve_t *valve = tm_valve_init(mem, INPUTS);
+    for (uint32_t i = 0; i < INPUTS; i++) {
+        tm_valve_watermark(valve, i, wm[i]);
+        if (idle >> i & 1) tm_valve_idle(valve, i);
+    }
+    return tm_valve_save(valve, bytes, SAVED_SZ);
+}
+
+/* A valve of two producers, each of which may have any key of three old ones. */
+static tm_valve_t *of_all(const int64_t wm[INPUTS], uint32_t idle)
+{
+    static uint8_t mem[SAVED_SZ] __attribute__((aligned(64)));
+    uint8_t bytes[SAVED_SZ];
+    const size_t sz = saved_valve(bytes, wm, idle);
+    tm_valve_t *valve = tm_valve_init(mem, 2);
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t was = 0; was < INPUTS; was++)
+            tm_assert(tm_valve_take(valve, i, bytes, sz, was));
+    return valve;
+}
+
+Test(valve, of_other_producers_promises_what_all_of_them_did_and_no_more)
+{
+    tm_valve_t *v = of_all((const int64_t[]){50, 30, 40}, 0);
+    tm_assert_eq(tm_valve_now(v), 30);
+    tm_assert_eq(tm_valve_input(v, 0), 30);
+    tm_assert_eq(tm_valve_watermark(v, 0, 60), 0u); /* the other one is still at 30 */
+    tm_assert_eq(tm_valve_watermark(v, 1, 45), (uint32_t)TM_VALVE_WATERMARK);
+    tm_assert_eq(tm_valve_now(v), 45);
+}
+
+Test(valve, of_other_producers_leaves_out_those_that_were_idle_or_had_ended)
+{
+    tm_valve_t *v = of_all((const int64_t[]){50, 30, 40}, 2);
+    tm_assert_eq(tm_valve_now(v), 40);
+    tm_assert_eq(tm_valve_input(v, 1), 40);
+    tm_assert(tm_valve_is_active(v, 1));
+    v = of_all((const int64_t[]){50, INT64_MAX, 40}, 0);
+    tm_assert_eq(tm_valve_now(v), 40);
+    tm_assert_eq(tm_valve_watermark(v, 0, INT64_MAX), 0u); /* ends, as the job says it again */
+    tm_assert_eq(tm_valve_watermark(v, 1, INT64_MAX), (uint32_t)TM_VALVE_WATERMARK);
+    tm_assert_eq(tm_valve_now(v), INT64_MAX);
+    v = of_all((const int64_t[]){50, 30, 40}, 7);
+    tm_assert_eq(tm_valve_holder(v), UINT32_MAX);
+    tm_assert_eq(tm_valve_now(v), 50); /* nobody else can say more */
+    tm_assert_eq(tm_valve_active(v, 0), (uint32_t)TM_VALVE_ACTIVE);
+}
+
+Test(valve, of_other_producers_takes_the_lowest_of_several_saved_ones)
+{
+    static uint8_t mem[SAVED_SZ] __attribute__((aligned(64)));
+    uint8_t bytes[SAVED_SZ];
+    tm_valve_t *v = tm_valve_init(mem, 1);
+    static const int64_t wms[3][INPUTS] = {{9, 9, 9}, {5, 5, 5}, {7, 7, 7}};
+    for (int i = 0; i < 3; i++) {
+        const size_t sz = saved_valve(bytes, wms[i], 0);
+        tm_assert(tm_valve_take(v, 0, bytes, sz, 0));
+        tm_assert(!tm_valve_take(v, 0, bytes, sz, INPUTS));
+        tm_assert(!tm_valve_take(v, 0, bytes, sz - 1, 0));
+    }
+    tm_assert_eq(tm_valve_now(v), 5);
+    tm_assert_eq(tm_valve_watermark(v, 0, 6), (uint32_t)TM_VALVE_WATERMARK);
+}

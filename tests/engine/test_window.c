@@ -175,3 +175,139 @@ Test(window, a_million_results_come_in_bounded_pieces_and_the_watermark_after_th
     tm_assert_eq(bed_counter(&bed, "window_late"), 0u);
     bed_close(&bed);
 }
+
+/* ---- what a step of firing does, counted ---------------------------------------------------- */
+
+enum { STEP = 512, A_TIMER = 4 }; /* what window.h says of the budget by default */
+
+/* Results of the step that does most, until nothing is due. */
+static size_t most_results(bed_t *bed, int64_t wm)
+{
+    size_t before = bed->row_cnt, most;
+    tm_operator_watermark(bed->op, wm);
+    most = bed->row_cnt - before;
+    for (before = bed->row_cnt; tm_operator_work(bed->op) > 0; before = bed->row_cnt)
+        if (bed->row_cnt - before > most) most = bed->row_cnt - before;
+    return most;
+}
+
+Test(window, a_hundred_thousand_sessions_that_end_at_once_fire_128_a_step)
+{
+    enum { KEYS = 100000 };
+    bed_t bed;
+    tm_window_cfg_t cfg = cfg_of(tm_session(1000));
+    bed_open(&bed, &cfg, 3000, false);
+    for (uint32_t i = 0; i < KEYS; i++) put(&bed, i, (int64_t)i % 1000);
+    tm_assert_eq(most_results(&bed, 10000), (size_t)STEP / A_TIMER);
+    tm_assert_eq(bed.row_cnt, (size_t)KEYS);
+    tm_assert_eq(bed.wm, 10000);
+    bed_close(&bed);
+}
+
+Test(window, one_window_with_a_hundred_thousand_firings_due_fires_128_a_step)
+{
+    enum { FIRINGS = 100000 };
+    bed_t bed;
+    tm_window_cfg_t cfg = cfg_of(tm_tumbling(FIRINGS));
+    cfg.what.trigger = (tm_trigger_t){.kind = TM_TRIGGER_CONTINUOUS_EVENT_TIME, .interval_ns = 1};
+    bed_open(&bed, &cfg, 100, false);
+    put(&bed, 1, 0);
+    tm_assert_eq(most_results(&bed, FIRINGS), (size_t)STEP / A_TIMER);
+    tm_assert(bed.row_cnt >= (size_t)FIRINGS - 1);
+    tm_assert_eq(bed.wm, FIRINGS);
+    bed_close(&bed);
+}
+
+static uint64_t rows_seen;
+
+static void see_rows(void *ctx, tm_window_call_t *call)
+{
+    (void)ctx;
+    for (const void *row = NULL; (row = tm_window_call_next(call, row)) != NULL;) rows_seen++;
+}
+
+Test(window, rows_that_a_function_sees_end_a_step_as_windows_do)
+{
+    enum { KEYS = 1000, ROWS = 100 };
+    bed_t bed;
+    uint64_t before, most = 0;
+    tm_window_cfg_t cfg = cfg_of(tm_tumbling(1000));
+    cfg.what.aggs = NULL;
+    cfg.what.agg_cnt = 0;
+    cfg.what.process = see_rows;
+    bed_open(&bed, &cfg, 2000, false);
+    for (uint32_t i = 0; i < KEYS * ROWS; i++) put(&bed, i % KEYS, 1);
+    rows_seen = before = 0;
+    tm_operator_watermark(bed.op, 2000);
+    do {
+        if (rows_seen - before > most) most = rows_seen - before;
+        before = rows_seen;
+    } while (tm_operator_work(bed.op) > 0);
+    tm_assert_eq(rows_seen, (uint64_t)KEYS * ROWS);
+    tm_assert(most <= (uint64_t)STEP + ROWS);
+    bed_close(&bed);
+}
+
+/* A key of a sliding window that sums its slices up does that a piece at a time: what a step writes
+   is counted by comparing all pages with what they were. */
+Test(window, a_key_with_twenty_thousand_slices_turns_them_over_in_steps_of_a_few_pages)
+{
+    enum { SLICES = 20000, PAGES = 600 };
+    bed_t bed;
+    tm_window_cfg_t cfg = cfg_of(tm_sliding(SLICES, 1));
+    bed_open(&bed, &cfg, PAGES, false);
+    for (uint32_t i = 0; i < SLICES; i++) {
+        put(&bed, 1, i);
+        tm_operator_watermark(bed.op, i); /* the last one sets the first whole window due */
+        bed_drain(&bed);
+    }
+    tm_assert_eq(bed_int(&bed, bed.row_cnt - 1, "n"), SLICES);
+    const size_t sz = (size_t)PAGES * TM_PAGE_SZ;
+    uint8_t *was = malloc(sz);
+    size_t most = 0;
+    bool more = true;
+    tm_assert(was != NULL);
+    for (bool first = true; more; first = false) {
+        size_t changed = 0;
+        memcpy(was, bed.pages.base, sz);
+        if (first)
+            tm_operator_watermark(bed.op, SLICES + 10);
+        else
+            more = tm_operator_work(bed.op) > 0;
+        for (size_t p = 0; p < PAGES; p++)
+            changed += memcmp(was + p * TM_PAGE_SZ, bed.pages.base + p * TM_PAGE_SZ, TM_PAGE_SZ) !=
+                       0;
+        if (changed > most) most = changed;
+    }
+    free(was);
+    tm_assert_eq(bed.wm, SLICES + 10);
+    for (size_t i = 0; i < 11; i++) { /* windows that end at SLICES + 11 and before */
+        const size_t at = bed.row_cnt - 1 - i;
+        const int64_t end = SLICES + 11 - (int64_t)i;
+        tm_assert_eq(bed_int(&bed, at, "window_end"), end);
+        tm_assert_eq(bed_int(&bed, at, "n"), 2 * SLICES - end);
+    }
+    tm_assert(most <= 8);
+    bed_close(&bed);
+}
+
+Test(window, slices_that_are_over_are_handed_back_in_steps)
+{
+    enum { SLICES = 50000 };
+    bed_t bed;
+    tm_window_cfg_t cfg = cfg_of(tm_tumbling(1));
+    bed_open(&bed, &cfg, 2 * SLICES + 1000, false);
+    for (uint32_t i = 0; i < SLICES; i++) put(&bed, 1, i);
+    const uint32_t held = bed.pages.used_cnt;
+    uint32_t before = held, most = 0;
+    tm_operator_watermark(bed.op, SLICES);
+    do {
+        if (before - bed.pages.used_cnt > most) most = before - bed.pages.used_cnt;
+        before = bed.pages.used_cnt;
+    } while (tm_operator_work(bed.op) > 0);
+    tm_assert_eq(bed.row_cnt, (size_t)SLICES);
+    tm_assert_eq(bed.wm, SLICES);
+    tm_assert(held - bed.pages.used_cnt > 2u * SLICES - 2000);
+    tm_assert(most <= 2u * STEP);
+    bed_close(&bed);
+}

@@ -83,11 +83,11 @@ static void row_take(rig_t *r, const tm_feed_row_t *row)
 
 /* One poll: UP comes before a connection's first frame, DOWN after its last. Returns frames, or the
    end of the feed. */
-static int poll_once(rig_t *r)
+static int poll_some(rig_t *r, uint32_t cap)
 {
     tm_frame_t frames[BURST];
     tm_feed_row_t rows[64];
-    int n = tm_source_poll(r->source, frames, BURST, 20 * TM_NS_PER_MS);
+    int n = tm_source_poll(r->source, frames, cap, 20 * TM_NS_PER_MS);
     uint32_t row_cnt = tm_source_rows(r->source, rows, 64);
     for (uint32_t i = 0; i < row_cnt; i++)
         if (rows[i].what != TM_FEED_DOWN) row_take(r, &rows[i]);
@@ -104,6 +104,11 @@ static int poll_once(rig_t *r)
     for (uint32_t i = 0; i < row_cnt; i++)
         if (rows[i].what == TM_FEED_DOWN) row_take(r, &rows[i]);
     return n;
+}
+
+static int poll_once(rig_t *r)
+{
+    return poll_some(r, BURST);
 }
 
 /* Polls until the feed ends, 15 s at most. */
@@ -159,6 +164,28 @@ Test(feed_rotate, under_load_every_message_comes_and_old_connections_end_in_orde
     tm_assert_eq(r.told[TM_FEED_UP], r.told[TM_FEED_DOWN]);
     tm_assert(r.was_up[0] && r.was_up[1] && !r.was_up[2]);
     tm_assert(venue_fixture_count(f, "sent") > N);
+    rig_fini(&r);
+    tm_assert_eq(venue_fixture_wait(f), 0);
+}
+
+Test(feed_rotate, an_old_connection_that_is_read_late_is_read_to_where_the_new_one_began)
+{
+    enum { N = 6000 };
+    static rig_t r;
+    venue_fixture_t *f = market(N, 1);
+    rig_init(&r);
+    r.cfg.life_ns = 200 * TM_NS_PER_MS;
+    r.cfg.overlap_ns = 50 * TM_NS_PER_MS;
+    venue_fixture_url(f, false, "/stream?streams=btcusdt@trade", r.url);
+    rig_open(&r);
+    /* A third of what is sent, until well behind the time at which the old one would have gone. */
+    const int64_t end_ns = tm_clock_mono_ns() + 400 * TM_NS_PER_MS;
+    while (tm_clock_mono_ns() < end_ns) {
+        tm_assert(poll_some(&r, 1) >= 0);
+        usleep(1000);
+    }
+    tm_assert_eq(last(&r), TM_E_CLOSED);
+    tm_assert_eq(missing_cnt(&r, N), 0u);
     rig_fini(&r);
     tm_assert_eq(venue_fixture_wait(f), 0);
 }

@@ -105,7 +105,31 @@ static void read_recorded(const char *head, uint64_t committed)
 
 Test(part_log, a_recorded_log_means_what_the_document_says)
 {
+    read_recorded("tidemark parts 4\n32964357 commit 4\n", 4);
     read_recorded("tidemark parts 3\n32964357 commit 4\n", 4);
+}
+
+Test(part_log, a_part_that_is_to_be_shown_stays_so_over_restarts)
+{
+    char dir[256];
+    tm_part_log_t log;
+    const tm_part_point_t whole = {.file_sz = 100, .row_cnt = 5};
+    tm_fixture_dir(dir);
+    log_open(&log, dir);
+    begin(&log, "b/part-0-0.parquet");
+    begin(&log, "b/part-0-1.parquet");
+    tm_assert_eq(tm_part_log_add(&log, "b/part-0-0.parquet", TM_PART_READY, &whole), 0);
+    tm_assert_eq(tm_part_log_add(&log, "b/part-0-1.parquet", TM_PART_READY, &whole), 0);
+    tm_assert_eq(tm_part_log_seal(&log, 1, 0), 0);
+    tm_assert_eq(tm_part_log_show(&log, 1), 0);
+    for (int i = 0; i < 2; i++) { /* as it was told, and as it was written anew */
+        tm_part_log_close(&log);
+        log_open(&log, dir);
+        tm_assert_eq(log.entry_cnt, 2u);
+        tm_assert(!log.entries[0].shown && log.entries[1].shown);
+    }
+    tm_part_log_close(&log);
+    tm_fixture_remove(dir);
 }
 
 Test(part_log, a_log_of_the_version_before_has_no_commits)

@@ -148,6 +148,6 @@ int tm_process_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator
                             "process %s: --state-memory is too small for its state on %u "
                             "workers",
                             from.name, to_cnt);
-    clocks_move(&m, old->first);
+    clocks_move(&m, old->idx == 0);
     return 0;
 }

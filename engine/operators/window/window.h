@@ -52,7 +52,9 @@ typedef struct tm_window_cfg {
 
     bool unsliced; /* keeps windows one by one even where slices would do: tests compare both */
 
-    uint32_t budget; /* entries that one call of work() handles; 0 = 2048: about 100 us */
+    /* Entries that one call of work() handles, a timer that comes due being as much as four; 0 =
+       512: about 100 us where memory has to be waited for. */
+    uint32_t budget;
 
     tm_emitter_t out;
     tm_emitter_t late; /* late rows as they came; zero = only counted */

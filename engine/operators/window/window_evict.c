@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { ROWS_MAX = 1 << 24 }; /* that count in a step: ends it anyway, and sums of it fit */
+
 /* Removes the rows that `evicts` names. */
 static void rows_filter(tm_window_general_t *g, window_record_t *w,
                         bool (*evicts)(const tm_window_general_t *g, const void *row,
@@ -243,6 +245,7 @@ void tm_window_fire(tm_window_general_t *g, tm_ref_t ref)
     window_record_t *w = tm_window_edit(g, ref);
     if (w->row_cnt == 0) return;
     tm_window_batch_flush(g);
+    if (g->keeps_rows) g->served += w->row_cnt < ROWS_MAX ? (uint32_t)w->row_cnt : ROWS_MAX;
     bool after = g->what.evictor.after;
     if (!after) evict(g, w);
     if (w->row_cnt > 0) emit(g, w);

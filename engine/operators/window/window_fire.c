@@ -88,6 +88,24 @@ static void fire_end(tm_window_t *w)
     w->phase = WINDOW_IDLE;
 }
 
+/* Puts out the result of a pane and advances it. False where the budget does not reach for that:
+   the slices that it turns over are many, and the next step goes on with them. */
+static bool emit_pane(tm_window_t *w, window_pane_t *pane, uint32_t max)
+{
+    const uint32_t before = w->turned;
+    if (!w->is_out) {
+        const void *sum = tm_window_pane_sum(w, pane, max);
+        if (!sum) return false;
+        tm_window_emit(w, pane->key, w->firing, sum);
+        w->is_out = true;
+    }
+    const uint32_t used = w->turned - before;
+    if (!tm_window_pane_advance(w, pane, used < max ? max - used : 1)) return false;
+    w->is_out = false;
+    if (w->spec.kind == TM_WINDOW_SLIDING && pane->cnt == 0) tm_keyed_erase(&w->panes, pane);
+    return true;
+}
+
 /* Puts out a run of panes, or as many as the budget reaches for: a key that turns its slices over
    takes a piece of it for each of them. The rest goes back to the cursor. */
 static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_t max)
@@ -98,9 +116,9 @@ static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_
     uint32_t left = cnt;
     w->turned = 0;
     while (left > 0 && cnt - left + w->turned < max) {
-        void *pane = panes + (size_t)--left * sz;
-        tm_window_emit(w, tm_keyed_key(pane), w->firing, tm_window_pane_sum(w, pane));
-        if (tm_window_pane_advance(w, pane, w->next)) tm_keyed_erase(&w->panes, pane);
+        void *pane = panes + (size_t)(left - 1) * sz;
+        if (!emit_pane(w, pane, max - (cnt - left + w->turned))) break;
+        left--;
     }
     w->cursor.left += left;
     tm_window_count(&w->counters.fired, cnt - left);
@@ -126,23 +144,25 @@ static uint32_t emit_some(tm_window_t *w, uint32_t max)
 }
 
 /* All that the watermark caused is out: it may follow. */
-static uint32_t settle(tm_window_t *w)
+static uint32_t settle(tm_window_t *w, uint32_t max)
 {
     if (w->wm_out == w->wm) return 0;
-    tm_window_slice_expire(w);
+    uint32_t gone = tm_window_slice_expire(w, max);
+    if (gone == max) return gone;
     tm_window_out_flush(&w->out);
     w->wm_out = w->wm;
     tm_emit_watermark(&w->out.to, w->wm);
-    return 1;
+    return gone + 1;
 }
 
 uint32_t tm_window_work(tm_window_t *w)
 {
     uint32_t done = 0;
     if (w->wm_out == w->wm) return 0;
+    if (w->held.first) return tm_window_held_emit(&w->held, &w->out.to, w->budget);
     while (done < w->budget) {
         if (w->phase == WINDOW_IDLE && !fire_next(w)) {
-            done += settle(w);
+            done += settle(w, w->budget - done);
             break;
         }
         uint32_t max = w->budget - done;

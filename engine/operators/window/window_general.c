@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { DUE_ITEMS = 64 };
+enum { DUE_ITEMS = 64, TIMER_COST = 4 /* of one that fires, in items that only move */ };
 
 /* ---- time ------------------------------------------------------------------------------------ */
 
@@ -18,18 +18,20 @@ static void obey(tm_window_general_t *g, tm_ref_t ref, tm_trigger_result_t resul
     if (purge) tm_window_purge(g, tm_window_edit(g, ref));
 }
 
-/* Does all that is due for a window in a domain; what is left goes back into the queue. */
-static void serve(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t domain)
+/* Does what is due for a window in a domain until so much was done in this step; what is left goes
+   back into the queue. */
+static void serve(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t domain, uint32_t most)
 {
     window_record_t *w = tm_window_edit(g, ref);
     tm_trigger_call_t call = {g, ref};
     int64_t at;
     w->queued[domain] = TM_TIME_NONE;
     while (tm_window_due(g, w, domain, &at)) {
-        if (at > g->clock[domain]) {
+        if (at > g->clock[domain] || g->served >= most) {
             tm_window_enqueue(g, ref, domain, at);
             return;
         }
+        g->served += TIMER_COST;
         tm_trigger_timer_delete(&call, domain, at);
         if (g->ops->on_timer) obey(g, ref, g->ops->on_timer(&call, g->ops_ctx, domain, at));
         if (w->cleanup && domain == tm_window_domain(g) &&
@@ -40,19 +42,43 @@ static void serve(tm_window_general_t *g, tm_ref_t ref, tm_time_domain_t domain)
     }
 }
 
-/* Takes some of what is due from the queue. Returns how much it looked at. */
+/* Asks for what firing and forgetting windows will read, a step for all of them before the next:
+   the records, the index of their keys, the entries. */
+static void due_fetch(const tm_window_general_t *g, const tm_radix_item_t *items, uint32_t cnt)
+{
+    uint32_t tags[DUE_ITEMS];
+    const tm_keyed_bucket_t *homes[DUE_ITEMS];
+    for (uint32_t i = 0; i < cnt; i++) {
+        const uint8_t *w = (const void *)tm_window_record(g, items[i].ref);
+        for (uint32_t off = 0; off < g->records.object_sz; off += TM_CACHE_LINE)
+            __builtin_prefetch(w + off, 1);
+    }
+    tm_keyed_fetch_erase(&g->keys, cnt);
+    if (g->keys.cnt == 0) return;
+    for (uint32_t i = 0; i < cnt; i++) {
+        tags[i] = tm_keyed_tag(tm_window_record(g, items[i].ref)->key);
+        homes[i] = tm_keyed_home(&g->keys, tags[i]);
+        __builtin_prefetch(homes[i], 1);
+    }
+    for (uint32_t i = 0; i < cnt; i++)
+        __builtin_prefetch(tm_keyed_guess(&g->keys, homes[i], tags[i]), 1);
+}
+
+/* Takes some of what is due from the queue. Returns how much it did, in items looked at. */
 static uint32_t serve_some(tm_window_general_t *g, tm_time_domain_t domain, uint32_t max)
 {
     tm_radix_item_t items[DUE_ITEMS];
-    uint32_t n, look = max < DUE_ITEMS ? max : DUE_ITEMS;
+    uint32_t n, look = (max + TIMER_COST - 1) / TIMER_COST;
+    if (look > DUE_ITEMS) look = DUE_ITEMS;
     uint32_t seen = tm_radix_heap_take(&g->queues[domain], g->clock[domain], look, items, &n);
-    for (uint32_t i = 0; i < n; i++) __builtin_prefetch(tm_window_record(g, items[i].ref), 1);
+    due_fetch(g, items, n);
+    g->served = 0;
     for (uint32_t i = 0; i < n; i++) {
         const window_record_t *w = tm_window_record(g, items[i].ref);
-        if (w->live && w->queued[domain] == items[i].time) serve(g, items[i].ref, domain);
+        if (w->live && w->queued[domain] == items[i].time) serve(g, items[i].ref, domain, max);
     }
     if (seen == 0) g->firing[domain] = false;
-    return seen;
+    return seen > g->served ? seen : g->served;
 }
 
 /* Results of one call of work() may be fewer than it looked at, so both count. */
@@ -85,7 +111,8 @@ static window_key_t *settle(tm_window_general_t *g, window_key_t *entry, uint64_
                 int64_t at;
                 if (!g->firing[d] || !tm_window_due(g, w, (tm_time_domain_t)d, &at)) continue;
                 if (at > g->clock[d]) continue;
-                serve(g, ref, (tm_time_domain_t)d);
+                g->served = 0;
+                serve(g, ref, (tm_time_domain_t)d, UINT32_MAX);
                 again = true; /* the list may have changed, the entry may have moved */
             }
             ref = w->next;

@@ -96,12 +96,18 @@ static void clocks_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_wind
     ((tm_window_general_t *)to[0])->counters = from->counters; /* from began with those of to[0] */
 }
 
+/* Staggered windows keep the bounds they have, and an instance the shift it had; one that is new
+   finds its own with its first row. */
+static void stagger_move(tm_window_general_t *to, const tm_window_general_t *from)
+{
+    if (from->what.window.stagger == TM_STAGGER_ALIGNED || !from->staggered) return;
+    to->what.window.offset_ns = from->what.window.offset_ns;
+    to->staggered = true;
+}
+
 int tm_window_general_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator_old_t *old)
 {
     const tm_window_general_t *like = (const tm_window_general_t *)to[0];
-    if (like->what.window.stagger != TM_STAGGER_ALIGNED)
-        return tm_error_set(TM_E_CONFIG, "window: each worker has staggered its own, so their "
-                                         "number cannot change");
     tm_window_general_t *from = malloc(sizeof *from);
     if (!from) return tm_error_set(-ENOMEM, "window: out of memory");
     *from = *like;
@@ -112,7 +118,8 @@ int tm_window_general_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_o
     if (err == TM_E_LIMIT)
         err = tm_error_set(err, "window: --state-memory is too small for its state on %u workers",
                            to_cnt);
-    if (err == 0) clocks_move(to, to_cnt, from, old->first);
+    if (err == 0) clocks_move(to, to_cnt, from, old->idx == 0);
+    if (err == 0 && old->idx < to_cnt) stagger_move((tm_window_general_t *)to[old->idx], from);
     free(from);
     return err;
 }

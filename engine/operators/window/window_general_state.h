@@ -80,6 +80,7 @@ typedef struct tm_window_general {
 
     int64_t clock[2]; /* by domain: watermark, wall clock */
     bool firing[2];   /* the clock moved, and not all that is due has been done */
+    uint32_t served;  /* timers and rows that a step of firing has looked at */
     int64_t wm_out;   /* handed on */
     int64_t recv_ns;  /* of the last row */
 

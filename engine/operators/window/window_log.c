@@ -125,27 +125,64 @@ void tm_window_log_pop(tm_window_t *w, window_pane_t *pane)
     tm_slab_free(&w->slab, ref);
 }
 
-void tm_window_log_turn(tm_window_t *w, window_pane_t *pane)
+/* The sum of all slots that are newer than one; NULL where there is none. */
+static const void *sum_newer(const tm_window_t *w, const window_pane_t *pane, tm_ref_t ref,
+                             uint32_t end)
 {
-    const void *newer = NULL;
-    uint32_t end = pane->fill;
-    for (tm_ref_t ref = pane->newest; ref;) {
-        const chunk_t *chunk = chunk_at(w, ref);
-        tm_ref_t older = chunk->older;
+    const chunk_t *chunk = chunk_at(w, ref);
+    if (end < (ref == pane->newest ? pane->fill : chunk->cap))
+        return tm_window_slot_acc(slot_of(w, ref, end));
+    return chunk->newer ? tm_window_slot_acc(slot_of(w, chunk->newer, 0)) : NULL;
+}
+
+bool tm_window_log_turn(tm_window_t *w, window_pane_t *pane, uint32_t max)
+{
+    tm_ref_t ref = w->turning ? w->turning : pane->newest;
+    uint32_t end = w->turning ? w->turning_end : pane->fill;
+    const void *newer = sum_newer(w, pane, ref, end);
+    for (uint32_t done = 0; ref && done < max;) {
+        tm_ref_t older = chunk_at(w, ref)->older;
         uint32_t begin = ref == pane->oldest ? pane->first : 0;
-        tm_span_touch(w->pages, slot_of(w, ref, begin), (end - begin) * w->slot_sz);
+        bool whole = end - begin <= max - done;
+        uint32_t from = whole ? begin : end - (max - done);
+        tm_span_touch(w->pages, slot_of(w, ref, from), (end - from) * w->slot_sz);
         if (older) __builtin_prefetch(chunk_at(w, older), 1);
-        for (uint32_t i = end; i-- > begin;) {
+        for (uint32_t i = end; i-- > from;) {
             void *acc = tm_window_slot_acc(slot_of(w, ref, i));
             if (older) slot_fetch(w, older, i);
             if (newer) tm_agg_merge(&w->agg, acc, newer);
             newer = acc;
         }
+        done += end - from;
+        w->turned += end - from;
+        end = from;
+        if (!whole) break;
         ref = older;
         if (ref) end = chunk_at(w, ref)->cap;
     }
+    w->turning = ref;
+    w->turning_end = end;
+    if (ref) return false;
     pane->front = pane->cnt;
     tm_agg_init(&w->agg, tm_window_pane_acc(pane));
+    return true;
+}
+
+bool tm_window_log_copy(tm_window_t *w, window_pane_t *pane, const tm_window_t *from,
+                        const window_pane_t *old)
+{
+    for (tm_ref_t ref = old->oldest; ref; ref = chunk_at(from, ref)->newer) {
+        const uint32_t begin = ref == old->oldest ? old->first : 0;
+        const uint32_t end = ref == old->newest ? old->fill : chunk_at(from, ref)->cap;
+        for (uint32_t i = begin; i < end; i++) {
+            window_slot_t *slot = tm_window_log_room(w, pane);
+            if (!slot) return false;
+            memcpy(slot, slot_of(from, ref, i), w->slot_sz);
+            tm_window_log_push(pane);
+        }
+    }
+    pane->front = old->front;
+    return true;
 }
 
 /* ---- late rows ------------------------------------------------------------------------------- */

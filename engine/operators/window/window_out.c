@@ -17,8 +17,11 @@ size_t tm_window_out_footprint(const tm_window_plan_t *plan)
 void tm_window_out_init(tm_window_out_t *out, void *mem, const tm_window_plan_t *plan,
                         tm_key_t *key)
 {
-    *out = (tm_window_out_t){
-        .key = key, .rows = mem, .stride = (uint32_t)stride_of(&plan->out), .id = plan->out.id};
+    *out = (tm_window_out_t){.key = key,
+                             .rows = mem,
+                             .stride = (uint32_t)stride_of(&plan->out),
+                             .most = OUT_ROWS,
+                             .id = plan->out.id};
     memset(mem, 0, (size_t)out->stride * OUT_ROWS);
     out->key_is_symbol = key->form == TM_KEY_U32 && key->field_cnt == 1 &&
                          key->fields[0].out_off == offsetof(tm_row_t, symbol);
@@ -30,6 +33,7 @@ void tm_window_out_init(tm_window_out_t *out, void *mem, const tm_window_plan_t 
 void tm_window_out_head(tm_window_out_t *out, uint64_t key, tm_range_t window, tm_row_t head)
 {
     uint8_t *row = tm_window_out_row(out);
+    out->last_key = key;
     head.kind = TM_ROW_INSERT;
     head.schema_id = out->id;
     head.symbol = out->key_is_symbol ? (uint32_t)key : TM_SYMBOL_NONE;
@@ -41,7 +45,7 @@ void tm_window_out_head(tm_window_out_t *out, uint64_t key, tm_range_t window, t
 
 void tm_window_out_commit(tm_window_out_t *out)
 {
-    if (++out->cnt == OUT_ROWS) tm_window_out_flush(out);
+    if (++out->cnt == out->most) tm_window_out_flush(out);
 }
 
 void tm_window_out_flush(tm_window_out_t *out)

@@ -14,6 +14,8 @@ typedef struct tm_window_out {
     tm_key_t *key; /* writes the key's fields */
     uint8_t *rows;
     uint32_t cnt, stride;
+    uint32_t most;     /* rows handed on at once */
+    uint64_t last_key; /* of the row written last */
     uint16_t start_off, end_off, id;
     bool key_is_symbol; /* alone, in the header of results */
 } tm_window_out_t;

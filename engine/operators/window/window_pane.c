@@ -36,8 +36,7 @@ void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key)
     return entry;
 }
 
-/* The pane of a key, empty where it is new; NULL = no room (counted). */
-static window_pane_t *pane_get(tm_window_t *w, uint64_t key, uint32_t tag)
+window_pane_t *tm_window_pane(tm_window_t *w, uint64_t key, uint32_t tag)
 {
     bool added;
     window_pane_t *pane = tm_keyed_get(&w->panes, key, tag, &added);
@@ -90,7 +89,7 @@ void tm_window_pane_fold(tm_window_t *w, const tm_slice_t *slice, void *entries,
         for (uint32_t i = 0; i < n && is_sliding(w); i++)
             if (guesses[i]) tm_window_log_fetch_room(w, (const void *)guesses[i]);
         for (uint32_t i = 0; i < n; i++, at += w->entry_sz) {
-            window_pane_t *pane = pane_get(w, tm_keyed_key(at), tags[i]);
+            window_pane_t *pane = tm_window_pane(w, tm_keyed_key(at), tags[i]);
             if (pane) pane_fold(w, pane, slice->range.start, tm_window_entry_acc(at));
         }
     }
@@ -102,15 +101,12 @@ void tm_window_pane_fetch(const tm_window_t *w, const uint8_t *panes, uint32_t c
         tm_window_log_fetch_sum(w, (const void *)(panes + (size_t)i * w->panes.entry_sz));
 }
 
-const void *tm_window_pane_sum(tm_window_t *w, void *of)
+const void *tm_window_pane_sum(tm_window_t *w, void *of, uint32_t max)
 {
     window_pane_t *pane = of;
     if (!is_sliding(w)) return tm_window_pane_acc(pane);
     tm_span_touch(w->pages, pane, w->panes.entry_sz);
-    if (pane->front == 0) {
-        tm_window_log_turn(w, pane);
-        w->turned += pane->cnt;
-    }
+    if (pane->front == 0 && !tm_window_log_turn(w, pane, max)) return NULL;
     const void *front = tm_window_slot_acc(tm_window_log_oldest(w, pane));
     if (pane->front == pane->cnt) return front;
     memcpy(w->scratch, front, w->agg.acc_sz);
@@ -118,28 +114,26 @@ const void *tm_window_pane_sum(tm_window_t *w, void *of)
     return w->scratch;
 }
 
-bool tm_window_pane_advance(tm_window_t *w, void *of, tm_range_t next)
+bool tm_window_pane_advance(tm_window_t *w, void *of, uint32_t max)
 {
     window_pane_t *pane = of;
-    if (!is_sliding(w)) return false;
+    if (!is_sliding(w)) return true;
+    tm_span_touch(w->pages, pane, w->panes.entry_sz);
     while (pane->cnt > 0) {
         int64_t start = tm_window_log_oldest(w, pane)->start;
-        if (start >= next.start) break;
-        if (pane->front == 0) {
-            tm_window_log_turn(w, pane);
-            w->turned += pane->cnt;
-        }
+        if (start >= w->next.start) break;
+        if (pane->front == 0 && !tm_window_log_turn(w, pane, max)) return false;
         tm_window_log_pop(w, pane);
         if (start == w->leaving) break; /* spares a look at the one behind it */
     }
-    return pane->cnt == 0;
+    return true;
 }
 
 void tm_window_pane_late(tm_window_t *w, const tm_slice_t *slice, uint64_t key, const void *row,
                          uint32_t stride)
 {
     bool first = w->panes.cnt == 0;
-    window_pane_t *pane = pane_get(w, key, tm_keyed_tag(key));
+    window_pane_t *pane = tm_window_pane(w, key, tm_keyed_tag(key));
     if (!pane) return;
     if (first && !tm_window_after(&w->spec, w->wm, &w->next))
         w->next = (tm_range_t){INT64_MAX, INT64_MAX};

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FORMAT = 2 };
+enum { FORMAT = 3 };
 
 enum {
     MARK_FORMAT,

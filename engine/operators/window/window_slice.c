@@ -129,18 +129,19 @@ tm_slice_t *tm_window_slice_of(tm_window_t *w, const tm_row_t *row, uint32_t str
     return slice;
 }
 
-void tm_window_slice_expire(tm_window_t *w)
+uint32_t tm_window_slice_expire(tm_window_t *w, uint32_t max)
 {
     uint32_t n = 0;
-    while (n < w->slice_cnt && tm_window_is_over(w, w->slices[n]->last.end)) {
+    while (n < max && n < w->slice_cnt && tm_window_is_over(w, w->slices[n]->last.end)) {
         tm_slice_t *slice = w->slices[n++];
         tm_ptr_touch(w->pages, slice);
         tm_keyed_clear(&slice->table);
         slice->younger = w->unused;
         w->unused = tm_ptr_ref(w->pages, slice);
     }
-    if (n == 0) return;
+    if (n == 0) return 0;
     w->slice_cnt -= n;
     w->closed -= n < w->closed ? n : w->closed;
     memmove(w->slices, w->slices + n, w->slice_cnt * sizeof w->slices[0]);
+    return n;
 }

@@ -136,6 +136,7 @@ static void fini(tm_operator_t *op)
     for (uint32_t i = 0; i < w->slice_cnt; i++) tm_keyed_clear(&w->slices[i]->table);
     tm_keyed_clear(&w->panes);
     tm_slab_clear(&w->slab);
+    tm_pool_clear(&w->held.rows);
     tm_key_clear(&w->key);
     tm_page_list_free(w->pages, &w->slice_pages);
     w->slice_cnt = w->closed = 0;
@@ -180,6 +181,7 @@ tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
     w->slices = (tm_slice_t **)(void *)at;
     at += sizeof(tm_slice_t *) * TM_WINDOW_SLICE_MAX;
     tm_window_out_init(&w->out, at, plan, &w->key);
+    tm_window_held_init(&w->held, w->pages, w->out.stride);
     w->out.to = cfg->out;
     at += tm_window_out_footprint(plan);
     w->trash = at;

@@ -10,6 +10,7 @@ typedef struct sliced_roots {
     tm_window_mark_t mark;
     tm_keyed_table_t panes, wide_keys;
     tm_slab_t slab;
+    tm_window_held_t held;
     tm_page_list_t slice_pages;
     tm_ref_t oldest, unused, source;
     uint32_t slice_cnt, closed;
@@ -18,6 +19,9 @@ typedef struct sliced_roots {
     tm_range_t firing, next;
     int64_t leaving;
     tm_keyed_cursor_t cursor;
+    tm_ref_t turning;
+    uint32_t turning_end;
+    bool is_out;
     uint64_t tallies[TM_WINDOW_TALLY_CNT];
 } sliced_roots_t;
 
@@ -31,6 +35,7 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots->panes = w->panes;
     roots->wide_keys = w->key.wide;
     roots->slab = w->slab;
+    roots->held = w->held;
     roots->slice_pages = w->slice_pages;
     roots->oldest = w->slice_cnt ? tm_ptr_ref(w->pages, w->slices[0]) : 0;
     roots->unused = w->unused;
@@ -41,6 +46,8 @@ size_t tm_window_sliced_save(const tm_operator_t *op, void *bytes, size_t max)
     roots->firing = w->firing, roots->next = w->next;
     roots->leaving = w->leaving;
     roots->cursor = w->cursor;
+    roots->turning = w->turning, roots->turning_end = w->turning_end;
+    roots->is_out = w->is_out;
     tm_window_counters_save(&w->counters, roots->tallies);
     return sizeof *roots;
 }
@@ -83,6 +90,7 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     tm_window_table_take(&w->key.wide, &roots.wide_keys);
     w->slab = roots.slab;
     w->slab.arena = w->pages;
+    tm_window_held_take(&w->held, &roots.held);
     w->slice_pages = roots.slice_pages;
     w->unused = roots.unused;
     w->source = roots.source ? tm_ref_ptr(w->pages, roots.source) : NULL;
@@ -91,6 +99,8 @@ int tm_window_sliced_restore(tm_operator_t *op, const void *bytes, size_t sz)
     w->firing = roots.firing, w->next = roots.next;
     w->leaving = roots.leaving;
     w->cursor = roots.cursor;
+    w->turning = roots.turning, w->turning_end = roots.turning_end;
+    w->is_out = roots.is_out;
     tm_window_counters_restore(&w->counters, roots.tallies);
     return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef TM_ENGINE_WINDOW_STATE_H
 #define TM_ENGINE_WINDOW_STATE_H
 
+#include "engine/operators/window/window_held.h"
 #include "engine/operators/window/window_out.h"
 #include "engine/operators/window/window_roots.h"
 #include "state/table/keyed_table.h"
@@ -89,9 +90,13 @@ typedef struct tm_window {
     int64_t leaving;    /* start of the slice that ends where `next` starts; INT64_MIN = unknown */
     tm_slice_t *source; /* slice being folded, or emitted (tumbling) */
     tm_keyed_cursor_t cursor;
-    uint32_t turned; /* slices that panes turned over: work that counts as entries do */
+    bool is_out;          /* the result of the pane under the cursor: it has yet to advance */
+    tm_ref_t turning;     /* chunk in which that pane is being turned over; 0 = it is not */
+    uint32_t turning_end; /* slots of the chunk that are yet to come */
+    uint32_t turned;      /* slices turned over in this step: work that counts as entries do */
     tm_keyed_table_t panes;
     tm_slab_t slab; /* of chunks */
+    tm_window_held_t held;
     tm_key_t key;
 
     tm_page_arena_t *pages;
@@ -117,8 +122,8 @@ tm_slice_t *tm_window_slice_insert(tm_window_t *w, tm_range_t range, tm_range_t 
 /* First slice at or after a time, as an index of the list. */
 uint32_t tm_window_slice_lower(const tm_window_t *w, int64_t start);
 
-/* Hands back the slices that no row can reach any more. */
-void tm_window_slice_expire(tm_window_t *w);
+/* Hands back up to `max` of the slices that no row can reach any more. Returns how many. */
+uint32_t tm_window_slice_expire(tm_window_t *w, uint32_t max);
 
 /* Whether the watermark has reached a window's end - 1, or that + lateness (saturating). */
 static inline bool tm_window_is_due(const tm_window_t *w, int64_t end)
@@ -174,7 +179,9 @@ static inline void *tm_window_slot_acc(window_slot_t *slot)
     return slot + 1;
 }
 
-/* The entry of (key, slice), empty where it is new; NULL = no room (counted). */
+/* The pane of a key, empty where it is new, and the entry of (key, slice); NULL = no room
+   (counted). */
+window_pane_t *tm_window_pane(tm_window_t *w, uint64_t key, uint32_t tag);
 void *tm_window_entry(tm_window_t *w, tm_slice_t *slice, uint64_t key);
 
 /* Adds a run of a slice's entries to the panes of their keys. */
@@ -187,11 +194,13 @@ void tm_window_pane_late(tm_window_t *w, const tm_slice_t *slice, uint64_t key, 
 /* Fetches what the sums of a run of panes need. */
 void tm_window_pane_fetch(const tm_window_t *w, const uint8_t *panes, uint32_t cnt);
 
-/* The sum of a key over w->firing: the pane's, a slot's or the scratch accumulator. */
-const void *tm_window_pane_sum(tm_window_t *w, void *pane);
+/* The sum of a key over w->firing: the pane's, a slot's or the scratch accumulator. NULL where that
+   takes more than turning over `max` slices: then it goes on with the next call. */
+const void *tm_window_pane_sum(tm_window_t *w, void *pane, uint32_t max);
 
-/* Forgets what no window from `next` on contains. True where nothing is left of the key. */
-bool tm_window_pane_advance(tm_window_t *w, void *pane, tm_range_t next);
+/* Forgets what no window from w->next on contains. False where that takes more than turning over
+   `max` slices: then it goes on with the next call. A pane may have no slot left then. */
+bool tm_window_pane_advance(tm_window_t *w, void *pane, uint32_t max);
 
 /* window_log.c. Panes are about to be written: the caller has touched them. */
 
@@ -206,8 +215,13 @@ void tm_window_log_fetch_sum(const tm_window_t *w, const window_pane_t *pane);
 window_slot_t *tm_window_log_oldest(const tm_window_t *w, const window_pane_t *pane);
 void tm_window_log_pop(tm_window_t *w, window_pane_t *pane);
 
-/* Sums all slots up from the newest to the oldest: they are in front now. None was. */
-void tm_window_log_turn(tm_window_t *w, window_pane_t *pane);
+/* Sums slots up from the newest to the oldest, up to `max` of them from where it was: true once all
+   are, and then they are in front. None was. Counted in w->turned. */
+bool tm_window_log_turn(tm_window_t *w, window_pane_t *pane, uint32_t max);
+
+/* Copies the slots of a key of `from` behind those there are (none). False = no room. */
+bool tm_window_log_copy(tm_window_t *w, window_pane_t *pane, const tm_window_t *from,
+                        const window_pane_t *old);
 
 /* Adds a row to the slot that starts then, made where there is none. False = no room. */
 bool tm_window_log_late(tm_window_t *w, window_pane_t *pane, int64_t start, const void *row,

@@ -5,17 +5,6 @@
 
 #include <string.h>
 
-static bool reads_from_workers(const tm_plan_t *plan, uint32_t node_idx)
-{
-    for (uint32_t e = 0; e < plan->edge_cnt; e++) {
-        const tm_plan_edge_t *edge = &plan->edges[e];
-        if (edge->to == node_idx && edge->exchange_idx >= 0 &&
-            plan->nodes[edge->from].place == TM_AT_WORKER)
-            return true;
-    }
-    return false;
-}
-
 int tm_rescale_check(const tm_topology_t *topo, const char *was)
 {
     char is[64];
@@ -24,15 +13,12 @@ int tm_rescale_check(const tm_topology_t *topo, const char *was)
     for (uint32_t i = 0; i < plan->job->node_cnt; i++) {
         const struct tm_stream *node = &plan->job->nodes[i];
         if (!plan->nodes[i].runs || plan->nodes[i].place != TM_AT_WORKER) continue;
-        const bool is_operator = node->ops->role == TM_ROLE_OPERATOR;
-        const bool moves = !is_operator || node->ops->moves;
-        if (moves && !reads_from_workers(plan, i)) continue;
+        if (node->ops->role != TM_ROLE_OPERATOR || node->ops->moves) continue;
         return tm_error_set(TM_E_CONFIG,
-                            "it was taken with %s, now there are %s, and %s %s %s: start with as "
-                            "many workers and the same --state-memory, or with --restore none",
-                            was, is, node->ops->kind, node->name,
-                            moves ? "reads rows that workers send each other"
-                                  : "cannot hand its state over");
+                            "it was taken with %s, now there are %s, and %s %s cannot hand its "
+                            "state over: start with as many workers and the same --state-memory, "
+                            "or with --restore none",
+                            was, is, node->ops->kind, node->name);
     }
     return 0;
 }
@@ -54,7 +40,11 @@ static int old_move(tm_task_t *const *tasks, uint32_t task_cnt, uint32_t old_idx
     int err = tm_restore_pages(restore, old_idx, pages.base, tm_page_arena_total(&pages));
     if (err == 0 && !tm_page_arena_restore(&pages, &roots))
         err = tm_error_set(TM_E_CORRUPT, "the pages of worker %u are not what they were", old_idx);
-    const tm_task_old_t old = {.bytes = bytes, .sz = sz, .pages = &pages, .first = old_idx == 0};
+    const tm_task_old_t old = {.bytes = bytes,
+                               .sz = sz,
+                               .pages = &pages,
+                               .worker_cnt = restore->worker_cnt,
+                               .idx = old_idx};
     if (err == 0) err = tm_task_move(tasks, task_cnt, &old);
     tm_arena_close(&arena);
     return err;

@@ -9,8 +9,7 @@
    Threads  the control thread, before the workers start
    Errors   TM_E_CONFIG where an operator cannot do it, by name, before anything is opened; those of
             the checkpoint; TM_E_LIMIT where --state-memory is too small for fewer workers
-   Limits   operators that say so (tm_node_ops_t.moves), and those without state; one key_by between
-            sources and sinks: positions of exchanges between workers have no counterpart.
+   Limits   operators that say so (tm_node_ops_t.moves), and those without state.
             Tests tests/crash/rescale.py, tests/engine/test_rescale.c */
 #ifndef TM_ENGINE_RESCALE_H
 #define TM_ENGINE_RESCALE_H

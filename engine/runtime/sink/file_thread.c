@@ -120,6 +120,16 @@ static int commit_all(tm_file_thread_t *f, uint64_t id)
     return 0;
 }
 
+int tm_file_thread_finish(tm_file_thread_t *f)
+{
+    for (uint32_t i = 0; i < f->port_cnt; i++) {
+        tm_sink_t *sink = f->ports[i].sink;
+        if (sink->ops->end) TM_TRY(sink->ops->end(sink));
+        TM_TRY(sink->ops->commit(sink, f->committed_id));
+    }
+    return 0;
+}
+
 /* Tells when every sink is prepared for a checkpoint: those whose input has ended belong to it with
    all that they have. Commits what is in force. Returns work done, or an error. */
 static int64_t checkpoint_work(tm_file_thread_t *f)

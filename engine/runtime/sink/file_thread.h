@@ -65,6 +65,10 @@ void tm_file_thread_record(tm_file_thread_t *f, tm_journal_writer_t *journal);
    run stand on. */
 void tm_file_thread_from(tm_file_thread_t *f, uint32_t ingest_idx, uint64_t seq);
 
+/* Instead of the thread, where the job had come to its end before it was opened: the commit of its
+   last checkpoint may not have, and sinks may still hold rows back that nothing else shows. */
+int tm_file_thread_finish(tm_file_thread_t *f) TM_MUST_CHECK;
+
 void tm_file_thread_fini(tm_file_thread_t *f);
 
 #endif

@@ -1,82 +1,13 @@
-#include "engine/runtime/source/arbiter.h"
-
-#include "base/check.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/log.h"
-#include "engine/runtime/source/id_set.h"
+#include "engine/runtime/source/arbiter_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define NONE UINT32_MAX
-
-enum { TABLE_CNT = 2 * TM_ARBITER_TRACK_MAX };
-
 #define PATIENCE_NS  (2 * TM_NS_PER_S)
 #define RESTART_SPAN (UINT64_C(1) << 20) /* ids: no connection lags behind another one by as many */
-
-typedef struct recent {
-    uint64_t last;
-    uint32_t cnt, next;
-    uint64_t ids[TM_ARBITER_RECENT];
-} recent_t;
-
-typedef struct chain {
-    uint64_t last;
-    uint64_t run_first, run_prev; /* where what has come without a gap begins, and ends before */
-    bool started;
-    bool waits; /* for what lies before a message that was left out */
-    int64_t since_ns;
-} chain_t;
-
-/* The ids of one symbol and kind in one feed. */
-typedef struct track {
-    uint32_t symbol;
-    uint16_t group, schema;
-    tm_id_rule_t rule;
-    bool pending;
-    uint32_t next_pending;
-    uint64_t
-        lane_last[TM_ARBITER_LANE_MAX]; /* highest id a lane brought since it is up; 0 = none */
-    union {
-        tm_id_set_t set;
-        recent_t recent;
-        chain_t chain;
-    };
-} track_t;
-
-typedef struct group {
-    uint32_t live;   /* one bit a lane */
-    uint32_t up_cnt; /* connections that have come up, or will, at most 2 */
-    uint8_t trade_rule, quote_rule;
-} group_t;
-
-typedef struct conn {
-    bool known;
-    uint16_t group;
-    uint8_t lane;
-} conn_t;
-
-struct tm_arbiter {
-    tm_arbiter_cfg_t cfg;
-    conn_t conns[TM_ARBITER_CONN_MAX];
-    group_t groups[TM_ARBITER_GROUP_MAX];
-    uint32_t conn_idx; /* of the frame */
-    bool asked;        /* likewise */
-    /* What became of the last message of this frame that came in several rows. */
-    track_t *memo;
-    uint64_t memo_last;
-    bool memo_taken;
-    bool book_taken;  /* the last head of a batch of levels */
-    uint32_t pending; /* first track with an untold hole, NONE = no such */
-    tm_counter_t *copies, *stale, *gaps, *missing, *filled, *held, *restarts, *full, *repeats,
-        *unsure;
-    uint32_t track_cnt;
-    uint32_t table[TABLE_CNT]; /* 1 + track, 0 = free */
-    track_t tracks[TM_ARBITER_TRACK_MAX];
-};
 
 int tm_arbiter_open(tm_arbiter_t **out, const tm_arbiter_cfg_t *cfg)
 {
@@ -85,7 +16,7 @@ int tm_arbiter_open(tm_arbiter_t **out, const tm_arbiter_cfg_t *cfg)
     if (!a) return tm_error_set(-ENOMEM, "arbiter: out of memory");
     a->cfg = *cfg;
     if (a->cfg.patience_ns <= 0) a->cfg.patience_ns = PATIENCE_NS;
-    a->pending = NONE;
+    a->pending = TM_ARBITER_NO_TRACK;
     a->copies = tm_counter_get(cfg->counters, "copies_dropped");
     a->stale = tm_counter_get(cfg->counters, "stale_ids");
     a->gaps = tm_counter_get(cfg->counters, "gaps");
@@ -111,7 +42,7 @@ static void gap_tell(tm_arbiter_t *a, const track_t *t, uint64_t from, uint64_t 
     const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
                                   .symbol = t->symbol,
                                   .event_ns = TM_TIME_NONE,
-                                  .recv_ns = tm_clock_real_ns()},
+                                  .recv_ns = a->now_ns},
                           .from_id = from,
                           .to_id = to,
                           .conn_idx = a->conn_idx,
@@ -130,27 +61,42 @@ static bool is_passed(const tm_arbiter_t *a, const track_t *t, uint64_t to)
     return true;
 }
 
-/* Tells what nobody can bring any more, or has not brought for too long: by INT64_MAX all. */
-static void holes_judge(tm_arbiter_t *a, track_t *t, int64_t now_ns)
+/* Since when something waits: a clock that was set back lets it wait anew, but not for ever. */
+static int64_t since(int64_t *since_ns, int64_t now_ns)
 {
-    for (uint32_t i = 0; t->set.untold_cnt > 0 && i < t->set.hole_cnt; i++) {
-        tm_id_hole_t *hole = &t->set.holes[i];
-        if (hole->told) continue;
-        if (now_ns - hole->since_ns < a->cfg.patience_ns && !is_passed(a, t, hole->to)) continue;
-        hole->told = true;
-        t->set.untold_cnt--;
-        gap_tell(a, t, hole->from, hole->to);
-    }
+    if (now_ns < *since_ns) *since_ns = now_ns;
+    return *since_ns;
+}
+
+void tm_arbiter_watch(tm_arbiter_t *a, track_t *t)
+{
     if (t->set.untold_cnt == 0 || t->pending) return;
     t->pending = true;
     t->next_pending = a->pending;
     a->pending = (uint32_t)(t - a->tracks);
 }
 
+/* Tells what nobody can bring any more, or has not brought for too long: by INT64_MAX all. */
+static void holes_judge(tm_arbiter_t *a, track_t *t, int64_t now_ns)
+{
+    for (uint32_t i = 0; t->set.untold_cnt > 0 && i < t->set.hole_cnt; i++) {
+        tm_id_hole_t *hole = &t->set.holes[i];
+        if (hole->told) continue;
+        if (now_ns - since(&hole->since_ns, now_ns) < a->cfg.patience_ns &&
+            !is_passed(a, t, hole->to))
+            continue;
+        hole->told = true;
+        t->set.untold_cnt--;
+        gap_tell(a, t, hole->from, hole->to);
+    }
+    tm_arbiter_watch(a, t);
+}
+
 void tm_arbiter_tick(tm_arbiter_t *a, int64_t now_ns)
 {
+    a->now_ns = now_ns;
     uint32_t *at = &a->pending;
-    while (*at != NONE) {
+    while (*at != TM_ARBITER_NO_TRACK) {
         track_t *t = &a->tracks[*at];
         holes_judge(a, t, now_ns);
         if (t->set.untold_cnt > 0) {
@@ -170,20 +116,34 @@ static uint32_t hash(uint32_t symbol, uint32_t group, uint32_t schema)
     return (uint32_t)(h >> 40);
 }
 
+uint32_t tm_arbiter_place(const tm_arbiter_t *a, uint32_t symbol, uint16_t group, uint16_t schema)
+{
+    uint32_t at = hash(symbol, group, schema) & (TM_ARBITER_TABLE_CNT - 1);
+    for (; a->table[at]; at = (at + 1) & (TM_ARBITER_TABLE_CNT - 1)) {
+        const track_t *t = &a->tracks[a->table[at] - 1];
+        if (t->symbol == symbol && t->group == group && t->schema == schema) break;
+    }
+    return at;
+}
+
+track_t *tm_arbiter_track_add(tm_arbiter_t *a, uint32_t at, uint32_t symbol, uint16_t group,
+                              uint16_t schema)
+{
+    track_t *t = &a->tracks[a->track_cnt++];
+    a->table[at] = a->track_cnt;
+    t->symbol = symbol;
+    t->group = group;
+    t->schema = schema;
+    return t;
+}
+
 /* NULL where there is no room for another one, or where TM_ID_NONE makes none. */
 static track_t *track_find(tm_arbiter_t *a, const tm_row_t *row, uint16_t group, tm_id_rule_t rule)
 {
-    uint32_t at = hash(row->symbol, group, row->schema_id) & (TABLE_CNT - 1);
-    for (; a->table[at]; at = (at + 1) & (TABLE_CNT - 1)) {
-        track_t *t = &a->tracks[a->table[at] - 1];
-        if (t->symbol == row->symbol && t->group == group && t->schema == row->schema_id) return t;
-    }
+    const uint32_t at = tm_arbiter_place(a, row->symbol, group, row->schema_id);
+    if (a->table[at]) return &a->tracks[a->table[at] - 1];
     if (a->track_cnt == TM_ARBITER_TRACK_MAX || rule == TM_ID_NONE) return NULL;
-    track_t *t = &a->tracks[a->track_cnt++];
-    a->table[at] = a->track_cnt;
-    t->symbol = row->symbol;
-    t->group = group;
-    t->schema = row->schema_id;
+    track_t *t = tm_arbiter_track_add(a, at, row->symbol, group, row->schema_id);
     t->rule = rule;
     return t;
 }
@@ -307,7 +267,7 @@ static bool chain_take(tm_arbiter_t *a, track_t *t, uint32_t lane, const tm_arbi
     if (!follows) {
         if (!c->waits) c->since_ns = now_ns;
         c->waits = true;
-        if (now_ns - c->since_ns < a->cfg.patience_ns && may_come(a, t, lane, to)) {
+        if (now_ns - since(&c->since_ns, now_ns) < a->cfg.patience_ns && may_come(a, t, lane, to)) {
             tm_counter_add(a->held, 1);
             return false;
         }
@@ -332,6 +292,7 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
         row->lane >= TM_ARBITER_LANE_MAX)
         return;
     group_t *g = &a->groups[row->group];
+    a->now_ns = now_ns;
     if (row->what == TM_FEED_UP) {
         a->conns[row->conn_idx] = (conn_t){true, row->group, row->lane};
         g->live |= 1u << row->lane;
@@ -341,9 +302,26 @@ void tm_arbiter_feed(tm_arbiter_t *a, const tm_feed_row_t *row, int64_t now_ns)
         g->quote_rule = row->quote_rule;
         for (uint32_t i = 0; i < a->track_cnt; i++)
             if (a->tracks[i].group == row->group) a->tracks[i].lane_last[row->lane] = 0;
-    } else if (row->what == TM_FEED_DOWN) {
-        g->live &= ~(1u << row->lane);
+    } else if (row->what == TM_FEED_DOWN && a->conns[row->conn_idx].known) {
+        /* As it came up: the end of a recorded one names the connection alone. */
+        const conn_t *conn = &a->conns[row->conn_idx];
+        a->groups[conn->group].live &= ~(1u << conn->lane);
         tm_arbiter_tick(a, now_ns);
+    }
+}
+
+bool tm_arbiter_streams(const tm_arbiter_t *a, uint32_t conn_idx)
+{
+    const conn_t *conn = &a->conns[conn_idx];
+    return conn->known && a->groups[conn->group].live >> conn->lane & 1;
+}
+
+void tm_arbiter_cut(tm_arbiter_t *a, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < TM_ARBITER_CONN_MAX; i++) {
+        if (!tm_arbiter_streams(a, i)) continue;
+        const tm_feed_row_t down = {.conn_idx = i, .what = TM_FEED_DOWN};
+        tm_arbiter_feed(a, &down, now_ns);
     }
 }
 
@@ -360,6 +338,7 @@ bool tm_arbiter_take_ids(tm_arbiter_t *a, const tm_row_t *row, const tm_arbiter_
 {
     if (a->conn_idx >= TM_ARBITER_CONN_MAX || !a->conns[a->conn_idx].known) return true;
     const conn_t *conn = &a->conns[a->conn_idx];
+    a->now_ns = now_ns;
     track_t *t = rule == TM_ID_NONE ? NULL : track_find(a, row, conn->group, rule);
     if (!t) {
         tm_counter_add(a->full, rule != TM_ID_NONE);

@@ -16,7 +16,8 @@
             comes up (a rotation, the next attempt) every row of a feed with one address goes on
    Restart  a venue that begins its ids anew, far below, is believed where its first message comes
             on the only live connection; a low id otherwise is stale
-   Units    *_ns: mono; ids: the venue's
+   Units    *_ns: Unix time of receipt, so that a replay decides as the live feed did; a clock that
+            is set back lets what waits wait anew. ids: the venue's
    Memory   opaque, one block for TM_ARBITER_TRACK_MAX tracks, of which the kernel gives pages as
             symbols are first seen
    Threads  one ingest thread
@@ -26,14 +27,17 @@
             come yet; id_restarts; id_repeats: rows of a lone connection that look like copies, and
             ids_unsure: rows of which nobody knows any more whether they had come; both went on;
             arbiter_full
+   State    what has come, what is missing, who streams: save and restore take it through a
+            checkpoint (docs/checkpoints.md). It grows with symbols, by TM_ARBITER_TRACK_SZ_MAX each
    Limits   TM_ARBITER_TRACK_MAX symbols and kinds (rows of further ones all pass, counted),
             TM_ARBITER_LANE_MAX connections of a feed, holes as in id_set.h
-   Tests    tests/engine/test_arbiter.c */
+   Tests    tests/engine/test_arbiter.c, tests/engine/test_arbiter_state.c */
 #ifndef TM_ENGINE_ARBITER_H
 #define TM_ENGINE_ARBITER_H
 
 #include "base/counter.h"
 #include "base/feed_row.h"
+#include "state/buffer.h"
 
 enum {
     TM_ARBITER_TRACK_MAX = 1 << 15,
@@ -41,6 +45,7 @@ enum {
     TM_ARBITER_GROUP_MAX = 64,
     TM_ARBITER_CONN_MAX = 128,
     TM_ARBITER_RECENT = 64,
+    TM_ARBITER_TRACK_SZ_MAX = 4300, /* bytes of a symbol and kind in a checkpoint: 128 holes */
 };
 
 /* What is known of the ids of a row's message. */
@@ -77,6 +82,19 @@ bool tm_arbiter_take(tm_arbiter_t *arbiter, const tm_row_t *row, int64_t now_ns)
 /* The same by ids, for rows whose schema is not known here. */
 bool tm_arbiter_take_ids(tm_arbiter_t *arbiter, const tm_row_t *row, const tm_arbiter_ids_t *ids,
                          tm_id_rule_t rule, int64_t now_ns);
+
+/* Whether the connection was announced, and its end was not. */
+bool tm_arbiter_streams(const tm_arbiter_t *arbiter, uint32_t conn_idx);
+
+/* Another life of the process begins: all connections of the one before have ended. */
+void tm_arbiter_cut(tm_arbiter_t *arbiter, int64_t now_ns);
+
+/* arbiter_state.c: appends all that decisions to come depend on. */
+int tm_arbiter_save(const tm_arbiter_t *arbiter, tm_buffer_t *out) TM_MUST_CHECK;
+
+/* arbiter_state.c: into one that is new: what save has written. TM_E_CONFIG where it is of another
+   version, TM_E_CORRUPT where it is no state of an arbiter. */
+int tm_arbiter_restore(tm_arbiter_t *arbiter, const void *bytes, size_t sz) TM_MUST_CHECK;
 
 /* Tells gaps whose patience is over; between polls. */
 void tm_arbiter_tick(tm_arbiter_t *arbiter, int64_t now_ns);

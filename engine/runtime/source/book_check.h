@@ -9,6 +9,8 @@
             subscribed to: the venue does not say what leaves a book at its far end
    Memory   a book on first sight, TM_BOOK_CHECK_MAX at most, kept until close
    Threads  one ingest thread
+   State    save and restore take the books through a checkpoint, so that what the journal has
+            behind it is compared as it was live: 16 bytes a level
    Counters book_mismatches; books_unchecked: batches of books that there was no room for
    Tests    tests/engine/test_book_check.c */
 #ifndef TM_ENGINE_BOOK_CHECK_H
@@ -17,6 +19,7 @@
 #include "base/counter.h"
 #include "base/symbol.h"
 #include "parse/book.h"
+#include "state/buffer.h"
 
 enum {
     TM_BOOK_CHECK_MAX = 1024,
@@ -41,5 +44,11 @@ void tm_book_check_close(tm_book_check_t *check); /* NULL is fine */
 /* Takes a batch of levels behind its head. Returns false where it shows that something is missing:
    once, until the next whole book. */
 bool tm_book_check_take(tm_book_check_t *check, uint32_t conn_idx, const tm_market_row_t *rows);
+
+int tm_book_check_save(const tm_book_check_t *check, tm_buffer_t *out) TM_MUST_CHECK;
+
+/* Into one that is new: what save has written. A book whose depth is another now is not compared
+   until the next whole one. TM_E_CONFIG, TM_E_CORRUPT as tm_arbiter_restore. */
+int tm_book_check_restore(tm_book_check_t *check, const void *bytes, size_t sz) TM_MUST_CHECK;
 
 #endif

@@ -52,14 +52,14 @@ static int groups_find(feed_source_t *f)
     f->group_cnt = f->path != NULL;
     if (f->url_cnt > 0) {
         const tm_feed_cfg_t cfg = tm_feed_cfg_of(f);
-        int cnt = tm_feed_groups(&cfg, f->entry_of);
+        int cnt = tm_feed_groups(&cfg, f->feeds);
         if (cnt < 0) return cnt;
         f->group_cnt = (uint32_t)cnt;
     }
     for (uint32_t t = 0; t < f->reader->target_cnt; t++)
         for (uint32_t g = 0; g < f->group_cnt; g++) {
             const uint64_t bit = UINT64_C(1) << g;
-            if (!(f->asks[t] >> f->entry_of[g] & 1)) continue;
+            if (!(f->asks[t] >> f->feeds[g].entry & 1)) continue;
             f->wants[t] |= bit;
             *(f->reader->targets[t].json ? &f->json : &f->market) |= bit;
         }
@@ -79,7 +79,7 @@ static int partitions_take(feed_source_t *f, uint32_t *partition_cnt, uint64_t *
                             "an ingest thread has at most %d inputs: give more --ingest-cores",
                             TM_ROW_SOURCE_PARTITION_MAX);
     for (uint32_t g = 0; g < f->group_cnt; g++)
-        f->part_of[g] = shared ? f->entry_of[g] : (uint8_t)g;
+        f->part_of[g] = shared ? f->feeds[g].entry : (uint8_t)g;
     for (uint32_t t = 0; t < f->reader->target_cnt; t++) {
         uint32_t node_idx = f->reader->targets[t].node->node_idx;
         f->first[t] = *partition_cnt;

@@ -90,12 +90,11 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
 {
     tm_market_row_t *rows = f->reader->rows;
     uint32_t kept = 0, lines;
-    const int64_t now_ns = f->recorded ? frame->recv_ns : frame->ingress_ns;
     tm_arbiter_frame(f->arbiter, frame->conn_idx, frame->asked);
-    f->arbiter_ns = now_ns;
+    f->recorded_ns = frame->recv_ns;
     for (uint32_t i = 0; i < line_cnt; i += lines) {
         lines = tm_market_lines(rows[i].row.schema_id);
-        if (!tm_arbiter_take(f->arbiter, &rows[i].row, now_ns)) continue;
+        if (!tm_arbiter_take(f->arbiter, &rows[i].row, frame->recv_ns)) continue;
         if (kept != i) memmove(&rows[kept], &rows[i], lines * sizeof rows[0]);
         kept += lines;
     }
@@ -105,8 +104,9 @@ static uint32_t copies_drop(feed_source_t *f, const tm_frame_t *frame, uint32_t 
 static void on_gap(void *ctx, const tm_gap_t *gap);
 
 /* Tells each book of the frame that shows by its checksum that something is missing. */
-static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
+static void books_check(feed_source_t *f, const tm_frame_t *frame, uint32_t line_cnt)
 {
+    const uint32_t conn_idx = frame->conn_idx;
     const tm_market_row_t *rows = f->reader->rows;
     for (uint32_t i = 0; i < line_cnt; i += tm_market_lines(rows[i].row.schema_id)) {
         if (rows[i].row.schema_id != TM_SCHEMA_ID_DEPTH) continue;
@@ -114,7 +114,7 @@ static void books_check(feed_source_t *f, uint32_t conn_idx, uint32_t line_cnt)
         const tm_gap_t gap = {.row = {.kind = TM_ROW_GAP,
                                       .symbol = rows[i].row.symbol,
                                       .event_ns = TM_TIME_NONE,
-                                      .recv_ns = tm_clock_real_ns()},
+                                      .recv_ns = frame->recv_ns},
                               .conn_idx = conn_idx,
                               .of_schema = TM_SCHEMA_ID_DEPTH,
                               .group = f->groups[conn_idx % TM_ARBITER_CONN_MAX]};
@@ -128,7 +128,7 @@ static int frame_take(feed_source_t *f, const tm_frame_t *frame)
     uint32_t group = group_of(f, frame->conn_idx);
     bool json = f->json >> group & 1, market = f->market >> group & 1;
     uint32_t parsed = market ? tm_parser_frame(r->parser, frame, r->rows, TM_PARSER_ROW_MAX) : 0;
-    if (f->books && !f->backlog) books_check(f, frame->conn_idx, parsed);
+    if (f->books) books_check(f, frame, parsed);
     uint32_t lines = f->arbiter ? copies_drop(f, frame, parsed) : parsed;
     if (TM_UNLIKELY(f->runs_up)) return 0;
     if (r->recorder && !f->backlog) { /* before its rows count */
@@ -166,7 +166,8 @@ static void on_gap(void *ctx, const tm_gap_t *gap)
         TM_LOG_I("engine", "%s: %s %llu to %llu are missing", name, what,
                  (unsigned long long)gap->from_id, (unsigned long long)gap->to_id);
     feed_row_send(f, group_of(f, gap->conn_idx), &gap->row);
-    if (gap->of_schema == TM_SCHEMA_ID_DEPTH) tm_source_resync(f->source, gap->conn_idx, name);
+    if (gap->of_schema == TM_SCHEMA_ID_DEPTH && f->source)
+        tm_source_resync(f->source, gap->conn_idx, name);
 }
 
 /* True for the end of a connection that belongs behind the frames of this poll. Where another one
@@ -180,11 +181,23 @@ static bool is_end(const feed_source_t *f, uint32_t at)
     return ends;
 }
 
-static int arbiter_open(feed_source_t *f)
+int tm_feed_arbiter_open(feed_source_t *f)
 {
     const tm_arbiter_cfg_t cfg = {.counters = f->reader->cfg.counters, .gap = on_gap, .ctx = f};
-    tm_arbiter_close(f->arbiter);
-    return tm_arbiter_open(&f->arbiter, &cfg);
+    return f->arbiter ? 0 : tm_arbiter_open(&f->arbiter, &cfg);
+}
+
+int tm_feed_books_open(feed_source_t *f)
+{
+    const tm_frame_reader_t *r = f->reader;
+    const tm_options_t *o = &r->cfg.topo->job->opts;
+    const tm_book_check_cfg_t cfg = {.checksum = r->checksum,
+                                     .counters = r->cfg.counters,
+                                     .symbols = r->cfg.symbols,
+                                     .streams = o->streams,
+                                     .stream_cnt = o->stream_cnt};
+    if (f->books || f->path || !r->wants_books || !cfg.checksum) return 0;
+    return tm_book_check_open(&f->books, &cfg);
 }
 
 /* Connections of a recording: copies among their messages are told again, by the recorded clock. */
@@ -193,7 +206,7 @@ static int recorded_rows_take(feed_source_t *f, bool ends)
     for (uint32_t i = 0; i < f->feed_row_cnt; i++) {
         const tm_feed_row_t *row = &f->feed_rows[i];
         if (is_end(f, i) != ends) continue;
-        if (!f->arbiter) TM_TRY(arbiter_open(f));
+        TM_TRY(tm_feed_arbiter_open(f));
         if (row->what == TM_FEED_UP)
             f->groups[row->conn_idx % TM_ARBITER_CONN_MAX] = row->group % TM_FEED_LINE_MAX;
         tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
@@ -211,7 +224,7 @@ static int feed_rows_take(feed_source_t *f, bool ends)
         if (is_end(f, i) != ends) continue;
         if (row->conn_idx < TM_ARBITER_CONN_MAX)
             f->groups[row->conn_idx] = row->group % TM_FEED_LINE_MAX;
-        if (f->arbiter) tm_arbiter_feed(f->arbiter, row, tm_clock_mono_ns());
+        if (f->arbiter) tm_arbiter_feed(f->arbiter, row, row->row.recv_ns);
         feed_row_send(f, row->group % TM_FEED_LINE_MAX, &row->row);
     }
     if (ends) f->feed_row_cnt = 0;
@@ -242,6 +255,7 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
     feed_source_t *f = (feed_source_t *)src;
     tm_frame_reader_t *r = f->reader;
     int n = tm_source_poll(f->source, r->frames, FRAME_BURST, wait_ns), err = 0;
+    f->unpolled = false;
     if (TM_UNLIKELY(f->backlog)) {
         if (n == TM_E_CLOSED) return backlog_end(f);
         if (n > 0) f->backlog_ns = r->frames[n - 1].recv_ns;
@@ -252,7 +266,7 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
     if (n > 0) tm_task_ingress(src->task, f->ingress_ns); /* another source may have been at it */
     for (int i = 0; i < n && err == 0; i++) err = frame_take(f, &r->frames[i]);
     if (TM_UNLIKELY(f->feed_row_cnt > 0) && err == 0) err = feed_rows_take(f, true);
-    if (f->arbiter) tm_arbiter_tick(f->arbiter, f->recorded ? f->arbiter_ns : tm_clock_mono_ns());
+    if (f->arbiter) tm_arbiter_tick(f->arbiter, f->recorded ? f->recorded_ns : tm_clock_real_ns());
     flush(f);
     return err < 0 ? err : n;
 }
@@ -261,25 +275,22 @@ static int source_poll(tm_row_source_t *src, int64_t wait_ns)
 
 static int live_open(feed_source_t *f)
 {
-    const tm_frame_reader_cfg_t *c = &f->reader->cfg;
-    const tm_options_t *o = &c->topo->job->opts;
     const tm_feed_cfg_t cfg = tm_feed_cfg_of(f);
-    TM_TRY(arbiter_open(f));
-    const tm_book_check_cfg_t books = {.checksum = f->reader->checksum,
-                                       .counters = c->counters,
-                                       .symbols = c->symbols,
-                                       .streams = o->streams,
-                                       .stream_cnt = o->stream_cnt};
-    if (f->reader->wants_books && books.checksum) TM_TRY(tm_book_check_open(&f->books, &books));
+    TM_TRY(tm_feed_arbiter_open(f));
+    TM_TRY(tm_feed_books_open(f));
+    tm_arbiter_cut(f->arbiter, tm_clock_real_ns());
+    f->unpolled = true;
+    if (f->reader->journal) f->opened_seq = tm_journal_next_seq(f->reader->journal);
     return tm_feed_open(&f->source, &cfg);
 }
 
 /* Lets the arbiter see what lies before the place where a journal is entered: the first copies of
-   messages whose second ones may follow it. */
+   messages whose second ones may follow it. One that was restored has seen all of it. */
 static int run_up(feed_source_t *f, const tm_recording_cfg_t *cfg)
 {
     tm_recording_cfg_t before = *cfg;
-    if (!(cfg->from_pos || cfg->from_ns) || !tm_journal_source_is(cfg->path)) return 0;
+    if (f->restored || !(cfg->from_pos || cfg->from_ns) || !tm_journal_source_is(cfg->path))
+        return 0;
     before.speed = 0;
     before.to_ns = 0;
     before.run_up = true;
@@ -314,6 +325,8 @@ static int source_open(tm_row_source_t *src)
         const tm_recording_cfg_t backlog = {.path = f->reader->journal_dir,
                                             .from_pos = f->from_pos,
                                             .lanes = true,
+                                            .streaming = f->streaming,
+                                            .epoch = f->epoch,
                                             .counters = c->counters};
         return recording_open(f, &backlog);
     }
@@ -327,6 +340,8 @@ static int source_open(tm_row_source_t *src)
                                     .streams = o->streams,
                                     .stream_cnt = o->stream_cnt,
                                     .lanes = true,
+                                    .streaming = f->restored ? f->streaming : NULL,
+                                    .epoch = f->epoch,
                                     .counters = c->counters};
     return recording_open(f, &cfg);
 }
@@ -335,57 +350,9 @@ static void source_close(tm_row_source_t *src)
 {
     feed_source_t *f = (feed_source_t *)src;
     if (f->source && f->path) f->from_pos = tm_source_position(f->source);
+    f->epoch = tm_feed_epoch(f);
     tm_source_close(f->source);
     f->source = NULL;
-}
-
-/* Where a source is, as kept in checkpoints. */
-typedef struct feed_mark {
-    uint64_t pos; /* of a recording, or of the journal that a live feed is recorded in */
-    uint8_t live, recorded;
-    uint8_t unused[6];
-    uint16_t groups[TM_ARBITER_CONN_MAX];
-} feed_mark_t;
-
-static uint64_t position(const feed_source_t *f)
-{
-    if (!f->path && f->reader->journal && !f->backlog)
-        return tm_journal_next_seq(f->reader->journal);
-    return f->source ? tm_source_position(f->source) : f->from_pos;
-}
-
-static uint64_t source_recorded(const tm_row_source_t *src)
-{
-    const feed_source_t *f = (const feed_source_t *)src;
-    return f->path || !f->reader->journal ? UINT64_MAX : position(f);
-}
-
-static int source_save(const tm_row_source_t *src, tm_buffer_t *blob)
-{
-    const feed_source_t *f = (const feed_source_t *)src;
-    feed_mark_t mark = {
-        .pos = position(f), .live = !f->path, .recorded = f->reader->journal != NULL};
-    memcpy(mark.groups, f->groups, sizeof mark.groups);
-    return tm_buffer_append(blob, &mark, sizeof mark);
-}
-
-static int source_restore(tm_row_source_t *src, const void *bytes, size_t sz)
-{
-    feed_source_t *f = (feed_source_t *)src;
-    feed_mark_t mark;
-    if (sz != sizeof mark) return tm_error_set(TM_E_CORRUPT, "feed: a position of %zu bytes", sz);
-    memcpy(&mark, bytes, sizeof mark);
-    if (mark.live != !f->path)
-        return tm_error_set(TM_E_CONFIG, "the checkpoint was taken of a %s, and this is a %s",
-                            mark.live ? "live feed" : "replay", f->path ? "replay" : "live feed");
-    f->from_pos = mark.pos;
-    for (uint32_t i = 0; i < TM_ARBITER_CONN_MAX; i++)
-        f->groups[i] = mark.groups[i] % TM_FEED_LINE_MAX;
-    f->backlog = mark.live && mark.recorded && f->reader->journal;
-    if (mark.live && !f->backlog)
-        TM_LOG_W("engine", "without a journal of the live feed, messages since the checkpoint are "
-                           "missing: give --journal");
-    return 0;
 }
 
 static void source_free(tm_row_source_t *src)
@@ -399,7 +366,7 @@ const tm_row_source_ops_t tm_feed_source_ops = {.open = source_open,
                                                 .poll = source_poll,
                                                 .close = source_close,
                                                 .free = source_free,
-                                                .save = source_save,
-                                                .restore = source_restore,
-                                                .recorded = source_recorded,
+                                                .save = tm_feed_save,
+                                                .restore = tm_feed_restore,
+                                                .recorded = tm_feed_recorded,
                                                 .sleeps = true};

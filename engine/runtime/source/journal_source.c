@@ -225,6 +225,11 @@ static uint64_t source_position(const tm_source_t *source)
 static const tm_source_ops_t ops = {
     .poll = source_poll, .rows = source_rows, .position = source_position, .close = source_close};
 
+uint64_t tm_journal_source_epoch(const tm_source_t *source)
+{
+    return source && source->ops == &ops ? ((const journal_source_t *)source)->epoch : 0;
+}
+
 int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
 {
     journal_source_t *s = calloc(1, sizeof *s);
@@ -232,6 +237,8 @@ int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg)
     s->source.ops = &ops;
     s->from_seq = cfg->from_pos;
     s->lanes = cfg->lanes;
+    s->epoch = cfg->epoch;
+    if (cfg->streaming) memcpy(s->known, cfg->streaming, sizeof s->known);
     s->ns_per_ns = cfg->speed > 0 ? 1 / cfg->speed : 0;
     s->frames = cfg->counters ? tm_counter_get(cfg->counters, "frames") : &s->unread[0];
     s->frame_bytes = cfg->counters ? tm_counter_get(cfg->counters, "frame_bytes") : &s->unread[1];

@@ -16,6 +16,10 @@ enum { TM_JOURNAL_SOURCE_BURST = 256 };
 
 int tm_journal_source_open(tm_source_t **out, const tm_recording_cfg_t *cfg) TM_MUST_CHECK;
 
+/* Which opening of its writer the source stands in; 0 where none was read, or where the source is
+   no journal's. */
+uint64_t tm_journal_source_epoch(const tm_source_t *source);
+
 /* Whether `path` is a journal: a folder, or a file that begins like a segment. */
 bool tm_journal_source_is(const char *path);
 

@@ -26,6 +26,10 @@ typedef struct tm_recording_cfg {
     /* For who tells copies by their ids: rows of connections that came and went, and the copies
        themselves, of a journal that knows its lanes. Else what is marked as copy is left out. */
     bool lanes;
+    /* What was known at from_pos: which connections streamed (TM_ARBITER_CONN_MAX; NULL = nothing
+       is known), and which opening of its writer the journal was read in. */
+    const bool *streaming;
+    uint64_t epoch;
     bool run_up; /* of a journal: what lies before the range, from one segment before it on */
     const char *const *streams;
     uint32_t stream_cnt;        /* 0 = all */
