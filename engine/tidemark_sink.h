@@ -37,6 +37,7 @@ typedef struct tm_parts_spec {
     tm_part_roll_t roll;           /* size, idleness, check interval, functions of yours */
     uint32_t bucket_max;           /* open at once; 0 = 64, or 1024 where fields name them */
     bool names_by_id;              /* an id of the run in names instead of the worker's number */
+    bool book_lists;               /* of Parquet: levels of books as lists, a row a message */
     uint32_t byte_ns;              /* of Parquet: ns that a byte less may cost; 0 = 7 */
 } tm_parts_spec_t;
 

@@ -19,10 +19,26 @@
 
 enum { TRADES = 4000000, BARS = 1000000, BURST = 1024, SMALL = 200000 };
 
+/* How ours writes. */
+typedef struct way {
+    const char *name;
+    tm_compression_t compression;
+    uint32_t byte_ns; /* what a byte is worth; 0 = the default */
+} way_t;
+
+static const way_t ways[] = {
+    {"zstd-1", TM_COMPRESS_ZSTD, 0},
+    {"zstd-1 for 6 ns a byte", TM_COMPRESS_ZSTD, 6},
+    {"zstd-1 for 15 ns a byte", TM_COMPRESS_ZSTD, 15},
+    {"mixed", TM_COMPRESS_MIXED, 0},
+    {"lz4_raw", TM_COMPRESS_LZ4, 0},
+    {"none", TM_COMPRESS_NONE, 0},
+};
+
 typedef struct side {
     tm_sink_t *sink; /* opened once, as a job does: its memory is warm after the first round */
     const tm_part_rows_t *rows;
-    tm_compression_t compression;
+    way_t way;
     const char *cluster; /* "" = order of arrival */
     tm_duckdb_t *db;
     const char *table;
@@ -56,7 +72,8 @@ static void open_ours(side_t *side, const char *dir)
                               .symbols = side->rows->symbols,
                               .bucket = {.pattern = "parts"},
                               .cluster_field = side->cluster,
-                              .compression = side->compression,
+                              .compression = side->way.compression,
+                              .byte_ns = side->way.byte_ns,
                               .roll = {.max_sz = 1ull << 40}};
     TM_CHECK(tm_part_sink_open(&side->sink, &cfg) == 0, "%s", tm_error_text());
 }
@@ -103,7 +120,7 @@ static double duckdb(void *ctx)
     side_t *side = ctx;
     double seconds = 0, all = 0;
     char path[600];
-    const char *codec = side->compression == TM_COMPRESS_NONE ? "uncompressed" : "zstd";
+    const char *codec = side->way.compression == TM_COMPRESS_NONE ? "uncompressed" : "zstd";
     snprintf(path, sizeof path, "%s/duckdb.parquet", scratch);
     for (uint32_t i = 0; i < side->repeat_cnt; i++) {
         if (!tm_duckdb_copy(side->db, side->table, path, codec, &seconds, &side->file_sz))
@@ -122,34 +139,23 @@ static double bytes_a_row(void *ctx)
 }
 
 /* Speed first; the sizes of the files that it left are the second case. */
-static void run(tm_bench_t *bench, const tm_part_rows_t *rows, tm_compression_t compression,
-                tm_duckdb_t *db)
+static void run(tm_bench_t *bench, const tm_part_rows_t *rows, const way_t *way, tm_duckdb_t *db)
 {
-    static const char *const names[] = {"none", "zstd-1", "lz4_raw", "mixed"};
-    const char *codec = names[compression];
     char speed[128], size[128], peer[128], sorted[128], sorted_table[64];
-    snprintf(speed, sizeof speed, "%s, %s", rows->name, codec);
-    snprintf(size, sizeof size, "%s, %s: size", rows->name, codec);
+    snprintf(speed, sizeof speed, "%s, %s", rows->name, way->name);
+    snprintf(size, sizeof size, "%s, %s: size", rows->name, way->name);
     if (!tm_bench_wants(bench, speed)) return;
     const uint32_t repeat_cnt = rows->row_cnt < SMALL ? 10 : 1;
     const char *table = strchr(rows->name, ' ') ? "captured" : rows->name;
     snprintf(sorted_table, sizeof sorted_table, "%s_sorted", table);
     side_t sides[] = {
-        {.rows = rows, .compression = compression, .repeat_cnt = repeat_cnt},
-        {.rows = rows,
-         .compression = compression,
-         .repeat_cnt = repeat_cnt,
-         .db = db,
-         .table = table},
-        {.rows = rows,
-         .compression = compression,
-         .repeat_cnt = repeat_cnt,
-         .db = db,
-         .table = sorted_table},
+        {.rows = rows, .way = *way, .repeat_cnt = repeat_cnt},
+        {.rows = rows, .way = *way, .repeat_cnt = repeat_cnt, .db = db, .table = table},
+        {.rows = rows, .way = *way, .repeat_cnt = repeat_cnt, .db = db, .table = sorted_table},
     };
     snprintf(peer, sizeof peer, "%s", db->version);
     snprintf(sorted, sizeof sorted, "%s, by symbol", db->version);
-    const bool has_peer = db->to && compression != TM_COMPRESS_LZ4;
+    const bool has_peer = db->to && way->compression != TM_COMPRESS_LZ4;
     tm_bench_case_t c = {
         .name = speed,
         .unit = "Mrow/s",
@@ -194,8 +200,6 @@ static const char *from_env(const char *name, const char *otherwise)
 int main(int argc, char **argv)
 {
     static tm_part_rows_t rows[3];
-    static const tm_compression_t codecs[] = {TM_COMPRESS_ZSTD, TM_COMPRESS_MIXED, TM_COMPRESS_LZ4,
-                                              TM_COMPRESS_NONE};
     tm_duckdb_t db;
     char script[1024], modules[1024], captures[1024];
     const char *root = from_env("TM_SOURCE_ROOT", TM_BENCH_SOURCE_ROOT);
@@ -218,7 +222,7 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < TM_ARRAY_CNT(rows); i++) {
         if (rows[i].row_cnt == 0) continue;
         load(&db, &rows[i]);
-        for (uint32_t k = 0; k < TM_ARRAY_CNT(codecs); k++) run(bench, &rows[i], codecs[k], &db);
+        for (uint32_t k = 0; k < TM_ARRAY_CNT(ways); k++) run(bench, &rows[i], &ways[k], &db);
     }
     for (uint32_t i = 0; i < TM_ARRAY_CNT(rows); i++) tm_part_rows_free(&rows[i]);
     tm_duckdb_close(&db);

@@ -58,6 +58,9 @@ int tm_part_flags_take(tm_part_flags_t *flags, tm_part_flag_t flag, const char *
         return take_compression(flags, arg);
     case TM_PART_FLAG_BYTE_NS:
         return tm_number_parse("byte-ns", arg, 1, TM_PART_BYTE_NS_MAX, &flags->byte_ns);
+    case TM_PART_FLAG_BOOK_LISTS:
+        flags->book_lists = true;
+        return 0;
     case TM_PART_FLAG_BLOOM:
         flags->bloom_fields = arg;
         return 0;

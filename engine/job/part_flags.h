@@ -10,7 +10,7 @@
 #include "state/part/part_options.h"
 
 typedef struct tm_part_flags {
-    bool has_format;
+    bool has_format, book_lists;
     tm_part_format_t format;
     const char *compression, *bloom_fields, *bucket; /* NULL = what the job says */
     int64_t roll_interval_ns, roll_idle_ns;
@@ -22,6 +22,7 @@ typedef enum tm_part_flag {
     TM_PART_FLAG_FORMAT,
     TM_PART_FLAG_COMPRESSION,
     TM_PART_FLAG_BYTE_NS,
+    TM_PART_FLAG_BOOK_LISTS,
     TM_PART_FLAG_BLOOM,
     TM_PART_FLAG_BUCKET,
     TM_PART_FLAG_ROLL_INTERVAL,

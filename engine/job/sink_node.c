@@ -123,6 +123,9 @@ void tm_sink_parts(tm_stream_t *in, const tm_parts_spec_t *spec)
     }
     snprintf(parts->folder, sizeof parts->folder, "%s", spec->name ? spec->name : "");
     take_parts(job, parts, spec);
+    /* The command line means every sink that it fits. */
+    if (job->opts.parts.book_lists && in->schema.id == TM_SCHEMA_ID_LEVEL)
+        parts->parts.book_lists = true;
 }
 
 void tm_sink_two_phase(tm_stream_t *in, const tm_sink_spec_t *spec)

@@ -21,7 +21,7 @@ static void add_numbers(uint8_t *filter, uint32_t sz, const int64_t *v, uint32_t
 static void add_page(uint8_t *filter, uint32_t sz, const tm_parquet_src_t *src,
                      const tm_parquet_page_t *page)
 {
-    const uint32_t cnt = page->row_cnt - page->null_cnt;
+    const uint32_t cnt = page->cnt - page->null_cnt;
     if (src->col->type != TM_PARQUET_FIXED) {
         add_numbers(filter, sz, page->values, cnt, src->col->type == TM_PARQUET_INT32 ? 4 : 8);
         return;
@@ -52,7 +52,7 @@ int tm_parquet_bloom_build(const tm_parquet_chunker_t *c, const tm_parquet_src_t
                            tm_parquet_chunk_t *chunk, tm_buffer_t *buffer)
 {
     const bool numbered = !src->dict && chunk->data_encoding == TM_PARQUET_RLE_DICTIONARY;
-    const uint32_t cnt = src->dict ? src->dict->cnt : numbered ? c->dict.cnt : src->row_cnt;
+    const uint32_t cnt = src->dict ? src->dict->cnt : numbered ? c->dict.cnt : src->cnt;
     const uint32_t sz = tm_bloom_sz(cnt);
     const size_t start = buffer->sz;
     tm_thrift_out_t out;

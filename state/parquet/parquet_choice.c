@@ -118,19 +118,18 @@ static void weigh(const tm_parquet_chunker_t *c, const tm_parquet_src_t *src, co
 
 static uint32_t there_cnt(const tm_parquet_page_t *page)
 {
-    return page->row_cnt - page->null_cnt;
+    return page->cnt - page->null_cnt;
 }
 
 /* Numbers all values of the chunk; false where too many of them are distinct. */
 static bool number_values(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
 {
-    const uint32_t limit = src->row_cnt / 2;
+    const uint32_t limit = src->cnt / 2;
     const uint32_t max = limit < TM_VALUE_DICT_MAX ? limit : TM_VALUE_DICT_MAX;
     tm_value_dict_clear(&c->dict);
     for (uint32_t i = 0; i < c->page_cnt; i++) {
         const tm_parquet_page_t *page = &c->pages[i];
-        if (!tm_value_dict_add(&c->dict, page->values, there_cnt(page), max,
-                               c->idx + page->first_row))
+        if (!tm_value_dict_add(&c->dict, page->values, there_cnt(page), max, c->idx + page->first))
             return false;
     }
     return c->dict.cnt > 0;
@@ -145,7 +144,7 @@ static bool repeats(tm_parquet_chunker_t *c)
         const tm_parquet_page_t *page = &c->pages[pick[i]];
         uint32_t some = there_cnt(page) < SAMPLE_CNT ? there_cnt(page) : SAMPLE_CNT;
         (void)tm_value_dict_add(&c->dict, page->values, some, TM_VALUE_DICT_MAX,
-                                c->idx + page->first_row);
+                                c->idx + page->first);
         all += some;
     }
     return c->dict.cnt <= all - all / 3;
@@ -166,9 +165,9 @@ static int try_numbers(tm_parquet_chunker_t *c, const tm_parquet_src_t *src, bes
     tm_buffer_clear(&c->raw);
     TM_TRY(tm_buffer_append(&c->raw, c->dict.values, (size_t)c->dict.cnt * 8));
     TM_TRY(pack_trial(c, src, &dict));
-    numbers.raw_sz += (size_t)((uint64_t)dict.raw_sz * sample_cnt / src->row_cnt);
+    numbers.raw_sz += (size_t)((uint64_t)dict.raw_sz * sample_cnt / src->cnt);
     for (int m = 0; m < METHOD_CNT; m++)
-        numbers.packed_sz[m] += (size_t)((uint64_t)dict.packed_sz[m] * sample_cnt / src->row_cnt);
+        numbers.packed_sz[m] += (size_t)((uint64_t)dict.packed_sz[m] * sample_cnt / src->cnt);
     weigh(c, src, &numbers, (uint64_t)sample_cnt * NUMBER_TIME,
           &(tm_parquet_choice_t){.number = true}, best);
     return 0;

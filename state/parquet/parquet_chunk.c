@@ -24,22 +24,31 @@ void tm_parquet_chunker_free(tm_parquet_chunker_t *chunker)
     *chunker = (tm_parquet_chunker_t){0};
 }
 
+/* One more page, or NULL. */
+static tm_parquet_page_t *add_page(tm_parquet_chunker_t *c)
+{
+    if (c->page_cnt == c->page_cap) {
+        const uint32_t cap = c->page_cap ? c->page_cap * 2 : 16;
+        tm_parquet_page_t *pages = realloc(c->pages, cap * sizeof *pages);
+        if (!pages) return NULL;
+        c->pages = pages;
+        c->page_cap = cap;
+    }
+    return &c->pages[c->page_cnt++];
+}
+
 static int prepare_pages(tm_parquet_chunker_t *c, const tm_parquet_src_t *src)
 {
-    uint32_t page_cnt = (src->row_cnt + c->page_rows - 1) / c->page_rows;
-    if (page_cnt > c->page_cap) {
-        tm_parquet_page_t *pages = realloc(c->pages, page_cnt * sizeof *pages);
-        if (!pages) return tm_error_set(-ENOMEM, "out of memory for %u pages", page_cnt);
-        c->pages = pages;
-        c->page_cap = page_cnt;
-    }
-    c->page_cnt = page_cnt;
-    for (uint32_t i = 0; i < page_cnt; i++) {
-        uint32_t first = i * c->page_rows, left = src->row_cnt - first;
-        tm_parquet_page_t *page = &c->pages[i];
-        *page = (tm_parquet_page_t){.first_row = first,
-                                    .row_cnt = left < c->page_rows ? left : c->page_rows};
+    uint32_t row = 0;
+    c->page_cnt = 0;
+    for (uint32_t first = 0; first < src->cnt;) {
+        tm_parquet_page_t *page = add_page(c);
+        if (!page) return tm_error_set(-ENOMEM, "out of memory for %u pages", c->page_cnt + 1);
+        *page = (tm_parquet_page_t){.first = first, .first_row = row};
+        page->cnt = tm_parquet_levels_page(&src->levels, first, src->cnt - first, c->page_rows);
         tm_parquet_page_prepare(src, page);
+        row += tm_parquet_levels_rows(&src->levels, first, page->cnt);
+        first += page->cnt;
     }
     return 0;
 }
@@ -61,7 +70,7 @@ static void put_header(tm_thrift_out_t *out, const page_put_t *put, size_t sz, s
     tm_thrift_field_i32(out, 2, (int32_t)sz);
     tm_thrift_field_i32(out, 3, (int32_t)packed_sz);
     tm_thrift_field_struct(out, page ? 5 : 7);
-    tm_thrift_field_i32(out, 1, (int32_t)(page ? page->row_cnt : dict_cnt));
+    tm_thrift_field_i32(out, 1, (int32_t)(page ? page->cnt : dict_cnt));
     if (page) {
         tm_thrift_field_i32(out, 2, (int32_t)tm_parquet_page_encoding(put->src, put->form));
         tm_thrift_field_i32(out, 3, TM_PARQUET_RLE); /* levels, where there are any */
@@ -139,7 +148,7 @@ int tm_parquet_chunk_build(tm_parquet_chunker_t *c, const tm_parquet_src_t *src,
         .codec = form.codec,
         .data_encoding = encoding,
         .data_page_cnt = c->page_cnt,
-        .value_cnt = src->row_cnt,
+        .value_cnt = src->cnt,
         .encodings = 1u << encoding,
     };
     if (src->col->repetition == TM_PARQUET_OPTIONAL) chunk->encodings |= 1u << TM_PARQUET_RLE;
@@ -189,7 +198,7 @@ static int column_index(const tm_parquet_chunker_t *c, const tm_parquet_src_t *s
     uint8_t stat[TM_PARQUET_STAT_SZ_MAX];
     tm_thrift_out_t out;
     for (uint32_t i = 0; i < c->page_cnt; i++) /* only NaN: no bounds can be stated */
-        if (!c->pages[i].range.known && c->pages[i].null_cnt < c->pages[i].row_cnt) return 0;
+        if (!c->pages[i].range.known && c->pages[i].null_cnt < c->pages[i].cnt) return 0;
     size_t start = index->sz;
     tm_thrift_out_init(&out, index);
     tm_thrift_struct(&out);

@@ -73,6 +73,7 @@ typedef enum tm_parquet_page_type {
 enum {
     TM_PARQUET_CONVERTED_NONE = -1,
     TM_PARQUET_CONVERTED_UTF8 = 0,
+    TM_PARQUET_CONVERTED_LIST = 3,
     TM_PARQUET_CONVERTED_DECIMAL = 5,
     TM_PARQUET_CONVERTED_TIMESTAMP_MILLIS = 9,
     TM_PARQUET_CONVERTED_TIMESTAMP_MICROS = 10,
@@ -81,10 +82,15 @@ enum {
     TM_PARQUET_CONVERTED_INT_64 = 18,
 };
 
+/* Names that the specification gives to the nodes below a list. */
+#define TM_PARQUET_LIST_NODE    "list"
+#define TM_PARQUET_ELEMENT_NODE "element"
+
 /* Field ids of the LogicalType union. */
 typedef enum tm_parquet_logical {
     TM_PARQUET_LOGICAL_NONE = 0,
     TM_PARQUET_LOGICAL_STRING = 1,
+    TM_PARQUET_LOGICAL_LIST = 3,
     TM_PARQUET_LOGICAL_DECIMAL = 5,
     TM_PARQUET_LOGICAL_TIMESTAMP = 8,
     TM_PARQUET_LOGICAL_INTEGER = 10,

@@ -71,35 +71,93 @@ static void write_logical(tm_thrift_out_t *out, const tm_parquet_col_t *col)
         break;
     case TM_PARQUET_LOGICAL_NONE:
     case TM_PARQUET_LOGICAL_STRING:
+    case TM_PARQUET_LOGICAL_LIST: /* no leaf is one */
         break;
     }
     tm_thrift_end(out);
     tm_thrift_end(out);
 }
 
+static void write_leaf(tm_thrift_out_t *out, const tm_parquet_col_t *col)
+{
+    /* What an element has is always there; that a list is empty is said by the list. */
+    const tm_parquet_repetition_t repetition = col->list ? TM_PARQUET_REQUIRED : col->repetition;
+    tm_thrift_struct(out);
+    tm_thrift_field_i32(out, 1, (int32_t)col->type);
+    if (col->type == TM_PARQUET_FIXED) tm_thrift_field_i32(out, 2, col->type_sz);
+    tm_thrift_field_i32(out, 3, (int32_t)repetition);
+    tm_thrift_field_binary(out, 4, col->name, strlen(col->name));
+    if (col->converted >= 0) tm_thrift_field_i32(out, 6, col->converted);
+    if (col->logical == TM_PARQUET_LOGICAL_DECIMAL) {
+        tm_thrift_field_i32(out, 7, col->scale);
+        tm_thrift_field_i32(out, 8, col->precision);
+    }
+    write_logical(out, col);
+    tm_thrift_end(out);
+}
+
+static void write_node(tm_thrift_out_t *out, const char *name, tm_parquet_repetition_t repetition,
+                       uint32_t children, bool list)
+{
+    tm_thrift_struct(out);
+    tm_thrift_field_i32(out, 3, (int32_t)repetition);
+    tm_thrift_field_binary(out, 4, name, strlen(name));
+    tm_thrift_field_i32(out, 5, (int32_t)children);
+    if (list) {
+        tm_thrift_field_i32(out, 6, TM_PARQUET_CONVERTED_LIST);
+        tm_thrift_field_struct(out, 10);
+        tm_thrift_field_struct(out, TM_PARQUET_LOGICAL_LIST);
+        tm_thrift_end(out);
+        tm_thrift_end(out);
+    }
+    tm_thrift_end(out);
+}
+
+/* Leaves of the list that begins at a column; 0 where none does. */
+static uint32_t list_leaves(const tm_parquet_meta_t *meta, uint32_t c)
+{
+    const char *list = meta->cols[c].list;
+    uint32_t cnt = 0;
+    if (!list || (c > 0 && meta->cols[c - 1].list == list)) return 0;
+    while (c + cnt < meta->col_cnt && meta->cols[c + cnt].list == list) cnt++;
+    return cnt;
+}
+
+/* A list is three nodes: itself, what repeats, and the element (the specification's LIST). */
 static void write_schema(tm_thrift_out_t *out, const tm_parquet_meta_t *meta)
 {
     const char *name = meta->schema_name ? meta->schema_name : "schema";
-    tm_thrift_field_list(out, 2, TM_THRIFT_STRUCT, meta->col_cnt + 1);
+    uint32_t node_cnt = 1, top_cnt = 0;
+    for (uint32_t i = 0; i < meta->col_cnt; i++) {
+        const bool list = list_leaves(meta, i) > 0;
+        node_cnt += list ? 4 : 1;
+        top_cnt += list || !meta->cols[i].list;
+    }
+    tm_thrift_field_list(out, 2, TM_THRIFT_STRUCT, node_cnt);
     tm_thrift_struct(out);
     tm_thrift_field_binary(out, 4, name, strlen(name));
-    tm_thrift_field_i32(out, 5, (int32_t)meta->col_cnt);
+    tm_thrift_field_i32(out, 5, (int32_t)top_cnt);
     tm_thrift_end(out);
     for (uint32_t i = 0; i < meta->col_cnt; i++) {
-        const tm_parquet_col_t *col = &meta->cols[i];
-        tm_thrift_struct(out);
-        tm_thrift_field_i32(out, 1, (int32_t)col->type);
-        if (col->type == TM_PARQUET_FIXED) tm_thrift_field_i32(out, 2, col->type_sz);
-        tm_thrift_field_i32(out, 3, (int32_t)col->repetition);
-        tm_thrift_field_binary(out, 4, col->name, strlen(col->name));
-        if (col->converted >= 0) tm_thrift_field_i32(out, 6, col->converted);
-        if (col->logical == TM_PARQUET_LOGICAL_DECIMAL) {
-            tm_thrift_field_i32(out, 7, col->scale);
-            tm_thrift_field_i32(out, 8, col->precision);
+        const uint32_t leaves = list_leaves(meta, i);
+        if (leaves > 0) {
+            write_node(out, meta->cols[i].list, TM_PARQUET_REQUIRED, 1, true);
+            write_node(out, TM_PARQUET_LIST_NODE, TM_PARQUET_REPEATED, 1, false);
+            write_node(out, TM_PARQUET_ELEMENT_NODE, TM_PARQUET_REQUIRED, leaves, false);
         }
-        write_logical(out, col);
-        tm_thrift_end(out);
+        write_leaf(out, &meta->cols[i]);
     }
+}
+
+static void write_path(tm_thrift_out_t *out, const tm_parquet_col_t *col)
+{
+    tm_thrift_field_list(out, 3, TM_THRIFT_BINARY, col->list ? 4 : 1);
+    if (col->list) {
+        tm_thrift_item_binary(out, col->list, strlen(col->list));
+        tm_thrift_item_binary(out, TM_PARQUET_LIST_NODE, strlen(TM_PARQUET_LIST_NODE));
+        tm_thrift_item_binary(out, TM_PARQUET_ELEMENT_NODE, strlen(TM_PARQUET_ELEMENT_NODE));
+    }
+    tm_thrift_item_binary(out, col->name, strlen(col->name));
 }
 
 static void write_stats(tm_thrift_out_t *out, const tm_parquet_stats_t *stats)
@@ -143,8 +201,7 @@ static void write_chunk(tm_thrift_out_t *out, const tm_parquet_chunk_t *chunk,
     tm_thrift_field_list(out, 2, TM_THRIFT_I32, (uint32_t)__builtin_popcount(chunk->encodings));
     for (uint32_t e = 0; e < 32; e++)
         if (chunk->encodings >> e & 1) tm_thrift_item_int(out, e);
-    tm_thrift_field_list(out, 3, TM_THRIFT_BINARY, 1);
-    tm_thrift_item_binary(out, col->name, strlen(col->name));
+    write_path(out, col);
     tm_thrift_field_i32(out, 4, (int32_t)chunk->codec);
     tm_thrift_field_i64(out, 5, chunk->value_cnt);
     tm_thrift_field_i64(out, 6, chunk->raw_sz);

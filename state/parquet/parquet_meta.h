@@ -24,6 +24,7 @@ typedef struct tm_parquet_stats {
 /* One leaf of the schema. */
 typedef struct tm_parquet_col {
     const char *name;
+    const char *list; /* name of the list whose elements have it; NULL = a column of its own */
     tm_parquet_type_t type;
     int32_t type_sz; /* bytes of a FIXED value */
     tm_parquet_repetition_t repetition;

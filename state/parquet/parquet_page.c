@@ -12,30 +12,6 @@ tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src,
     return src->store->store == TM_STORE_I64 ? TM_PARQUET_DELTA_BINARY_PACKED : TM_PARQUET_PLAIN;
 }
 
-/* Length in front, then the hybrid with one bit a row: in version 1 pages levels are framed so. */
-static int put_levels(const tm_parquet_src_t *src, const tm_parquet_page_t *page, tm_buffer_t *out)
-{
-    static const uint32_t none;
-    const uint32_t there_cnt = page->row_cnt - page->null_cnt;
-    size_t len_off = out->sz;
-    TM_TRY(tm_buffer_append(out, &none, 4));
-    if (page->null_cnt == 0 || there_cnt == 0) {
-        TM_TRY(tm_parquet_encode_run(out, there_cnt > 0, page->row_cnt, 1));
-    } else {
-        uint32_t levels[4096];
-        /* Whole groups of eight but for the last piece, so pieces may follow each other. */
-        for (uint32_t at = 0; at < page->row_cnt; at += TM_ARRAY_CNT(levels)) {
-            uint32_t some = page->row_cnt - at;
-            if (some > TM_ARRAY_CNT(levels)) some = TM_ARRAY_CNT(levels);
-            for (uint32_t i = 0; i < some; i++) levels[i] = src->valid[page->first_row + at + i];
-            TM_TRY(tm_parquet_encode_rle(out, levels, some, 1));
-        }
-    }
-    const uint32_t len = (uint32_t)(out->sz - len_off - 4);
-    memcpy(out->data + len_off, &len, 4);
-    return 0;
-}
-
 /* Moves the values that are there to the front of the page. */
 static void compact(uint8_t *values, const uint8_t *valid, uint32_t cnt, uint32_t elem_sz)
 {
@@ -140,7 +116,7 @@ static int put_values(const tm_parquet_src_t *src, const tm_parquet_page_t *page
     const tm_parquet_delta_form_t delta = {.int32 = src->col->type == TM_PARQUET_INT32,
                                            .whole_bytes = form->whole_bytes};
     if (src->dict) return put_indexes(values, cnt, src->dict->cnt, out);
-    if (form->idx) return put_indexes(form->idx + page->first_row, cnt, form->dict_cnt, out);
+    if (form->idx) return put_indexes(form->idx + page->first, cnt, form->dict_cnt, out);
     switch (src->store->store) {
     case TM_STORE_U8:
         return tm_parquet_encode_bool(out, values, cnt);
@@ -159,16 +135,16 @@ static int put_values(const tm_parquet_src_t *src, const tm_parquet_page_t *page
 void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *page)
 {
     const uint32_t elem_sz = src->dict ? 4 : src->store->elem_sz;
-    uint8_t *values = (uint8_t *)src->values + (size_t)page->first_row * elem_sz;
-    uint32_t cnt = page->row_cnt;
-    if (src->valid) {
-        const uint8_t *valid = src->valid + page->first_row;
+    uint8_t *values = (uint8_t *)src->values + (size_t)page->first * elem_sz;
+    uint32_t cnt = page->cnt;
+    if (src->levels.valid) {
+        const uint8_t *valid = src->levels.valid + page->first;
         cnt = 0;
-        for (uint32_t i = 0; i < page->row_cnt; i++) cnt += valid[i];
-        if (cnt < page->row_cnt) compact(values, valid, page->row_cnt, elem_sz);
+        for (uint32_t i = 0; i < page->cnt; i++) cnt += valid[i];
+        if (cnt < page->cnt) compact(values, valid, page->cnt, elem_sz);
     }
     page->values = values;
-    page->null_cnt = page->row_cnt - cnt;
+    page->null_cnt = page->cnt - cnt;
     if (src->store->field->type == TM_TYPE_TIME_NS)
         to_unit((int64_t *)(void *)values, cnt, src->store->field->unit_ns);
     find_range(src, &page->range, values, cnt);
@@ -178,8 +154,10 @@ int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
                            const tm_parquet_form_t *form, tm_buffer_t *out)
 {
     const size_t start = out->sz;
-    if (src->col->repetition == TM_PARQUET_OPTIONAL) TM_TRY(put_levels(src, page, out));
-    TM_TRY(put_values(src, page, page->row_cnt - page->null_cnt, form, out));
+    if (src->col->repetition == TM_PARQUET_OPTIONAL)
+        TM_TRY(tm_parquet_levels_put(&src->levels, page->first, page->cnt,
+                                     page->cnt - page->null_cnt, out));
+    TM_TRY(put_values(src, page, page->cnt - page->null_cnt, form, out));
     page->raw_sz = out->sz - start;
     return 0;
 }
@@ -187,7 +165,7 @@ int tm_parquet_page_encode(const tm_parquet_src_t *src, tm_parquet_page_t *page,
 int tm_parquet_page_sample(const tm_parquet_src_t *src, const tm_parquet_page_t *page, uint32_t cnt,
                            const tm_parquet_form_t *form, tm_buffer_t *out)
 {
-    const uint32_t there_cnt = page->row_cnt - page->null_cnt;
+    const uint32_t there_cnt = page->cnt - page->null_cnt;
     return put_values(src, page, cnt < there_cnt ? cnt : there_cnt, form, out);
 }
 

@@ -11,6 +11,7 @@
 #define TM_STATE_PARQUET_PAGE_H
 
 #include "state/buffer.h"
+#include "state/parquet/parquet_levels.h"
 #include "state/parquet/parquet_meta.h"
 #include "state/parquet/row_group.h"
 
@@ -26,9 +27,9 @@ typedef struct tm_parquet_src {
     const tm_parquet_col_t *col;
     const tm_store_col_t *store;
     const tm_parquet_dict_t *dict; /* values are uint32_t indexes into it; NULL = plain values */
-    void *values;                  /* row_cnt of them; those of absent rows mean nothing */
-    const uint8_t *valid;          /* 1 = there; NULL = all are there */
-    uint32_t row_cnt;
+    void *values;                  /* cnt of them; those of absent entries mean nothing */
+    tm_parquet_levels_t levels;
+    uint32_t cnt; /* entries: rows, or elements of lists */
 } tm_parquet_src_t;
 
 /* Smallest and largest value. Integers of any kind and dictionary indexes fit an int128. */
@@ -39,10 +40,11 @@ typedef struct tm_parquet_range {
 } tm_parquet_range_t;
 
 typedef struct tm_parquet_page {
-    const void *values;       /* those that are there, in the file's unit */
-    size_t raw_sz;            /* body before compression */
-    size_t file_off, file_sz; /* header and compressed body, from the start of the chunk */
-    uint32_t first_row, row_cnt, null_cnt;
+    const void *values;            /* those that are there, in the file's unit */
+    size_t raw_sz;                 /* body before compression */
+    size_t file_off, file_sz;      /* header and compressed body, from the start of the chunk */
+    uint32_t first, cnt, null_cnt; /* entries of the chunk */
+    uint32_t first_row;            /* of the row group */
     tm_parquet_range_t range;
 } tm_parquet_page_t;
 
@@ -51,7 +53,7 @@ typedef struct tm_parquet_form {
     tm_parquet_codec_t codec;
     bool bytes;          /* see tm_codec_t */
     bool whole_bytes;    /* see tm_parquet_delta_form_t */
-    const uint32_t *idx; /* numbers of the values, row by row, instead of them; NULL = none */
+    const uint32_t *idx; /* numbers of the values, each entry's, instead of them; NULL = none */
     uint32_t dict_cnt;   /* values that the numbers stand for */
 } tm_parquet_form_t;
 
@@ -59,8 +61,8 @@ typedef struct tm_parquet_form {
 tm_parquet_encoding_t tm_parquet_page_encoding(const tm_parquet_src_t *src,
                                                const tm_parquet_form_t *form);
 
-/* Readies the values of rows first_row .. first_row + row_cnt - 1, once: absent ones are closed up,
-   times brought to their unit, the range found. */
+/* Readies the values of entries first .. first + cnt - 1, once: absent ones are closed up, times
+   brought to their unit, the range found. */
 void tm_parquet_page_prepare(const tm_parquet_src_t *src, tm_parquet_page_t *page);
 
 /* Appends the body: levels, then values. */

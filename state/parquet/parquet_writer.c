@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/row.h"
 #include "state/file.h"
+#include "state/parquet/book_lists.h"
 #include "state/parquet/parquet_bloom.h"
 #include "state/parquet/parquet_choice.h"
 
@@ -16,20 +17,27 @@ enum {
     GROUP_ROWS_DEFAULT = 1 << 17, /* what stays in the caches is written 7 to 10 % quicker */
     GROUP_SZ_DEFAULT = 64 << 20,
     PAGE_ROWS_DEFAULT = 32768,
+    COL_MAX = TM_SCHEMA_FIELD_MAX + TM_BOOK_LIST_CNT * TM_BOOK_LIST_FIELD_MAX,
 };
 
 struct tm_parquet_writer {
     tm_schema_t schema;
-    tm_parquet_col_t cols[TM_SCHEMA_FIELD_MAX];
-    int32_t cluster_col; /* -1 = rows stay in order of arrival */
-    int32_t rank_col;    /* column that `rank` was counted for in this group; -1 = none */
+    tm_parquet_col_t cols[COL_MAX];
+    struct {
+        uint8_t field; /* of the schema, whose values the column has */
+        int8_t list;   /* of the book whose elements have it; -1 = none */
+    } from[COL_MAX];
+    uint32_t col_cnt;
+    int32_t cluster_field; /* -1 = rows stay in order of arrival */
+    int32_t rank_field;    /* that `rank` was counted for in this group; -1 = none */
     uint32_t group_rows;
-    uint64_t bloom_cols; /* bit set */
-    tm_buffer_t blooms;  /* of the row group at hand */
+    uint64_t bloom_fields; /* bit set */
+    tm_book_lists_t books; /* off: a row of the file is a row */
+    tm_buffer_t blooms;    /* of the row group at hand */
     tm_symbol_rank_t rank;
     tm_codec_t codec;
     tm_parquet_chunker_t chunker;
-    tm_parquet_choice_t choices[TM_SCHEMA_FIELD_MAX];
+    tm_parquet_choice_t choices[COL_MAX];
     void *map; /* the arrays below: scratch for one column of one row group */
     size_t map_sz;
     void *values;
@@ -97,7 +105,41 @@ static int plan_col(tm_parquet_col_t *col, const tm_field_t *f)
     return tm_error_set(TM_E_CONFIG, "field %s has an unknown type", f->name);
 }
 
-/* Names with commas between to a set of columns. */
+static int add_col(tm_parquet_writer_t *w, uint32_t field_idx, int list)
+{
+    tm_parquet_col_t *col = &w->cols[w->col_cnt];
+    TM_TRY(plan_col(col, &w->schema.fields[field_idx]));
+    if (list >= 0) {
+        col->list = tm_book_list_names[list];
+        col->repetition = TM_PARQUET_OPTIONAL; /* it has definition levels */
+    }
+    w->from[w->col_cnt].field = (uint8_t)field_idx;
+    w->from[w->col_cnt++].list = (int8_t)list;
+    return 0;
+}
+
+/* A column a field; with lists those of the elements come last, list by list. */
+static int plan_cols(tm_parquet_writer_t *w, bool book_lists)
+{
+    if (book_lists) TM_TRY(tm_book_lists_plan(&w->books, &w->schema));
+    for (uint32_t i = 0; i < w->schema.field_cnt; i++)
+        if (!tm_book_lists_has(&w->books, i)) TM_TRY(add_col(w, i, -1));
+    if (book_lists)
+        for (int k = 0; k < TM_BOOK_LIST_CNT; k++)
+            for (uint32_t i = 0; i < w->books.field_cnt; i++)
+                TM_TRY(add_col(w, w->books.fields[i], k));
+    return 0;
+}
+
+/* The column of its own that a field has; -1 = none. */
+static int32_t col_of(const tm_parquet_writer_t *w, int32_t field_idx)
+{
+    for (uint32_t c = 0; c < w->col_cnt; c++)
+        if (w->from[c].field == field_idx && w->from[c].list < 0) return (int32_t)c;
+    return -1;
+}
+
+/* Names with commas between to a set of fields. */
 static int plan_blooms(tm_parquet_writer_t *w, const char *names)
 {
     for (const char *at = names; at && *at; at += strspn(at, ",")) {
@@ -105,11 +147,12 @@ static int plan_blooms(tm_parquet_writer_t *w, const char *names)
         const size_t sz = strcspn(at, ",");
         snprintf(name, sizeof name, "%.*s", (int)sz, at);
         const int idx = sz < sizeof name ? tm_schema_find(&w->schema, name) : -1;
-        if (idx < 0 || !tm_parquet_bloom_fits(&w->cols[idx]))
+        const int32_t col = idx < 0 ? -1 : col_of(w, idx);
+        if (col < 0 || !tm_parquet_bloom_fits(&w->cols[col]))
             return tm_error_set(
                 TM_E_CONFIG, "schema %s: %s '%.*s' for a Bloom filter", w->schema.name,
                 idx < 0 ? "there is no field" : "there is no use in field", (int)sz, at);
-        w->bloom_cols |= 1ull << idx;
+        w->bloom_fields |= 1ull << idx;
         at += sz;
     }
     return 0;
@@ -118,21 +161,20 @@ static int plan_blooms(tm_parquet_writer_t *w, const char *names)
 static int plan(tm_parquet_writer_t *w, const tm_parquet_writer_cfg_t *cfg)
 {
     size_t row_sz = 0;
-    for (uint32_t i = 0; i < w->schema.field_cnt; i++) {
-        TM_TRY(plan_col(&w->cols[i], &w->schema.fields[i]));
+    TM_TRY(plan_cols(w, cfg->book_lists));
+    for (uint32_t i = 0; i < w->schema.field_cnt; i++)
         row_sz += tm_type_sz(w->schema.fields[i].type);
-    }
     TM_TRY(plan_blooms(w, cfg->bloom_fields));
     const char *cluster = cfg->cluster_field ? cfg->cluster_field : "symbol";
-    w->cluster_col = *cluster ? tm_schema_find(&w->schema, cluster) : -1;
-    if (w->cluster_col < 0 && cfg->cluster_field && *cfg->cluster_field)
+    w->cluster_field = *cluster ? tm_schema_find(&w->schema, cluster) : -1;
+    if (w->cluster_field < 0 && cfg->cluster_field && *cfg->cluster_field)
         return tm_error_set(TM_E_CONFIG, "schema %s has no field %s to cluster rows by",
                             w->schema.name, cluster);
-    if (w->cluster_col >= 0 && w->schema.fields[w->cluster_col].type != TM_TYPE_SYMBOL) {
+    if (w->cluster_field >= 0 && w->schema.fields[w->cluster_field].type != TM_TYPE_SYMBOL) {
         if (cfg->cluster_field)
             return tm_error_set(TM_E_CONFIG, "field %s: rows are clustered by symbols only",
                                 cluster);
-        w->cluster_col = -1;
+        w->cluster_field = -1;
     }
     w->group_rows = cfg->group_rows;
     if (w->group_rows == 0) {
@@ -183,6 +225,7 @@ int tm_parquet_writer_open(tm_parquet_writer_t **out, const tm_parquet_writer_cf
     w->chunker.page_rows = cfg->page_rows ? cfg->page_rows : PAGE_ROWS_DEFAULT;
     TM_GOTO(err, map_scratch(w), failed);
     w->chunker.idx = w->idx;
+    if (w->books.on) TM_GOTO(err, tm_book_lists_open(&w->books, w->group_rows), failed);
     *out = w;
     return 0;
 failed:
@@ -194,6 +237,7 @@ void tm_parquet_writer_close(tm_parquet_writer_t *writer)
 {
     if (!writer) return;
     tm_symbol_rank_close(&writer->rank);
+    tm_book_lists_close(&writer->books);
     tm_codec_close(&writer->codec);
     tm_buffer_free(&writer->blooms);
     tm_parquet_chunker_free(&writer->chunker);
@@ -209,10 +253,10 @@ uint32_t tm_parquet_writer_group_rows(const tm_parquet_writer_t *writer)
 int tm_parquet_file_begin(tm_parquet_writer_t *w, tm_parquet_file_t *file, int fd, const char *path)
 {
     *file = (tm_parquet_file_t){.fd = fd, .path = path, .off = TM_PARQUET_MAGIC_SZ};
-    TM_TRY(tm_parquet_meta_init(&file->meta, w->schema.field_cnt));
+    TM_TRY(tm_parquet_meta_init(&file->meta, w->col_cnt));
     file->meta.schema_name = w->schema.name;
     file->meta.created_by = "tidemark version " TM_VERSION " (build " TM_VERSION ")";
-    memcpy(file->meta.cols, w->cols, w->schema.field_cnt * sizeof w->cols[0]);
+    memcpy(file->meta.cols, w->cols, w->col_cnt * sizeof w->cols[0]);
     return 0;
 }
 
@@ -254,39 +298,60 @@ static void side_dict(tm_parquet_writer_t *w, uint32_t cnt, tm_parquet_src_t *sr
     src->dict = dict;
 }
 
+/* A column's values in the order of the file: clustered, symbols as ranks. */
+static void gather(tm_parquet_writer_t *w, const tm_row_group_t *group, uint32_t field,
+                   tm_parquet_src_t *src)
+{
+    const bool symbols = src->store->field->type == TM_TYPE_SYMBOL;
+    if (symbols && w->rank_field != (int32_t)field) {
+        tm_symbol_rank_count(&w->rank, group, field);
+        w->rank_field = (int32_t)field;
+    }
+    if (symbols) src->dict = &w->rank.dict;
+    if (symbols && w->cluster_field == (int32_t)field) {
+        tm_symbol_rank_fill(&w->rank, w->values, w->valid);
+        return;
+    }
+    tm_row_group_gather(group, field, w->cluster_field >= 0 ? w->pos : NULL, w->values, w->valid);
+    if (symbols) tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
+}
+
+/* Of a book: what its messages have in common, or the elements of one of their lists. */
+static void pick_book(tm_parquet_writer_t *w, int list, tm_parquet_src_t *src)
+{
+    const tm_book_list_t *l = list < 0 ? NULL : &w->books.lists[list];
+    const uint32_t *rows = l ? l->row : w->books.first;
+    src->cnt = l ? l->cnt : w->books.message_cnt;
+    tm_book_lists_pick(src->values, src->store->elem_sz, rows, src->cnt);
+    if (l)
+        src->levels = (tm_parquet_levels_t){l->valid, l->repeat};
+    else if (src->levels.valid)
+        tm_book_lists_pick(w->valid, 1, rows, src->cnt);
+}
+
 static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_row_group_t *group,
                       uint32_t c, tm_parquet_group_t *meta)
 {
     const char *texts[3];
     uint8_t text_sz[3];
+    const uint32_t field = w->from[c].field;
     tm_parquet_dict_t sides = {.text = texts, .text_sz = text_sz};
-    const bool clustered = w->cluster_col >= 0;
     tm_parquet_chunk_t *chunk = &meta->chunks[c];
     tm_parquet_src_t src = {
         .col = &w->cols[c],
-        .store = &group->pool->cols[c],
+        .store = &group->pool->cols[field],
         .values = w->values,
-        .valid = group->null_cnt[c] > 0 ? w->valid : NULL,
-        .row_cnt = group->row_cnt,
+        .levels.valid = group->null_cnt[field] > 0 ? w->valid : NULL,
+        .cnt = group->row_cnt,
     };
-    const bool symbols = src.store->field->type == TM_TYPE_SYMBOL;
-    if (symbols && w->rank_col != (int32_t)c) {
-        tm_symbol_rank_count(&w->rank, group, c);
-        w->rank_col = (int32_t)c;
-    }
-    if (symbols) src.dict = &w->rank.dict;
-    if (symbols && w->cluster_col == (int32_t)c) {
-        tm_symbol_rank_fill(&w->rank, w->values, w->valid);
-    } else {
-        tm_row_group_gather(group, c, clustered ? w->pos : NULL, w->values, w->valid);
-        if (symbols) tm_symbol_rank_apply(&w->rank, w->values, group->row_cnt);
-        if (src.store->field->type == TM_TYPE_SIDE) side_dict(w, group->row_cnt, &src, &sides);
-    }
+    gather(w, group, field, &src);
+    if (w->books.on) pick_book(w, w->from[c].list, &src);
+    if (src.store->field->type == TM_TYPE_SIDE) side_dict(w, src.cnt, &src, &sides);
     TM_TRY(tm_parquet_chunk_build(&w->chunker, &src, &w->choices[c], meta->off + meta->file_sz,
                                   chunk));
     TM_TRY(tm_parquet_chunk_index(&w->chunker, &src, chunk, &file->index));
     chunk->bloom_off = chunk->bloom_sz = 0; /* a failed append may have left them */
-    if (w->bloom_cols >> c & 1)
+    if (w->from[c].list < 0 && (w->bloom_fields >> field & 1))
         TM_TRY(tm_parquet_bloom_build(&w->chunker, &src, chunk, &w->blooms));
     TM_TRY(put(file, w->chunker.file.data, w->chunker.file.sz, meta->off + meta->file_sz));
     meta->raw_sz += chunk->raw_sz;
@@ -298,7 +363,7 @@ static int append_col(tm_parquet_writer_t *w, tm_parquet_file_t *file, const tm_
 static int append_blooms(tm_parquet_writer_t *w, tm_parquet_file_t *file, tm_parquet_group_t *meta)
 {
     const int64_t off = meta->off + meta->file_sz;
-    for (uint32_t c = 0; c < w->schema.field_cnt; c++)
+    for (uint32_t c = 0; c < w->col_cnt; c++)
         if (meta->chunks[c].bloom_sz > 0) meta->chunks[c].bloom_off += off;
     return put(file, w->blooms.data, w->blooms.sz, off);
 }
@@ -315,14 +380,19 @@ int tm_parquet_file_append(tm_parquet_writer_t *w, tm_parquet_file_t *file,
     tm_buffer_clear(&w->blooms);
     meta->row_cnt = group->row_cnt;
     meta->off = file->off;
-    meta->sort_col = w->rank_col = w->cluster_col;
-    if (w->cluster_col >= 0) {
-        tm_symbol_rank_count(&w->rank, group, (uint32_t)w->cluster_col);
-        tm_symbol_rank_positions(&w->rank, group, (uint32_t)w->cluster_col, w->pos);
+    meta->sort_col = col_of(w, w->cluster_field);
+    w->rank_field = w->cluster_field;
+    if (w->cluster_field >= 0) {
+        tm_symbol_rank_count(&w->rank, group, (uint32_t)w->cluster_field);
+        tm_symbol_rank_positions(&w->rank, group, (uint32_t)w->cluster_field, w->pos);
+    }
+    if (w->books.on) {
+        tm_book_lists_find(&w->books, group, w->cluster_field >= 0 ? w->pos : NULL);
+        meta->row_cnt = w->books.message_cnt;
     }
     if (file->off == TM_PARQUET_MAGIC_SZ)
         TM_GOTO(err, put(file, TM_PARQUET_MAGIC, TM_PARQUET_MAGIC_SZ, 0), failed);
-    for (uint32_t c = 0; c < w->schema.field_cnt; c++)
+    for (uint32_t c = 0; c < w->col_cnt; c++)
         TM_GOTO(err, append_col(w, file, group, c, meta), failed);
     if (w->blooms.sz > 0) TM_GOTO(err, append_blooms(w, file, meta), failed);
     file->off += meta->file_sz + (int64_t)w->blooms.sz;

@@ -26,6 +26,7 @@ typedef struct tm_parquet_writer_cfg {
     const char *bloom_fields; /* that get a Bloom filter: names with commas between; NULL = none */
     int zstd_level;           /* 0 = 1; above it the smallest form is taken, whatever its time */
     uint32_t byte_ns;         /* ns that a byte less may cost (parquet_choice.h); 0 = 7 */
+    bool book_lists;          /* levels of books become lists, a row a message (book_lists.h) */
     uint32_t group_rows;      /* 0 = 128 Ki, or as many as fit 64 MiB */
     uint32_t page_rows;       /* 0 = 32 Ki */
 } tm_parquet_writer_cfg_t;

@@ -47,6 +47,7 @@ typedef struct tm_part_sink_cfg {
     const char *cluster_field; /* rows of a row group are sorted by it; NULL = "symbol" if there */
     tm_compression_t compression; /* of Parquet */
     uint32_t byte_ns;             /* ns that a byte less may cost; 0 = 7 (docs/parquet.md) */
+    bool book_lists;              /* of Parquet: levels of books as lists, a row a message */
     const char *bloom_fields;     /* of Parquet: names with commas between; NULL = none */
     size_t buffer_sz;             /* text that a part holds in memory; 0 = 64 KiB */
     bool headless;                /* CSV without a line of names */

@@ -52,6 +52,7 @@ static int open_encoder(tm_part_sink_t *s)
                                                          .cluster_field = cfg->cluster_field,
                                                          .compression = cfg->compression,
                                                          .byte_ns = cfg->byte_ns,
+                                                         .book_lists = cfg->book_lists,
                                                          .bloom_fields = cfg->bloom_fields,
                                                          .group_rows = cfg->group_rows},
                                               .kv = cfg->kv,
@@ -91,11 +92,21 @@ static int check_compact(tm_part_sink_t *s)
                                      "takes Parquet and checkpoints");
 }
 
+/* Lists are not read back here, so parts with them are not merged. */
+static int check_lists(const tm_part_sink_t *s)
+{
+    if (!s->cfg.book_lists) return 0;
+    if (s->cfg.format == TM_PART_PARQUET && s->cfg.compact.checkpoints == 0) return 0;
+    return tm_error_set(TM_E_CONFIG, "levels of a book as lists take Parquet, and parts that are "
+                                     "not merged");
+}
+
 int tm_part_sink_setup(tm_part_sink_t *s)
 {
     if (s->cfg.buffer_sz == 0) s->cfg.buffer_sz = BUFFER_SZ_DEFAULT;
     open_counters(s);
     TM_TRY(check_compact(s));
+    TM_TRY(check_lists(s));
     TM_TRY(open_buckets(s));
     TM_TRY(open_encoder(s));
     return open_names(s);

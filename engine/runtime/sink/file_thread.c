@@ -244,6 +244,7 @@ static int parts_open(tm_file_thread_t *f, tm_sink_port_t *port, const struct tm
         .roll = parts->roll,
         .compression = spec->compression,
         .byte_ns = parts->byte_ns,
+        .book_lists = parts->book_lists,
         .bloom_fields = parts->bloom_fields,
         .counters = f->thread.counters,
         .checkpointed = f->coordinator != NULL,
