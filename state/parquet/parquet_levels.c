@@ -74,13 +74,14 @@ static int put_marks(const uint8_t *marks, uint32_t cnt, tm_buffer_t *out)
     return 0;
 }
 
-/* `ones` of the marks are 1; where that is none or all they are a single run. */
+/* `ones` of the marks are 1; where that is none or all (or there are no marks, as all are) they are
+   a single run. */
 static int put_framed(const uint8_t *marks, uint32_t cnt, uint32_t ones, tm_buffer_t *out)
 {
     static const uint32_t none;
     const size_t len_off = out->sz;
     TM_TRY(tm_buffer_append(out, &none, 4));
-    if (ones == 0 || ones == cnt)
+    if (!marks || ones == 0 || ones == cnt)
         TM_TRY(tm_parquet_encode_run(out, ones > 0, cnt, 1));
     else
         TM_TRY(put_marks(marks, cnt, out));

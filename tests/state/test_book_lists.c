@@ -135,7 +135,7 @@ static uint32_t unpack(const uint8_t *at, const uint8_t *end, uint8_t *marks, ui
     return cnt;
 }
 
-/* Runs of every length end at every place of a page larger than any piece that is packed at once. */
+/* Runs of every length end at every place of a large page. */
 Test(levels, marks_of_large_pages_come_back_whatever_their_runs)
 {
     enum { CNT = 40000 };
