@@ -54,6 +54,15 @@ const char *tm_type_name(tm_type_t type)
     return "?";
 }
 
+void tm_type_text(char out[TM_TYPE_TEXT_MAX], const tm_field_t *field)
+{
+    const bool scaled = field->type == TM_TYPE_DECIMAL64 || field->type == TM_TYPE_DECIMAL128;
+    if (scaled)
+        snprintf(out, TM_TYPE_TEXT_MAX, "%s(%u)", tm_type_name(field->type), field->scale);
+    else
+        snprintf(out, TM_TYPE_TEXT_MAX, "%s", tm_type_name(field->type));
+}
+
 int tm_schema_find(const tm_schema_t *schema, const char *name)
 {
     for (int i = 0; i < schema->field_cnt; i++)

@@ -46,6 +46,10 @@ typedef struct tm_schema {
 uint32_t tm_type_sz(tm_type_t type);
 const char *tm_type_name(tm_type_t type);
 
+/* "u64", "decimal64(8)": type and scale of a field, without blanks. */
+enum { TM_TYPE_TEXT_MAX = 32 };
+void tm_type_text(char out[TM_TYPE_TEXT_MAX], const tm_field_t *field);
+
 /* Index of a field, or -1. */
 int tm_schema_find(const tm_schema_t *schema, const char *name);
 

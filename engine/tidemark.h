@@ -96,6 +96,13 @@ typedef struct tm_watermark_spec {
    stream counts as one partition. */
 TM_API tm_stream_t *tm_watermarks(tm_stream_t *in, const tm_watermark_spec_t *spec);
 
+/* ---- Ids ------------------------------------------------------------------------------------- */
+
+/* Names the state of a source or operator for good: a checkpoint or savepoint of this job, changed
+   since, finds it by this id. Without one it is "kind/name", as in "window/bars". Sinks have no
+   other id than their name. Returns `s`. */
+TM_API tm_stream_t *tm_operator_id(tm_stream_t *s, const char *id);
+
 /* ---- Keys ------------------------------------------------------------------------------------ */
 
 /* Partitions the stream: all rows of a key, and all state of it, live on one worker. */

@@ -30,6 +30,8 @@ typedef enum tm_state_kind {
     TM_STATE_AGGREGATING, /* one accumulator, whose result is of another type */
 } tm_state_kind_t;
 
+struct tm_struct; /* tidemark_flow.h: TM_STRUCT of any struct */
+
 typedef struct tm_state_spec {
     const char *name;
     tm_state_kind_t kind;
@@ -42,6 +44,11 @@ typedef struct tm_state_spec {
     void (*init)(void *acc);                        /* AGGREGATING: may be NULL for zeros */
     void (*add)(void *acc, const void *input);      /* AGGREGATING */
     void (*result)(const void *acc, void *out);     /* AGGREGATING */
+
+    /* The fields of a value or accumulator, if it is to be changed one day: a job that goes on from
+       a checkpoint finds them by name and type, new ones are zero, and bytes of none are lost. NULL
+       = bytes, whose number must stay. Not for values of their own sizes */
+    const struct tm_struct *type;
 } tm_state_spec_t;
 
 /* Writes return 0, or a negative code where memory for state is used up or a value is larger than

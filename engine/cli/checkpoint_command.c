@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/stamp.h"
 #include "engine/cli/commands.h"
+#include "engine/runtime/checkpoint/restore.h"
 #include "state/checkpoint/checkpoint_manifest.h"
 
 #include <dirent.h>
@@ -24,7 +25,8 @@ static const char help[] =
     "       tidemark checkpoint show DIR [ID]\n\n"
     "  ls      list complete checkpoints, oldest first\n"
     "  verify  read every page of every checkpoint (or of one) and name each damage\n"
-    "  show    what the newest checkpoint (or one) is made of\n\n"
+    "  show    what the newest checkpoint (or one) is made of, and the state in it: operators\n"
+    "          with ids, keys, states and their fields, windows, aggregates\n\n"
     "The format is in docs/checkpoints.md. Exit status: 0 done, 1 damage found, 2 bad usage.\n";
 
 static int failed(const char *verb, int code)
@@ -100,6 +102,8 @@ static int show(const char *dir, uint64_t id)
         else
             printf("  blob       %-44.*s %12" PRIu64 " B\n", (int)e.head.name_sz, e.name,
                    e.head.data_sz);
+    if (tm_manifest_find(&m, TM_CHECKPOINT_BLOB, TM_BLOB_SCHEMA, &e))
+        printf("\n%.*s", (int)e.head.data_sz, (const char *)e.data);
     tm_manifest_free(&m);
     return 0;
 }

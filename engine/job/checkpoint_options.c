@@ -45,6 +45,9 @@ int tm_checkpoint_options_take(tm_checkpoint_options_t *o, tm_checkpoint_option_
     case TM_CHECKPOINT_OPT_SAVEPOINT:
         o->savepoint = arg;
         return 0;
+    case TM_CHECKPOINT_OPT_ALLOW_DROPPED:
+        o->allow_dropped = true;
+        return 0;
     case TM_CHECKPOINT_OPT_RESTART:
         return tm_restart_options_parse(&o->restart, arg);
     case TM_CHECKPOINT_OPT_INTERVAL:

@@ -17,6 +17,7 @@ typedef struct tm_checkpoint_options {
     uint32_t failures_max; /* in a row that are tolerated */
     uint32_t retain;       /* complete ones that are kept */
     tm_restart_options_t restart;
+    bool allow_dropped;    /* state of operators that are gone may be left behind */
     const char *savepoint; /* made of the last checkpoint when the job ends; NULL = none */
 } tm_checkpoint_options_t;
 
@@ -30,6 +31,7 @@ typedef enum tm_checkpoint_option {
     TM_CHECKPOINT_OPT_RESTORE,
     TM_CHECKPOINT_OPT_RESTART,
     TM_CHECKPOINT_OPT_SAVEPOINT,
+    TM_CHECKPOINT_OPT_ALLOW_DROPPED,
 } tm_checkpoint_option_t;
 
 tm_checkpoint_options_t tm_checkpoint_options_default(void);

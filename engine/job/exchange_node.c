@@ -10,6 +10,15 @@ static void key_print(const struct tm_stream *node, FILE *out)
         fprintf(out, "%s%s", i ? ", " : "  ", node->key_fields[i]);
 }
 
+void tm_node_key_print(const tm_schema_t *in, const char *const *fields, FILE *out)
+{
+    char type[TM_TYPE_TEXT_MAX];
+    for (uint32_t i = 0; i < TM_KEY_FIELD_MAX && fields[i]; i++) {
+        tm_type_text(type, &in->fields[tm_schema_find(in, fields[i])]);
+        fprintf(out, "  key %s %s\n", type, fields[i]);
+    }
+}
+
 static const tm_node_ops_t key_by_node = {
     .kind = "key_by", .role = TM_ROLE_KEY_BY, .print = key_print};
 static const tm_node_ops_t broadcast_node = {.kind = "broadcast", .role = TM_ROLE_BROADCAST};

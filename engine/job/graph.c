@@ -241,5 +241,6 @@ int tm_job_validate(tm_job_t *job)
     }
     if (job->err == 0 && sources == 0) tm_job_fail(job, "the job has no source");
     if (job->err == 0 && sinks == 0) tm_job_fail(job, "the job has no sink");
+    if (job->err == 0) tm_job_ids(job);
     return job->err ? tm_error_set(job->err, "%s", job->err_text) : 0;
 }

@@ -20,7 +20,7 @@
 
 #include <stdio.h>
 
-enum { TM_NODE_NAME_MAX = 48 };
+enum { TM_NODE_NAME_MAX = 48, TM_OPERATOR_ID_MAX = 96 };
 
 typedef enum tm_node_role {
     TM_ROLE_SOURCE,
@@ -45,6 +45,11 @@ typedef struct tm_node_ops {
 
     /* The end of the node's line in --explain; may be NULL. */
     void (*print)(const struct tm_stream *node, FILE *out);
+
+    /* What checkpoints keep of it: the version of its layout, 0 = nothing; and lines that describe
+       it (docs/checkpoints.md), NULL where there is nothing to tell. */
+    uint32_t layout;
+    void (*schema)(const struct tm_stream *node, FILE *out);
 } tm_node_ops_t;
 
 typedef struct tm_node_side {
@@ -60,7 +65,8 @@ struct tm_stream {
     uint32_t in_cnt;
     uint16_t ins[TM_OPERATOR_INPUT_MAX]; /* the nodes it reads: all older than itself */
     char name[TM_NODE_NAME_MAX];
-    tm_schema_t schema; /* of the rows it puts out; of those it takes, for a sink */
+    char id[TM_OPERATOR_ID_MAX]; /* given, or derived by tm_job_ids */
+    tm_schema_t schema;          /* of the rows it puts out; of those it takes, for a sink */
 
     const char *key_fields[TM_KEY_FIELD_MAX + 1]; /* key_by: up to the first NULL */
     uint32_t side_idx;                            /* side output: which of its input, from 1 */
@@ -113,6 +119,9 @@ bool tm_job_struct(tm_job_t *job, const struct tm_stream *node, const tm_struct_
 /* Declares the next side output; false where the job broke. */
 bool tm_job_side_add(struct tm_stream *node, const char *name, const tm_schema_t *schema);
 
+/* The key of an operator's first input, a line a field, for its schema; up to the first NULL. */
+void tm_node_key_print(const tm_schema_t *in, const char *const *fields, FILE *out);
+
 /* The fields by which the stream is keyed, NULL where it is not: key_by is what it comes from
    directly. */
 const char *const *tm_stream_key(const struct tm_stream *s);
@@ -124,8 +133,14 @@ bool tm_stream_keys_match(const struct tm_stream *a, const struct tm_stream *b);
 /* ---- For planning ---------------------------------------------------------------------------- */
 
 /* Whole-graph rules, after build() has returned: there is a source and a sink, every path ends in a
-   sink. Returns 0 or TM_E_CONFIG with a text. */
+   sink, each operator has an id of its own. Returns 0 or TM_E_CONFIG with a text. */
 int tm_job_validate(tm_job_t *job) TM_MUST_CHECK;
+
+/* Gives each node that runs an id where the job gave none: its kind and name, or, without a name of
+   its own, its kind and the ids of the nearest operators with state that it reads. What else is in
+   the graph does not matter. Breaks the job where two were given the same, or two with state have
+   the same and checkpoints are taken. */
+void tm_job_ids(tm_job_t *job);
 
 /* The nearest node of the kind at or above `node` (by first inputs), NULL where there is none. */
 const struct tm_stream *tm_job_upstream(const tm_job_t *job, const struct tm_stream *node,

@@ -10,7 +10,7 @@ static void json_print(const struct tm_stream *node, FILE *out)
 }
 
 const tm_node_ops_t tm_json_node = {
-    .kind = "source_json", .role = TM_ROLE_SOURCE, .print = json_print};
+    .kind = "source_json", .role = TM_ROLE_SOURCE, .print = json_print, .layout = TM_SOURCE_LAYOUT};
 
 /* Absent values of fields that have no null of their own. */
 static bool nulls_declare(struct tm_stream *node, const tm_json_source_spec_t *spec)

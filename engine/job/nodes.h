@@ -8,7 +8,12 @@
 #include "engine/job/graph.h"
 #include "engine/operators/watermark_op.h"
 
-enum { TM_FEED_URL_MAX = 512, TM_SOURCE_PARTITION_MAX = 64 };
+enum {
+    TM_FEED_URL_MAX = 512,
+    TM_SOURCE_PARTITION_MAX = 64,
+    TM_SOURCE_LAYOUT = 1, /* of positions */
+    TM_SINK_LAYOUT = 1,   /* of what a checkpoint has to know of a sink */
+};
 
 extern const tm_node_ops_t tm_feed_node;
 extern const tm_node_ops_t tm_json_node;

@@ -44,6 +44,7 @@ typedef enum option_id {
     OPT_RESTORE,
     OPT_RESTART,
     OPT_SAVEPOINT,
+    OPT_ALLOW_DROPPED,
     OPT_OUT,
     OPT_FORMAT,
     OPT_COMPRESSION,
@@ -122,6 +123,9 @@ static const tm_flag_t table[] = {
                      "when it fails: none, fixed:3,1s, rate:3,10m,1s or exponential"},
     [OPT_SAVEPOINT] = {"stop-with-savepoint", "PATH",
                        "when it ends, keep its last checkpoint for good in PATH"},
+    [OPT_ALLOW_DROPPED] =
+        {"allow-dropped-state", NULL,
+         "go on from a checkpoint without state that the job has no more use for"},
     [OPT_OUT] = {"out", "DIR", "folder for the results (default: out)"},
     [OPT_FORMAT] = {"format", "NAME", "of part files: parquet, csv or jsonl (default: the job's)"},
     [OPT_COMPRESSION] = {"compression", "NAME",
@@ -387,7 +391,7 @@ static int apply(void *ctx, uint32_t id, const char *arg)
 {
     tm_options_t *o = ctx;
     if (id < OPT_CHECKPOINTS) return input_option(o, id, arg);
-    if (id <= OPT_SAVEPOINT)
+    if (id <= OPT_ALLOW_DROPPED)
         return tm_checkpoint_options_take(&o->checkpoint,
                                           (tm_checkpoint_option_t)(id - OPT_CHECKPOINTS), arg);
     if (id >= OPT_FORMAT && id <= OPT_COMPACT_SIZE)

@@ -15,6 +15,13 @@ const tm_schema_t *tm_node_output(const struct tm_stream *node, uint32_t output)
     return output == 0 ? &node->schema : &node->sides[output - 1].schema;
 }
 
+uint32_t tm_plan_inputs(const tm_plan_t *plan, uint32_t node_idx)
+{
+    uint32_t cnt = 0;
+    for (uint32_t e = 0; e < plan->edge_cnt; e++) cnt += plan->edges[e].to == node_idx;
+    return cnt;
+}
+
 const char *tm_route_name(tm_route_t route)
 {
     static const char *const names[] = {"in turn", "by key", "to all", "to one"};

@@ -70,6 +70,9 @@ int tm_plan_build(tm_plan_t *plan, const tm_job_t *job) TM_MUST_CHECK;
 /* The rows that a node puts out there. */
 const tm_schema_t *tm_node_output(const struct tm_stream *node, uint32_t output);
 
+/* Edges into a node. */
+uint32_t tm_plan_inputs(const tm_plan_t *plan, uint32_t node_idx);
+
 const char *tm_route_name(tm_route_t route);
 
 /* The graph as a page of text: operators with place, stage and inputs, then exchanges. */

@@ -2,6 +2,9 @@
 #include "engine/job/graph.h"
 #include "engine/operators/process/process.h"
 
+#include <inttypes.h>
+#include <string.h>
+
 static size_t footprint(const struct tm_stream *node, const tm_operator_env_t *env)
 {
     (void)env;
@@ -27,12 +30,78 @@ static void print(const struct tm_stream *node, FILE *out)
     if (cfg->state_cnt == 0) fprintf(out, " none");
 }
 
+/* Keys, then states with the fields that the job declared. */
+static void schema(const struct tm_stream *node, FILE *out)
+{
+    static const char *const kinds[] = {"", "value", "list", "map", "reducing", "aggregating"};
+    const tm_process_cfg_t *cfg = node->spec;
+    char type[TM_TYPE_TEXT_MAX];
+    tm_node_key_print(cfg->in[0], cfg->key_fields[0], out);
+    for (size_t i = 0; i < cfg->state_cnt; i++) {
+        const tm_state_spec_t *s = &cfg->states[i];
+        fprintf(out, "  state %s value %u key %u ttl %" PRId64 " %s %s\n", kinds[s->kind],
+                s->value_sz, s->key_sz, s->ttl_ns,
+                s->ttl_ns == 0                 ? "never"
+                : s->ttl_time == TM_EVENT_TIME ? "event-time"
+                                               : "clock",
+                s->name);
+        for (size_t f = 0; s->type && f < s->type->field_cnt; f++) {
+            const tm_struct_field_t *field = &s->type->fields[f];
+            tm_type_text(type, &(tm_field_t){.type = field->type, .scale = field->scale});
+            fprintf(out, "    field %s of %u at %u %s\n", type, field->sz, field->off, field->name);
+        }
+    }
+}
+
 static const tm_node_ops_t process_node = {.kind = "process",
                                            .role = TM_ROLE_OPERATOR,
                                            .moves = true,
+                                           .layout = TM_PROCESS_LAYOUT,
+                                           .schema = schema,
                                            .footprint = footprint,
                                            .init = init,
                                            .print = print};
+
+/* One field of a state's struct. */
+static bool type_field_check(tm_job_t *job, const tm_state_spec_t *s, size_t idx)
+{
+    const tm_struct_field_t *f = &s->type->fields[idx];
+    bool good = f->name && f->name[0] && !strchr(f->name, '\n') && tm_type_sz(f->type) == f->sz &&
+                f->sz > 0 && (size_t)f->off + f->sz <= s->value_sz;
+    for (size_t i = 0; good && i < idx; i++) good = strcmp(s->type->fields[i].name, f->name) != 0;
+    if (!good)
+        tm_job_fail(job,
+                    "state %s: field %zu of %s ('%s') needs a name of its own, the size of its "
+                    "type and a place within the struct",
+                    s->name, idx, s->type->name, f->name ? f->name : "");
+    return good;
+}
+
+/* The struct of a state, in memory of the job. */
+static bool type_copy(tm_job_t *job, tm_state_spec_t *s)
+{
+    if (!s->type) return true;
+    tm_struct_t *to = tm_job_alloc(job, sizeof *to);
+    tm_struct_field_t *fields = tm_job_alloc(job, s->type->field_cnt * sizeof *fields);
+    if (!to || !fields) return false;
+    if (s->type->row_sz != s->value_sz || s->type->field_cnt > TM_SCHEMA_FIELD_MAX)
+        return tm_job_fail(job,
+                           "state %s: its value_sz is %u, and its struct %s has %zu bytes and %zu "
+                           "fields (of at most %d)",
+                           s->name, s->value_sz, s->type->name, s->type->row_sz, s->type->field_cnt,
+                           TM_SCHEMA_FIELD_MAX),
+               false;
+    *to = *s->type;
+    for (size_t i = 0; i < to->field_cnt; i++) {
+        if (!type_field_check(job, s, i)) return false;
+        fields[i] = s->type->fields[i];
+        fields[i].name = tm_job_text(job, fields[i].name);
+    }
+    to->name = tm_job_text(job, to->name);
+    to->fields = fields;
+    s->type = to;
+    return true;
+}
 
 static bool states_copy(tm_job_t *job, tm_process_cfg_t *cfg, const tm_process_spec_t *spec)
 {
@@ -40,6 +109,8 @@ static bool states_copy(tm_job_t *job, tm_process_cfg_t *cfg, const tm_process_s
     for (size_t i = 0; to && i < spec->state_cnt; i++) {
         to[i] = spec->states[i];
         to[i].name = tm_job_text(job, spec->states[i].name);
+        if (to[i].name && strchr(to[i].name, '\n')) tm_job_fail(job, "a state's name is one line");
+        if (!type_copy(job, &to[i])) return false;
     }
     cfg->states = to;
     cfg->state_cnt = spec->state_cnt;

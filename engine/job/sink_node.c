@@ -16,10 +16,20 @@ static void parts_print(const struct tm_stream *node, FILE *out)
         fprintf(out, "buckets %s", spec->parts.bucket_format);
 }
 
-const tm_node_ops_t tm_parts_node = {
-    .kind = "sink_parts", .role = TM_ROLE_SINK, .print = parts_print};
+/* Where its files are found once the job knows it no more. */
+static void parts_schema(const struct tm_stream *node, FILE *out)
+{
+    fprintf(out, "  folder %s\n", ((const tm_parts_node_spec_t *)node->spec)->folder);
+}
+
+const tm_node_ops_t tm_parts_node = {.kind = "sink_parts",
+                                     .role = TM_ROLE_SINK,
+                                     .print = parts_print,
+                                     .layout = TM_SINK_LAYOUT,
+                                     .schema = parts_schema};
 const tm_node_ops_t tm_callback_node = {.kind = "sink_callback", .role = TM_ROLE_SINK};
-const tm_node_ops_t tm_two_phase_node = {.kind = "sink_two_phase", .role = TM_ROLE_SINK};
+const tm_node_ops_t tm_two_phase_node = {
+    .kind = "sink_two_phase", .role = TM_ROLE_SINK, .layout = TM_SINK_LAYOUT};
 
 static bool folder_is_taken(const tm_job_t *job, uint32_t before, const char *folder)
 {

@@ -9,7 +9,7 @@ static void feed_print(const struct tm_stream *node, FILE *out)
 }
 
 const tm_node_ops_t tm_feed_node = {
-    .kind = "source_feed", .role = TM_ROLE_SOURCE, .print = feed_print};
+    .kind = "source_feed", .role = TM_ROLE_SOURCE, .print = feed_print, .layout = TM_SOURCE_LAYOUT};
 
 static void generator_print(const struct tm_stream *node, FILE *out)
 {
@@ -18,8 +18,18 @@ static void generator_print(const struct tm_stream *node, FILE *out)
             node->schema.name);
 }
 
-const tm_node_ops_t tm_generator_node = {
-    .kind = "source_generator", .role = TM_ROLE_SOURCE, .print = generator_print};
+static void generator_schema(const struct tm_stream *node, FILE *out)
+{
+    const tm_generator_node_spec_t *spec = node->spec;
+    fprintf(out, "  positions of %u partition%s, in rows\n", spec->partitions,
+            spec->partitions == 1 ? "" : "s");
+}
+
+const tm_node_ops_t tm_generator_node = {.kind = "source_generator",
+                                         .role = TM_ROLE_SOURCE,
+                                         .print = generator_print,
+                                         .layout = TM_SOURCE_LAYOUT,
+                                         .schema = generator_schema};
 
 bool tm_feed_url_take(const struct tm_stream *node, tm_feed_node_spec_t *feed, const char *url)
 {

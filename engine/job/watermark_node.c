@@ -53,7 +53,8 @@ const tm_node_ops_t tm_watermark_node = {.kind = "watermarks",
                                          .at_source = true,
                                          .footprint = footprint,
                                          .init = init,
-                                         .print = print};
+                                         .print = print,
+                                         .layout = TM_WATERMARK_LAYOUT};
 
 /* Groups are numbered by the first node that names them, from 1. */
 static uint32_t group_of(const tm_job_t *job, uint32_t node_idx, const char *name)

@@ -34,10 +34,17 @@ static void print(const struct tm_stream *node, FILE *out)
     fprintf(out, ", rows of %u B", node->schema.row_sz);
 }
 
+static void schema(const struct tm_stream *node, FILE *out)
+{
+    const tm_window_cfg_t *cfg = node->spec;
+    tm_node_key_print(cfg->in, cfg->key_fields, out);
+    tm_window_schema_print(cfg, out);
+}
+
 #define WINDOW_NODE(is_single)                                                                     \
     {                                                                                              \
         .kind = "window", .role = TM_ROLE_OPERATOR, .single = (is_single), .footprint = footprint, \
-        .init = init, .print = print, .moves = true                                                \
+        .init = init, .print = print, .moves = true, .layout = TM_WINDOW_LAYOUT, .schema = schema  \
     }
 
 static const tm_node_ops_t keyed_window_node = WINDOW_NODE(false);

@@ -59,6 +59,7 @@ typedef struct tm_operator_old {
     const void *bytes;      /* of its save */
     size_t sz;
     uint32_t idx; /* which of the instances it was; they are given one after the other */
+    const struct tm_state_move *states; /* where each of its states goes; NULL = where it was */
 } tm_operator_old_t;
 
 typedef struct tm_operator_ops {
@@ -101,9 +102,9 @@ typedef struct tm_operator_ops {
        the difference, where the operator is not what it was. */
     int (*restore)(tm_operator_t *op, const void *bytes, size_t sz);
 
-    /* Instead of restore, where the number of workers has changed: gives what an old instance knows
-       to those there are now, each key to its owner (engine/runtime/route.h). Called once for each
-       old instance. NULL = this cannot be done. */
+    /* Instead of restore, where the number of workers or the job has changed: gives what an old
+       instance knows to those there are now, each key to its owner (engine/runtime/route.h). Called
+       once for each old instance. NULL = this cannot be done. */
     int (*move)(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator_old_t *old);
 } tm_operator_ops_t;
 

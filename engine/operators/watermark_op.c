@@ -19,6 +19,7 @@ typedef struct watermark_op {
     tm_operator_env_t env;
     tm_valve_t *valve;           /* over the partitions */
     tm_alignment_slot_t **slots; /* by partition; NULL where not aligned */
+    const uint8_t *was;          /* partitions of the checkpoint; NULL = the same */
     int64_t out_ns;
     uint32_t partition_cnt, idle_cnt;
     tm_counter_t *wm, *holder, *idle, *held, *event_max;
@@ -215,28 +216,53 @@ static size_t save(const tm_operator_t *op, void *bytes, size_t max)
     return sz;
 }
 
+/* What a partition goes on from. */
+static void partition_take(watermark_op_t *w, uint32_t idx, const uint8_t *marks, uint32_t was)
+{
+    partition_mark_t p;
+    memcpy(&p, marks + was * sizeof p, sizeof p);
+    w->partitions[idx].bounded.max_ns = p.max_ns;
+    w->partitions[idx].punctuated_ns = p.punctuated_ns;
+    slot_put(w, idx);
+}
+
+/* The job has other partitions than it had. */
+static int partitions_take(watermark_op_t *w, const uint8_t *marks, uint32_t was_cnt)
+{
+    for (uint32_t i = 0; i < w->partition_cnt; i++) {
+        const uint32_t was = w->was[i];
+        if (was == TM_PARTITION_NEW || !w->partitions[i].reaches) continue;
+        if (was >= was_cnt) return tm_error_set(TM_E_CORRUPT, "watermarks: input %u", was);
+        partition_take(w, i, marks, was);
+        const int64_t now_ns = partition_now(w, &w->partitions[i]);
+        if (now_ns != TM_TIME_NONE) (void)tm_valve_watermark(w->valve, i, now_ns);
+    }
+    return 0;
+}
+
 static int restore(tm_operator_t *op, const void *bytes, size_t sz)
 {
     watermark_op_t *w = (watermark_op_t *)op;
     watermark_mark_t mark = {0};
-    size_t valve_at = sizeof mark + w->partition_cnt * sizeof(partition_mark_t);
-    const uint8_t *at = bytes;
-    if (sz >= sizeof mark) memcpy(&mark, at, sizeof mark);
-    if (mark.partition_cnt != w->partition_cnt || sz < valve_at ||
-        !tm_valve_restore(w->valve, at + valve_at, sz - valve_at))
+    const uint8_t *marks = (const uint8_t *)bytes + sizeof mark;
+    if (sz >= sizeof mark) memcpy(&mark, bytes, sizeof mark);
+    const size_t valve_at = sizeof mark + mark.partition_cnt * sizeof(partition_mark_t);
+    if (sz < sizeof mark || mark.partition_cnt > TM_VALVE_INPUT_MAX || sz < valve_at)
+        return tm_error_set(TM_E_CORRUPT, "watermarks: %zu bytes", sz);
+    w->out_ns = mark.out_ns;
+    if (w->was) return partitions_take(w, marks, mark.partition_cnt);
+    if (mark.partition_cnt != w->partition_cnt ||
+        !tm_valve_restore(w->valve, (const uint8_t *)bytes + valve_at, sz - valve_at))
         return tm_error_set(TM_E_CONFIG, "watermarks: made of %u inputs before and of %u now",
                             mark.partition_cnt, w->partition_cnt);
-    w->out_ns = mark.out_ns;
     w->idle_cnt = mark.idle_cnt;
-    at += sizeof mark;
-    for (uint32_t i = 0; i < w->partition_cnt; i++, at += sizeof(partition_mark_t)) {
-        partition_mark_t p;
-        memcpy(&p, at, sizeof p);
-        w->partitions[i].bounded.max_ns = p.max_ns;
-        w->partitions[i].punctuated_ns = p.punctuated_ns;
-        slot_put(w, i);
-    }
+    for (uint32_t i = 0; i < w->partition_cnt; i++) partition_take(w, i, marks, i);
     return 0;
+}
+
+void tm_watermark_op_partitions_were(tm_operator_t *op, const uint8_t *was)
+{
+    ((watermark_op_t *)op)->was = was;
 }
 
 static const tm_operator_ops_t watermark_ops = {

@@ -19,6 +19,11 @@
 #include "engine/operators/watermark.h"
 #include "engine/tidemark.h"
 
+enum {
+    TM_WATERMARK_LAYOUT = 1,      /* of what is kept of it */
+    TM_PARTITION_NEW = UINT8_MAX, /* the checkpoint does not know it */
+};
+
 typedef struct tm_watermark_op_cfg {
     int64_t bound_ns;
     tm_punctuate_fn *punctuate; /* NULL = bounded */
@@ -32,6 +37,10 @@ typedef struct tm_watermark_op_cfg {
 
 size_t tm_watermark_op_footprint(const tm_watermark_op_cfg_t *cfg);
 tm_operator_t *tm_watermark_op_init(void *mem, const tm_watermark_op_cfg_t *cfg);
+
+/* Before restore, on an ingest thread whose job has changed: which partition of the checkpoint each
+   one is. They are active then, and idleness is found out anew. `was` lives until restore. */
+void tm_watermark_op_partitions_were(tm_operator_t *op, const uint8_t *was);
 
 /* What a task tells and asks besides, by partition of its thread. */
 void tm_watermark_op_partition_end(tm_operator_t *op, uint32_t partition_idx);

@@ -216,7 +216,7 @@ static int state_restore(tm_runtime_t *rt, tm_restore_t *restore)
         TM_TRY(tm_worker_restore(rt->workers[w], restore));
     for (uint32_t i = 0; i < rt->topo.ingest_cnt && restore->manifest; i++)
         TM_TRY(tm_ingest_restore(rt->ingests[i], restore));
-    return 0;
+    return tm_restore_left(restore, rt->job->opts.out_dir);
 }
 
 static int parts_open(tm_runtime_t *rt, tm_restore_t *restore)

@@ -25,7 +25,11 @@
 #include "engine/runtime/ring.h"
 #include "engine/runtime/topology.h"
 
+/* Raised where the blob of a thread lies differently: tasks, instances, valves, positions. */
+enum { TM_TASK_LAYOUT = 2 };
+
 typedef struct tm_task tm_task_t;
+struct tm_graph_match; /* checkpoint/graph_match.h */
 
 typedef struct tm_task_cfg {
     const tm_topology_t *topo;
@@ -94,7 +98,15 @@ int tm_task_checkpoint(tm_task_t *task) TM_MUST_CHECK;
 
 /* Before the thread starts: what tm_task_save, or a worker's checkpoint, kept. Pages are there
    already. Returns the bytes that belong to it. */
-int64_t tm_task_restore(tm_task_t *task, const void *bytes, size_t sz) TM_MUST_CHECK;
+int64_t tm_task_restore(tm_task_t *task, const struct tm_graph_match *match, const void *bytes,
+                        size_t sz) TM_MUST_CHECK;
+
+/* The bytes of such a blob that are of operators; what follows is the thread's own. */
+int64_t tm_task_blob_sz(const void *bytes, size_t sz) TM_MUST_CHECK;
+
+/* Where operators that make event time find the partitions of the checkpoint, by partition of this
+   thread; before tm_task_restore. */
+void tm_task_partitions_were(tm_task_t *task, const uint8_t *partition_was);
 
 /* A worker as it was among another number of them: the blob of its checkpoint and its pages. */
 typedef struct tm_task_old {
@@ -102,6 +114,7 @@ typedef struct tm_task_old {
     size_t sz;
     tm_page_arena_t *pages;
     uint32_t worker_cnt, idx; /* of those that there were; given in this order */
+    const struct tm_graph_match *match;
 } tm_task_old_t;
 
 /* What the arena of its pages has to know. */

@@ -66,7 +66,7 @@ static int instance_save(const task_instance_t *inst, tm_buffer_t *blob)
 int tm_task_save(tm_task_t *task, tm_buffer_t *blob)
 {
     const uint32_t node_cnt = task->cfg.topo->plan.job->node_cnt;
-    task_mark_t mark = {.version = TASK_BLOB_VERSION};
+    task_mark_t mark = {.version = TM_TASK_LAYOUT};
     for (uint32_t i = 0; i < node_cnt; i++)
         mark.instance_cnt += task_instance_is_kept(&task->instances[i]);
     if (task->cfg.place == TM_AT_WORKER) mark.pages = tm_page_arena_save(&task->pages);
@@ -80,48 +80,6 @@ int tm_task_save(tm_task_t *task, tm_buffer_t *blob)
 int tm_task_bad_blob(void)
 {
     return tm_error_set(TM_E_CORRUPT, "the state of a thread in the checkpoint is cut or damaged");
-}
-
-static int64_t instance_restore(tm_task_t *task, const uint8_t *at, size_t sz)
-{
-    instance_mark_t mark;
-    if (sz < sizeof mark) return tm_task_bad_blob();
-    memcpy(&mark, at, sizeof mark);
-    at += sizeof mark, sz -= sizeof mark;
-    if (mark.node_idx >= task->cfg.topo->plan.job->node_cnt || mark.valve_sz > sz ||
-        mark.op_sz > sz - mark.valve_sz)
-        return tm_task_bad_blob();
-    task_instance_t *inst = &task->instances[mark.node_idx];
-    if (!task_instance_is_kept(inst) || !tm_valve_restore(inst->valve, at, mark.valve_sz))
-        return tm_task_bad_blob();
-    inst->idle = mark.idle, inst->idle_told = mark.idle_told;
-    inst->wm_ns = mark.wm_ns;
-    if (mark.op_sz > 0) {
-        if (!inst->op || !inst->op->ops->restore) return tm_task_bad_blob();
-        int err = inst->op->ops->restore(inst->op, at + mark.valve_sz, mark.op_sz);
-        if (err < 0) return tm_error_context(err, "restore of %s", inst->node->name);
-    }
-    return (int64_t)(sizeof mark + mark.valve_sz + mark.op_sz);
-}
-
-int64_t tm_task_restore(tm_task_t *task, const void *bytes, size_t sz)
-{
-    const uint8_t *at = bytes;
-    task_mark_t mark;
-    if (sz < sizeof mark) return tm_task_bad_blob();
-    memcpy(&mark, at, sizeof mark);
-    if (mark.version != TASK_BLOB_VERSION)
-        return tm_error_set(TM_E_UNSUPPORTED, "the checkpoint was written by another version");
-    if (task->cfg.place == TM_AT_WORKER && !tm_page_arena_restore(&task->pages, &mark.pages))
-        return tm_error_set(TM_E_CONFIG, "the checkpoint has other pages: restore with the same "
-                                         "--state-memory");
-    size_t done = sizeof mark;
-    for (uint32_t i = 0; i < mark.instance_cnt; i++) {
-        int64_t n = instance_restore(task, at + done, sz - done);
-        if (n < 0) return n;
-        done += (size_t)n;
-    }
-    return (int64_t)done;
 }
 
 /* ---- pages ----------------------------------------------------------------------------------- */

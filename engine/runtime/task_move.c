@@ -1,5 +1,5 @@
-/* A worker's operators, as they were on another number of workers: their keys go to the tasks that
-   own them now.
+/* A worker's operators, as they were on other workers or in another job: their keys go to the tasks
+   that own them now.
 
    Event time: a barrier is behind all that came before it, so nothing is on its way, and what an
    operator has heard is what those before it have said. A producer of an exchange between workers
@@ -34,25 +34,39 @@ static bool valve_move(task_instance_t *inst, const uint8_t *valve, size_t valve
     return true;
 }
 
+static int time_move(task_instance_t *inst, const instance_mark_t *mark, const uint8_t *at,
+                     const tm_task_old_t *old)
+{
+    if (old->match->changed && old->idx == 0)
+        return tm_task_instance_take(inst, mark, at, old->match);
+    if (old->idx == 0 || mark->wm_ns < inst->wm_ns) inst->wm_ns = mark->wm_ns;
+    if (old->match->changed) return 0;
+    if (!valve_move(inst, at, mark->valve_sz, old->worker_cnt)) return tm_task_bad_blob();
+    inst->idle = mark->idle && (old->idx == 0 || inst->idle);
+    inst->idle_told = mark->idle_told && (old->idx == 0 || inst->idle_told);
+    return 0;
+}
+
 static int instance_move(tm_task_t *const *to, uint32_t to_cnt, const instance_mark_t *mark,
                          const uint8_t *at, const tm_task_old_t *old)
 {
     tm_operator_t *ops[TM_TOPOLOGY_WORKER_MAX] = {NULL};
     const char *name = "";
     for (uint32_t i = 0; i < to_cnt; i++) {
-        task_instance_t *inst = &to[i]->instances[mark->node_idx];
-        if (!task_instance_is_kept(inst)) return tm_task_bad_blob();
+        task_instance_t *inst = tm_task_instance_was(to[i], old->match, mark);
+        if (!inst) return old->match->changed ? 0 : tm_task_bad_blob();
         name = inst->node->name;
         ops[i] = inst->op;
-        if (!valve_move(inst, at, mark->valve_sz, old->worker_cnt)) return tm_task_bad_blob();
-        inst->idle = mark->idle && (old->idx == 0 || inst->idle);
-        inst->idle_told = mark->idle_told && (old->idx == 0 || inst->idle_told);
-        if (old->idx == 0 || mark->wm_ns < inst->wm_ns) inst->wm_ns = mark->wm_ns;
+        TM_TRY(time_move(inst, mark, at, old));
     }
     if (mark->op_sz == 0) return 0;
-    if (!ops[0] || !ops[0]->ops->move) return tm_task_bad_blob();
-    const tm_operator_old_t op_old = {
-        .pages = old->pages, .bytes = at + mark->valve_sz, .sz = mark->op_sz, .idx = old->idx};
+    if (!ops[0] || !ops[0]->ops->move)
+        return tm_error_set(TM_E_CONFIG, "%s: it cannot hand its state over, and has to", name);
+    const tm_operator_old_t op_old = {.pages = old->pages,
+                                      .bytes = at + mark->valve_sz,
+                                      .sz = mark->op_sz,
+                                      .idx = old->idx,
+                                      .states = old->match->states[mark->node_idx]};
     int err = ops[0]->ops->move(ops, to_cnt, &op_old);
     return err < 0 ? tm_error_context(err, "restore of %s", name) : 0;
 }
@@ -62,7 +76,7 @@ int tm_task_old_pages(const void *bytes, size_t sz, tm_page_roots_t *roots)
     task_mark_t mark;
     if (sz < sizeof mark) return tm_task_bad_blob();
     memcpy(&mark, bytes, sizeof mark);
-    if (mark.version != TASK_BLOB_VERSION)
+    if (mark.version != TM_TASK_LAYOUT)
         return tm_error_set(TM_E_UNSUPPORTED, "the checkpoint was written by another version");
     *roots = mark.pages;
     return 0;
@@ -70,18 +84,14 @@ int tm_task_old_pages(const void *bytes, size_t sz, tm_page_roots_t *roots)
 
 int tm_task_move(tm_task_t *const *to, uint32_t to_cnt, const tm_task_old_t *old)
 {
-    const uint32_t node_cnt = to[0]->cfg.topo->plan.job->node_cnt;
     const uint8_t *at = (const uint8_t *)old->bytes + sizeof(task_mark_t);
     size_t left = old->sz - sizeof(task_mark_t);
     task_mark_t task;
     memcpy(&task, old->bytes, sizeof task);
     for (uint32_t i = 0; i < task.instance_cnt; i++) {
         instance_mark_t mark;
-        if (left < sizeof mark) return tm_task_bad_blob();
-        memcpy(&mark, at, sizeof mark);
+        TM_TRY(tm_task_instance_mark(at, left, &mark));
         at += sizeof mark, left -= sizeof mark;
-        if (mark.node_idx >= node_cnt || mark.valve_sz > left || mark.op_sz > left - mark.valve_sz)
-            return tm_task_bad_blob();
         TM_TRY(instance_move(to, to_cnt, &mark, at, old));
         at += mark.valve_sz + mark.op_sz, left -= mark.valve_sz + mark.op_sz;
     }

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "engine/operators/watermark.h"
 #include "engine/runtime/checkpoint/barrier.h"
+#include "engine/runtime/checkpoint/graph_match.h"
 #include "engine/runtime/idle.h"
 #include "engine/runtime/task.h"
 
@@ -99,8 +100,6 @@ struct tm_task {
 
 /* ---- Checkpoints: how a task is laid out in its blob -------------------------------------- */
 
-enum { TASK_BLOB_VERSION = 1 };
-
 /* Of a task: this, then for each of its operators and sinks a head, the valve and the operator. */
 typedef struct task_mark {
     uint32_t version, instance_cnt;
@@ -122,6 +121,14 @@ static inline bool task_instance_is_kept(const task_instance_t *inst)
 
 /* TM_E_CORRUPT, with a text. */
 int tm_task_bad_blob(void);
+
+/* task_restore.c. Reads the head of an instance within a blob; whose it is now (NULL = nobody's);
+   gives it its event time. */
+int tm_task_instance_mark(const uint8_t *at, size_t sz, instance_mark_t *mark) TM_MUST_CHECK;
+task_instance_t *tm_task_instance_was(tm_task_t *task, const tm_graph_match_t *match,
+                                      const instance_mark_t *mark);
+int tm_task_instance_take(task_instance_t *inst, const instance_mark_t *mark, const uint8_t *valve,
+                          const tm_graph_match_t *match) TM_MUST_CHECK;
 
 /* task_port.c */
 void tm_task_port_rows(task_port_t *port, const void *rows, uint32_t cnt, uint32_t stride);

@@ -96,7 +96,7 @@ int tm_worker_restore(tm_worker_t *worker, tm_restore_t *restore)
     if (restore->manifest) {
         TM_TRY(tm_restore_pages(restore, worker->worker_idx, pages->base, total));
         TM_TRY(tm_restore_blob(restore, TM_BLOB_WORKER, worker->worker_idx, &bytes, &sz));
-        int64_t n = tm_task_restore(worker->task, bytes, sz);
+        int64_t n = tm_task_restore(worker->task, &restore->match, bytes, sz);
         if (n < 0) return (int)n;
     }
     return tm_task_track(worker->task, !tm_restore_is_own(restore));

@@ -124,6 +124,20 @@ int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, int64_t hold_sz,
     return first;
 }
 
+int tm_part_recover_left(const char *dir, uint64_t txn_id, tm_part_done_t *done)
+{
+    tm_part_log_t log;
+    struct stat st;
+    *done = (tm_part_done_t){0};
+    if (stat(dir, &st) < 0) return 0;
+    TM_TRY(tm_part_log_open(&log, dir, 0, 1));
+    int err = tm_part_recover_admits(&log, txn_id);
+    if (err == 0) err = tm_part_recover_decide(&log, txn_id);
+    if (err == 0) err = tm_part_recover_commit(&log, txn_id, 0, NULL, done);
+    tm_part_log_close(&log);
+    return err;
+}
+
 int tm_part_recover_remove(tm_part_log_t *log, uint64_t txn_id, bool keep)
 {
     int first = 0;

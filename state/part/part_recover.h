@@ -42,6 +42,10 @@ int tm_part_recover_decide(tm_part_log_t *log, uint64_t txn_id) TM_MUST_CHECK;
 int tm_part_recover_commit(tm_part_log_t *log, uint64_t txn_id, int64_t hold_sz,
                            const tm_part_patience_t *patience, tm_part_done_t *done) TM_MUST_CHECK;
 
+/* A folder whose sink the job has no more, after a restart from txn_id: parts of transactions up to
+   it become visible, all else stays as it is. Nothing to do where the folder is not there. */
+int tm_part_recover_left(const char *dir, uint64_t txn_id, tm_part_done_t *done) TM_MUST_CHECK;
+
 /* Makes one READY part visible and forgets it. */
 int tm_part_recover_finish(tm_part_log_t *log, int idx, tm_part_done_t *done) TM_MUST_CHECK;
 

@@ -26,6 +26,9 @@ enum {
     TM_REF_SHIFT = 4,
     TM_PAGE_CNT_MAX = 1 << 22,
     TM_PAGE_NONE = 0, /* page 0 is never handed out, so reference 0 is "none" */
+
+    /* Raised where arena, slab, pool, heap or keyed table lie differently in pages. */
+    TM_PAGES_LAYOUT = 1,
 };
 
 typedef uint32_t tm_ref_t; /* 0 = none */

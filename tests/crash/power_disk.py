@@ -254,7 +254,11 @@ class Disk:
         return self.node(path.parent), path.name
 
     def reborn(self):
-        """Another process goes on; what the last one had under way never ended."""
+        """Another process goes on. Writes that the last one had under way have ended: the kernel
+        waits for them before anybody learns of its end. What it had begun to fsync is not durable.
+        """
+        for flight in self.flights.values():
+            flight.ended = True
         self.open, self.flights, self.syncs = {}, {}, {}
 
     def do(self, call):

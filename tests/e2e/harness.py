@@ -10,9 +10,11 @@ import functools
 import io
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -257,6 +259,19 @@ def mounted(place, options):
 
 
 # ---- The simulated exchange ----------------------------------------------------------------------
+
+def free_port():
+    """Below the range that the kernel gives to connecting sockets: while the venue is down, another
+    test's connection, or the job's own attempt, would otherwise now and then sit on the port."""
+    for port in random.sample(range(10000, 30000), 1000):
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue
+    raise AssertionError("there is no free port")
+
 
 @contextmanager
 def venue(folder, *options):

@@ -1,33 +1,18 @@
 #!/usr/bin/env python3
 """A live job whose exchange is killed, comes back, or never comes back."""
 
-import random
 import re
 import signal
-import socket
 import subprocess
 import time
 from contextlib import contextmanager
 
 import harness
-from harness import (TIDEMARK, bars, cores, expect, expect_equal, finish, parts, read_bars,
-                     start_bars, test, wait_for)
+from harness import (TIDEMARK, bars, cores, expect, expect_equal, finish, free_port, parts,
+                     read_bars, start_bars, test, wait_for)
 
 LAST_LIFE = "4s"  # the last venue ends its feed in order
 STREAMS = "btcusdt@trade/ethusdt@trade"
-
-
-def free_port():
-    """Below the range that the kernel gives to connecting sockets: while the venue is down, another
-    test's connection, or the job's own attempt, would otherwise now and then sit on the port."""
-    for port in random.sample(range(10000, 30000), 1000):
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise AssertionError("there is no free port")
 
 
 @contextmanager

@@ -102,16 +102,14 @@ def a_job_that_never_got_a_connection_stops_all_the_same(folder):
 
 
 @test
-def a_changed_job_is_refused_with_the_line_that_differs(folder):
+def other_ingest_threads_are_refused_and_other_options_are_not(folder):
     path = capture(folder)
     stopped(folder, path)
     done = run(*words(folder, path, "--ingest-cores", "0,0", "--replay", path))
     expect_equal(done.code, 2, f"exit status; {done.stderr}")
-    expect("threads: 2 ingest" in done.stderr, done.stderr)
-    expect("threads: 1 ingest" in done.stderr, done.stderr)
+    expect("it had 1 ingest threads, now there are 2" in done.stderr, done.stderr)
     done = run(*words(folder, path, "--watermark-bound", "5s"))
-    expect_equal(done.code, 2, f"exit status; {done.stderr}")
-    expect("bound 5.000 s" in done.stderr and "bound 1.000 s" in done.stderr, done.stderr)
+    expect_equal(done.code, 0, f"exit status; {done.stderr}")
 
 
 @test

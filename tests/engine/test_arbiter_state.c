@@ -134,7 +134,7 @@ Test(arbiter_state, one_that_goes_through_checkpoints_decides_as_one_that_does_n
     moved.arbiter = arbiter_new(counters, &moved);
     for (int i = 0; i < STEPS; i++) {
         step(&s, &still, &moved);
-        if (draw(50) == 0) move(&moved, counters, &blob);
+        if (draw(600) == 0) move(&moved, counters, &blob);
     }
     tm_assert(still.gap_cnt > 100);
     tm_arbiter_close(still.arbiter);
@@ -155,7 +155,7 @@ Test(arbiter_state, what_is_cut_or_spoilt_is_refused_or_a_state_but_never_worse)
     twin.arbiter = arbiter_new(counters, &twin);
     for (int i = 0; i < STEPS / 10; i++) step(&s, &w, &twin);
     tm_assert_eq(tm_arbiter_save(w.arbiter, &blob), 0);
-    for (size_t i = 0; i < 300; i++) {
+    for (size_t i = 0; i < 16; i++) {
         tm_arbiter_t *arbiter = arbiter_new(counters, &w);
         tm_assert(tm_arbiter_restore(arbiter, blob.data, draw(blob.sz)) < 0);
         tm_arbiter_close(arbiter);

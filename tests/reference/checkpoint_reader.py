@@ -4,10 +4,13 @@
 checkpoint_reader.py DIR prints the newest complete checkpoint: its id, its blobs, and of each
 worker every page with the CRC-32C of its content. --expect-formula checks the pages of
 tests/golden/checkpoint instead: 64-bit word i of page p of worker w is
-w * 1000 + p * 10 + k + i // 64, where k is the checkpoint that wrote it.
+w * 1000 + p * 10 + k + i // 64, where k is the checkpoint that wrote it. --schema prints what the
+newest checkpoint, or a schema in a file of its own, keeps of each operator, as JSON.
 """
 
 import argparse
+import json
+import re
 import struct
 import sys
 from pathlib import Path
@@ -131,11 +134,59 @@ def read(folder):
     return newest, pages
 
 
+OPERATOR = re.compile(r"operator (\S+) layout (\d+) at (source|worker) node (\d+) id (\S+)")
+STATE = re.compile(r"  state (\S+) value (\d+) key (\d+) ttl (\d+) (never|event-time|clock) (.+)")
+FIELD = re.compile(r"    field (\S+) of (\d+) at (\d+) (.+)")
+
+
+def schema(text):
+    """Operators by id: what they are, keys, states with fields, and all other lines."""
+    lines = text.split("\n")
+    need(lines.pop() == "" and lines[0] == "tidemark schema 1", "schema: version")
+    need(lines[1] == "machine little-endian 64-bit", "schema: machine")
+    pages, threads = re.fullmatch(r"layout pages (\d+) threads (\d+)", lines[2]).groups()
+    out = {"pages": int(pages), "threads": int(threads),
+           "ingest": int(re.fullmatch(r"ingest (\d+)", lines[3]).group(1)), "operators": {}}
+    for line in lines[4:]:
+        found = OPERATOR.fullmatch(line)
+        if found:
+            kind, layout, place, node, ident = found.groups()
+            operator = {"kind": kind, "layout": int(layout), "place": place, "node": int(node),
+                        "keys": [], "states": [], "lines": []}
+            need(ident not in out["operators"], f"schema: two operators {ident}")
+            out["operators"][ident] = operator
+            continue
+        need(out["operators"] and line.startswith("  "), f"schema: '{line}'")
+        state, field = STATE.fullmatch(line), FIELD.fullmatch(line)
+        if state:
+            kind, value_sz, key_sz, ttl_ns, time, name = state.groups()
+            operator["states"].append({"name": name, "kind": kind, "value_sz": int(value_sz),
+                                       "key_sz": int(key_sz), "ttl_ns": int(ttl_ns), "time": time,
+                                       "fields": []})
+        elif field:
+            kind, size, off, name = field.groups()
+            of = operator["states"][-1]
+            need(int(off) + int(size) <= of["value_sz"], f"schema: '{line}' outside of its value")
+            of["fields"].append({"name": name, "type": kind, "off": int(off), "sz": int(size)})
+        elif line.startswith("  key "):
+            kind, name = line[6:].split(" ", 1)
+            operator["keys"].append({"name": name, "type": kind})
+        else:
+            operator["lines"].append(line[2:])
+    return out
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("folder")
     parser.add_argument("--expect-formula", action="store_true")
+    parser.add_argument("--schema", action="store_true")
     args = parser.parse_args()
+    if args.schema:
+        place = Path(args.folder)
+        text = (read(place)[0]["blobs"]["schema"] if place.is_dir() else place.read_bytes())
+        print(json.dumps(schema(text.decode()), indent=1))
+        return
     newest, pages = read(args.folder)
     if args.expect_formula:
         need(sorted(pages) == [0, 1], "workers")

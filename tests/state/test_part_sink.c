@@ -3,6 +3,7 @@
 #include "state/file.h"
 #include "state/parquet/parquet_meta.h"
 #include "state/part/part_log.h"
+#include "state/part/part_recover.h"
 #include "tests/state/part_fixture.h"
 #include "tests/tm_test.h"
 
@@ -116,6 +117,30 @@ Test(part_sink, a_commit_includes_older_transactions_and_no_newer_one)
     tm_assert_eq(w.sink->ops->commit(w.sink, 3), 0);
     tm_assert_eq(tm_fixture_count(w.dir).rows, 300u);
     tm_assert_eq(tm_fixture_count(w.dir).hidden, 1u);
+    world_close(&w);
+}
+
+Test(part_sink, a_folder_whose_sink_is_gone_shows_what_was_decided_and_nothing_else)
+{
+    world_t w;
+    tm_part_done_t done;
+    world_open(&w, 300);
+    w.cfg.checkpointed = true;
+    sink_open(&w);
+    for (uint64_t n = 1; n <= 2; n++) {
+        tm_assert_eq(put(&w, (uint32_t)n * 100 - 100, 100), 0);
+        tm_assert_eq(w.sink->ops->prepare(w.sink, n), 0);
+    }
+    w.sink->ops->close(w.sink);
+    w.sink = NULL;
+    tm_assert_eq(tm_fixture_count(w.dir).finished, 0u);
+    for (int twice = 0; twice < 2; twice++) {
+        tm_assert_eq(tm_part_recover_left(w.dir, 1, &done), 0);
+        tm_assert_eq(done.part_cnt, twice ? 0u : 1u);
+        tm_assert_eq(tm_fixture_count(w.dir).rows, 100u);
+        tm_assert_eq(tm_fixture_count(w.dir).hidden, 1u);
+    }
+    tm_assert_eq(tm_part_recover_left("/nowhere", 1, &done), 0);
     world_close(&w);
 }
 

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *fn_name(tm_agg_fn_t fn)
+const char *tm_agg_name(tm_agg_fn_t fn)
 {
     static const char *const names[] = {"?",
                                         "count",
@@ -82,7 +82,7 @@ static int column_add(tm_agg_t *agg, uint16_t off, int load, int null_bit)
 static int column_of(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *spec,
                      const char *name, bool order)
 {
-    const char *fn = fn_name(spec->fn);
+    const char *fn = tm_agg_name(spec->fn);
     if (!name || !name[0])
         return tm_error_set(TM_E_CONFIG, "aggregate %s: %s needs a field", spec->as, fn);
     int at = tm_schema_find(in, name);

@@ -91,6 +91,9 @@ typedef struct tm_agg {
     uint8_t acc_empty[TM_AGG_ACC_SZ_MAX]; /* an accumulator that has seen no row */
 } tm_agg_t;
 
+/* "sum", "top"; "?" for what is none. */
+const char *tm_agg_name(tm_agg_fn_t fn);
+
 /* Compiles `cnt` functions against the schema of the input rows. */
 int tm_agg_compile(tm_agg_t *agg, const tm_schema_t *in, const tm_agg_spec_t *specs,
                    uint32_t cnt) TM_MUST_CHECK;

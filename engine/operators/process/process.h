@@ -25,6 +25,9 @@
 #include "engine/operators/process/keyed_state.h"
 #include "state/table/timer_queue.h"
 
+/* Raised where its roots or records lie differently (beside TM_PAGES_LAYOUT). */
+enum { TM_PROCESS_LAYOUT = 1 };
+
 typedef struct tm_process_cfg {
     const char *name;
     tm_process_fns_t fns;

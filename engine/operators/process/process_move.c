@@ -1,9 +1,11 @@
-/* The state of a process function on its way to another number of workers: read from the pages of
-   one that is gone, key by key and timer by timer, and given to the instance that owns the key now.
-   Stamps of a time to live go with their values. */
+/* The state of a process function on its way to other workers or other descriptors: read from the
+   pages of an instance that is gone, with the descriptors that they were written with, key by key
+   and timer by timer, and given to the instance that owns the key now. Stamps of a time to live go
+   with their values. */
 #include "base/error.h"
 #include "engine/operators/process/keyed_state_private.h"
 #include "engine/operators/process/process_private.h"
+#include "engine/operators/state_move.h"
 #include "engine/runtime/route.h"
 
 #include <string.h>
@@ -12,7 +14,17 @@ typedef struct move {
     tm_process_t *from;
     tm_operator_t *const *to;
     uint32_t to_cnt;
+    const tm_state_move_t *states; /* NULL: each goes where it was */
+    uint8_t room[TM_STATE_SZ_MAX]; /* for a value that is made anew */
 } move_t;
+
+/* One state of a key, on both sides. */
+typedef struct state_pair {
+    tm_keyed_state_t *from, *to;
+    uint32_t was, is;
+    const tm_state_move_t *move;
+    uint8_t *room;
+} state_pair_t;
 
 /* What a value of a state counts from, on both sides: nothing expires on the way. */
 static void clock_set(tm_keyed_state_t *ks, int64_t ns)
@@ -33,38 +45,41 @@ static tm_process_t *owner_begin(const move_t *m, uint64_t key)
     return p;
 }
 
-static int list_move(tm_keyed_state_t *to, tm_keyed_state_t *from, uint32_t state)
+static int list_move(const state_pair_t *s)
 {
-    tm_state_iter_t at = {.state = state};
+    tm_state_iter_t at = {.state = s->was};
     const void *value;
     size_t sz;
-    while (tm_keyed_list_next(from, &at, &value, &sz)) {
-        clock_set(to, tm_keyed_list_stamp(from, state, value));
-        TM_TRY(tm_keyed_list_add(to, state, value, sz));
+    while (tm_keyed_list_next(s->from, &at, &value, &sz)) {
+        clock_set(s->to, tm_keyed_list_stamp(s->from, s->was, value));
+        value = tm_state_move_value(s->move, value, &sz, s->room);
+        TM_TRY(tm_keyed_list_add(s->to, s->is, value, sz));
     }
     return 0;
 }
 
-static int map_move(tm_keyed_state_t *to, tm_keyed_state_t *from, uint32_t state)
+static int map_move(const state_pair_t *s)
 {
-    tm_state_iter_t at = {.state = state};
+    tm_state_iter_t at = {.state = s->was};
     tm_map_entry_t entry;
-    while (tm_keyed_map_next(from, &at, &entry)) {
-        clock_set(to, tm_keyed_map_stamp(&entry));
-        TM_TRY(tm_keyed_map_put(to, state, &entry));
+    while (tm_keyed_map_next(s->from, &at, &entry)) {
+        clock_set(s->to, tm_keyed_map_stamp(&entry));
+        entry.value = tm_state_move_value(s->move, entry.value, &entry.value_sz, s->room);
+        TM_TRY(tm_keyed_map_put(s->to, s->is, &entry));
     }
     return 0;
 }
 
-static int value_move(tm_keyed_state_t *to, tm_keyed_state_t *from, uint32_t state)
+static int value_move(const state_pair_t *s)
 {
     size_t sz;
-    clock_set(to, tm_keyed_value_stamp(from, state));
-    const void *value = tm_keyed_value_get(from, state, &sz);
-    return tm_keyed_value_set(to, state, value, sz);
+    clock_set(s->to, tm_keyed_value_stamp(s->from, s->was));
+    const void *value = tm_keyed_value_get(s->from, s->was, &sz);
+    value = tm_state_move_value(s->move, value, &sz, s->room);
+    return tm_keyed_value_set(s->to, s->is, value, sz);
 }
 
-static int record_move(const move_t *m, const state_record_t *record)
+static int record_move(move_t *m, const state_record_t *record)
 {
     tm_process_t *p = owner_begin(m, record->key);
     tm_keyed_state_t *to = &p->state, *from = &m->from->state;
@@ -72,18 +87,22 @@ static int record_move(const move_t *m, const state_record_t *record)
     for (uint32_t bits = record->present; bits && err == 0; bits &= bits - 1) {
         const uint32_t state = (uint32_t)__builtin_ctz(bits);
         const tm_state_kind_t kind = from->slots[state].spec.kind;
+        state_pair_t s = {.from = from, .to = to, .was = state, .is = state, .room = m->room};
+        if (m->states) s.move = &m->states[state];
+        if (s.move && s.move->to < 0) continue; /* dropped, as the user allowed */
+        if (s.move) s.is = (uint32_t)s.move->to;
         if (kind == TM_STATE_LIST)
-            err = list_move(to, from, state);
+            err = list_move(&s);
         else if (kind == TM_STATE_MAP)
-            err = map_move(to, from, state);
+            err = map_move(&s);
         else
-            err = value_move(to, from, state);
+            err = value_move(&s);
     }
     to->record = NULL; /* its timers are still to come: it stays, even if it holds nothing */
     return err;
 }
 
-static int records_move(const move_t *m)
+static int records_move(move_t *m)
 {
     const tm_keyed_table_t *records = &m->from->state.records;
     tm_keyed_cursor_t cursor = tm_keyed_scan(records);
@@ -132,12 +151,10 @@ int tm_process_move(tm_operator_t *const *to, uint32_t to_cnt, const tm_operator
 {
     tm_process_t from = *(const tm_process_t *)to[0];
     tm_state_spec_t specs[TM_STATE_CNT_MAX];
-    const move_t m = {.from = &from, .to = to, .to_cnt = to_cnt};
-    for (uint32_t i = 0; i < from.state.slot_cnt; i++) {
-        specs[i] = from.state.slots[i].spec;
-        specs[i].ttl_update = TM_TTL_ON_WRITE; /* reading it here is nobody's reading */
-    }
-    tm_keyed_state_init(&from.state, old->pages, &from.keys[0], specs, from.state.slot_cnt);
+    move_t m = {.from = &from, .to = to, .to_cnt = to_cnt, .states = old->states};
+    int cnt = tm_process_saved_states(&from, old->bytes, old->sz, specs);
+    if (cnt < 0) return cnt;
+    tm_keyed_state_init(&from.state, old->pages, &from.keys[0], specs, (size_t)cnt);
     TM_TRY(tm_process_restore(&from, old->bytes, old->sz));
     clock_set(&from.state, TM_TIME_NONE);
     int err = records_move(&m);

@@ -48,6 +48,11 @@ void tm_process_port_flush(process_port_t *port);
 size_t tm_process_save(const tm_process_t *p, void *bytes, size_t max);
 int tm_process_restore(tm_process_t *p, const void *bytes, size_t sz) TM_MUST_CHECK;
 
+/* The states that roots were written with, without functions; names point into `bytes`. Returns how
+   many, or TM_E_* where the roots cannot be read. */
+int tm_process_saved_states(const tm_process_t *p, const void *bytes, size_t sz,
+                            tm_state_spec_t specs[TM_STATE_CNT_MAX]) TM_MUST_CHECK;
+
 /* process_move.c: what operator.h says of move. */
 int tm_process_move(tm_operator_t *const *to, uint32_t to_cnt,
                     const tm_operator_old_t *old) TM_MUST_CHECK;

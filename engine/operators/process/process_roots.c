@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ROOTS_VERSION = 1, NAME_SZ = 64 };
+enum { NAME_SZ = 64 };
 
 /* A state as the pages were written with. */
 typedef struct state_mark {
@@ -31,7 +31,7 @@ typedef struct process_roots {
 
 static void marks_fill(const tm_process_t *p, process_roots_t *roots)
 {
-    roots->version = ROOTS_VERSION;
+    roots->version = TM_PROCESS_LAYOUT;
     roots->roots_sz = sizeof *roots;
     roots->key_sz = p->keys[0].sz;
     roots->state_cnt = p->state.slot_cnt;
@@ -63,13 +63,57 @@ size_t tm_process_save(const tm_process_t *p, void *bytes, size_t max)
     return sizeof *roots;
 }
 
+static int version_check(const tm_process_t *p, const process_roots_t *was)
+{
+    if (was->version == TM_PROCESS_LAYOUT && was->roots_sz == sizeof *was &&
+        was->state_cnt <= TM_STATE_CNT_MAX)
+        return 0;
+    return tm_error_set(TM_E_UNSUPPORTED, "process %s: its state was written by another version",
+                        p->name);
+}
+
+/* Values are carried as they are: what combines them is never called. */
+static void no_reduce(void *value, const void *input)
+{
+    (void)value, (void)input;
+}
+
+static void no_result(const void *acc, void *out)
+{
+    (void)acc, (void)out;
+}
+
+int tm_process_saved_states(const tm_process_t *p, const void *bytes, size_t sz,
+                            tm_state_spec_t specs[TM_STATE_CNT_MAX])
+{
+    process_roots_t head;
+    if (sz != sizeof head)
+        return tm_error_set(TM_E_CORRUPT, "process %s: roots of %zu bytes instead of %zu", p->name,
+                            sz, sizeof head);
+    memcpy(&head, bytes, sizeof head);
+    TM_TRY(version_check(p, &head));
+    for (uint32_t i = 0; i < head.state_cnt; i++) {
+        const state_mark_t *mark = &head.states[i];
+        specs[i] = (tm_state_spec_t){
+            .name = (const char *)bytes + offsetof(process_roots_t, states) + i * sizeof *mark,
+            .kind = (tm_state_kind_t)mark->kind,
+            .value_sz = mark->value_sz,
+            .key_sz = mark->key_sz,
+            .ttl_ns = mark->has_ttl, /* there are stamps; nothing expires on the way */
+            .reduce = no_reduce,
+            .add = no_reduce,
+            .result = no_result,
+        };
+    }
+    TM_TRY(tm_keyed_state_check(specs, head.state_cnt));
+    return (int)head.state_cnt;
+}
+
 static int marks_check(const tm_process_t *p, const process_roots_t *was)
 {
     process_roots_t is = {0};
     marks_fill(p, &is);
-    if (was->version != is.version || was->roots_sz != is.roots_sz)
-        return tm_error_set(TM_E_UNSUPPORTED,
-                            "process %s: its state was written by another version", p->name);
+    TM_TRY(version_check(p, was));
     if (was->key_sz != is.key_sz)
         return tm_error_set(TM_E_CONFIG, "process %s: its key had %u bytes and now has %u", p->name,
                             was->key_sz, is.key_sz);

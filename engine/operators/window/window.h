@@ -37,7 +37,12 @@
 #include "engine/tidemark.h"
 #include "state/table/page_arena.h"
 
-enum { TM_WINDOW_SLICE_MAX = 1 << 17 };
+#include <stdio.h>
+
+enum {
+    TM_WINDOW_SLICE_MAX = 1 << 17,
+    TM_WINDOW_LAYOUT = 4, /* raised where roots or records lie differently, as TM_PAGES_LAYOUT */
+};
 
 typedef struct tm_window_cfg {
     tm_windowing_t what;
@@ -65,6 +70,9 @@ typedef struct tm_window_cfg {
 
 /* The output schema of a configuration; needs what, in, key_fields, out_* only. */
 int tm_window_schema_build(const tm_window_cfg_t *cfg, tm_schema_t *out) TM_MUST_CHECK;
+
+/* What an instance keeps, in lines (docs/checkpoints.md). */
+void tm_window_schema_print(const tm_window_cfg_t *cfg, FILE *out);
 
 size_t tm_window_footprint(const tm_window_cfg_t *cfg);
 

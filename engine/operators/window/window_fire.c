@@ -2,6 +2,8 @@
    waiting: a window under way is a cursor, and every call moves it on by a budget of entries. */
 #include "engine/operators/window/window_state.h"
 
+enum { FETCH_AHEAD = 12 /* panes whose slices are on their way from memory */ };
+
 void tm_window_emit(tm_window_t *w, uint64_t key, tm_range_t window, const void *acc)
 {
     if (!tm_agg_write(&w->agg, acc, tm_window_out_row(&w->out))) {
@@ -111,12 +113,15 @@ static bool emit_pane(tm_window_t *w, window_pane_t *pane, uint32_t max)
 static uint32_t emit_panes(tm_window_t *w, uint8_t *panes, uint32_t cnt, uint32_t max)
 {
     const uint32_t sz = w->panes.entry_sz;
-    tm_window_pane_fetch(w, panes, cnt);
+    for (uint32_t i = 0; i < FETCH_AHEAD && i < cnt; i++)
+        tm_window_pane_fetch(w, panes + (size_t)(cnt - 1 - i) * sz);
     /* From the top down, as erasing during a scan asks for. */
     uint32_t left = cnt;
     w->turned = 0;
     while (left > 0 && cnt - left + w->turned < max) {
         void *pane = panes + (size_t)(left - 1) * sz;
+        if (left > FETCH_AHEAD)
+            tm_window_pane_fetch(w, panes + (size_t)(left - 1 - FETCH_AHEAD) * sz);
         if (!emit_pane(w, pane, max - (cnt - left + w->turned))) break;
         left--;
     }

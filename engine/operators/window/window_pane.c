@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { FOLD_BATCH = 64 };
+enum { FOLD_BATCH = 16 };
 
 static bool is_sliding(const tm_window_t *w)
 {
@@ -95,10 +95,9 @@ void tm_window_pane_fold(tm_window_t *w, const tm_slice_t *slice, void *entries,
     }
 }
 
-void tm_window_pane_fetch(const tm_window_t *w, const uint8_t *panes, uint32_t cnt)
+void tm_window_pane_fetch(const tm_window_t *w, const void *pane)
 {
-    for (uint32_t i = 0; i < cnt && is_sliding(w); i++)
-        tm_window_log_fetch_sum(w, (const void *)(panes + (size_t)i * w->panes.entry_sz));
+    if (is_sliding(w)) tm_window_log_fetch_sum(w, pane);
 }
 
 const void *tm_window_pane_sum(tm_window_t *w, void *of, uint32_t max)

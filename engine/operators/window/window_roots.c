@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { FORMAT = 3 };
-
 enum {
     MARK_FORMAT,
     MARK_SLICED,
@@ -28,6 +26,8 @@ enum {
     MARK_EVICTOR,
     MARK_USED, /* how many there are */
 };
+#define FNV_PRIME UINT64_C(0x100000001b3)
+
 static_assert(MARK_USED <= (int)TM_WINDOW_MARK_CNT, "a mark has room for them");
 
 static const char *const names[] = {
@@ -87,19 +87,28 @@ void tm_window_counters_restore(window_counters_t *counters,
         tm_window_count(tally_at(counters, i), values[i]);
 }
 
-/* The program that made the accumulators, in a number: FNV-1a over what decides their meaning. */
-static int64_t aggs_print(const tm_agg_t *agg)
+static uint64_t text_mix(uint64_t h, const char *text)
 {
+    for (; text && *text; text++) h = (h ^ (uint8_t)*text) * FNV_PRIME;
+    return (h ^ UINT64_C(0xff)) * FNV_PRIME;
+}
+
+/* FNV-1a over what decides the meaning of accumulators: steps, and the names of the fields that
+   they read. Where those lie in a row does not: rows may gain fields. */
+uint64_t tm_window_agg_print(const tm_window_plan_t *plan)
+{
+    const tm_agg_t *agg = &plan->agg;
     uint64_t h = UINT64_C(0xcbf29ce484222325);
     for (uint32_t i = 0; i < agg->step_cnt; i++) {
         const tm_agg_step_t *s = &agg->steps[i];
         const tm_agg_column_t *a = &agg->columns[s->col], *b = &agg->columns[s->col2];
-        const uint32_t parts[] = {s->op,  s->acc_off, s->k,   s->descending, s->load,
-                                  a->off, a->load,    b->off, b->load};
-        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
-            h = (h ^ parts[k]) * UINT64_C(0x100000001b3);
+        const uint32_t parts[] = {s->op,   s->acc_off, s->k,   s->descending,
+                                  s->load, a->load,    b->load};
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) h = (h ^ parts[k]) * FNV_PRIME;
     }
-    return (int64_t)h;
+    for (size_t i = 0; i < plan->what.agg_cnt; i++)
+        h = text_mix(text_mix(h, plan->what.aggs[i].field), plan->what.aggs[i].by);
+    return h;
 }
 
 void tm_window_mark(tm_window_mark_t *mark, const tm_window_plan_t *plan, uint32_t row_sz)
@@ -109,7 +118,7 @@ void tm_window_mark(tm_window_mark_t *mark, const tm_window_plan_t *plan, uint32
     uint32_t acc_sz = aggregates ? plan->agg.acc_sz : w->user ? (uint32_t)w->user->acc_sz : 0;
     bool custom = w->trigger.kind == TM_TRIGGER_CUSTOM;
     *mark = (tm_window_mark_t){
-        .values = {[MARK_FORMAT] = FORMAT,
+        .values = {[MARK_FORMAT] = TM_WINDOW_LAYOUT,
                    [MARK_SLICED] = plan->sliced,
                    [MARK_KIND] = w->window.kind,
                    [MARK_TIME] = w->window.time,
@@ -123,7 +132,7 @@ void tm_window_mark(tm_window_mark_t *mark, const tm_window_plan_t *plan, uint32
                    [MARK_ROW_SZ] = row_sz,
                    [MARK_KEY_SZ] = plan->key.sz,
                    [MARK_ACC_SZ] = acc_sz,
-                   [MARK_AGGS] = aggregates ? aggs_print(&plan->agg) : 0,
+                   [MARK_AGGS] = aggregates ? (int64_t)tm_window_agg_print(plan) : 0,
                    [MARK_TRIGGER] = w->trigger.kind,
                    [MARK_TRIGGER_STATE] = custom ? w->trigger.ops->state_sz : 0,
                    [MARK_EVICTOR] = w->evictor.kind}};

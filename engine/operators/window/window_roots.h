@@ -49,6 +49,10 @@ typedef struct tm_window_mark {
     int64_t values[TM_WINDOW_MARK_CNT]; /* window_roots.c names them */
 } tm_window_mark_t;
 
+/* The program that made the accumulators, in a number. */
+uint64_t tm_window_agg_print(const tm_window_plan_t *plan);
+
+/* row_sz: of the rows that are kept, 0 = none are. */
 void tm_window_mark(tm_window_mark_t *mark, const tm_window_plan_t *plan, uint32_t row_sz);
 int tm_window_mark_check(const tm_window_mark_t *was, const tm_window_mark_t *is) TM_MUST_CHECK;
 

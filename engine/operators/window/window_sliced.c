@@ -173,7 +173,7 @@ tm_operator_t *tm_window_sliced_init(void *mem, const tm_window_cfg_t *cfg,
     layout(w);
     tm_key_attach(&w->key, w->pages);
     tm_window_counters_open(&w->counters, cfg->counters);
-    tm_window_mark(&w->mark, plan, cfg->in->row_sz);
+    tm_window_mark(&w->mark, plan, 0);
     tm_keyed_init(&w->panes, w->pages, entry_sz_of(sizeof(window_pane_t) + w->agg.acc_sz));
     tm_slab_init(&w->slab, w->pages);
 

@@ -191,8 +191,8 @@ void tm_window_pane_fold(tm_window_t *w, const tm_slice_t *slice, void *entries,
 void tm_window_pane_late(tm_window_t *w, const tm_slice_t *slice, uint64_t key, const void *row,
                          uint32_t stride);
 
-/* Fetches what the sums of a run of panes need. */
-void tm_window_pane_fetch(const tm_window_t *w, const uint8_t *panes, uint32_t cnt);
+/* Fetches what the sum of a pane needs. */
+void tm_window_pane_fetch(const tm_window_t *w, const void *pane);
 
 /* The sum of a key over w->firing: the pane's, a slot's or the scratch accumulator. NULL where that
    takes more than turning over `max` slices: then it goes on with the next call. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/runtime/checkpoint/coordinator_state.h"
 #include "engine/runtime/checkpoint/restore.h"
+#include "engine/runtime/checkpoint/state_schema.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -35,13 +36,20 @@ static int slots_put(tm_coordinator_t *c, const char *kind, const tm_checkpoint_
     return 0;
 }
 
+/* A text from the heap, which is freed. */
+static int text_put(tm_coordinator_t *c, const char *name, char *text)
+{
+    if (!text) return tm_error_set(-ENOMEM, "checkpoint: out of memory");
+    int err = tm_checkpoint_blob(c->store, name, text, strlen(text));
+    free(text);
+    return err;
+}
+
 int tm_coordinator_blobs(tm_coordinator_t *c, bool finished)
 {
     char workers[64];
-    char *graph = tm_restore_graph(c->topo);
-    if (!graph) return tm_error_set(-ENOMEM, "checkpoint: out of memory");
-    int err = tm_checkpoint_blob(c->store, TM_BLOB_GRAPH, graph, strlen(graph));
-    free(graph);
+    int err = text_put(c, TM_BLOB_GRAPH, tm_restore_graph(c->topo));
+    if (err == 0) err = text_put(c, TM_BLOB_SCHEMA, tm_state_schema_text(c->topo));
     const char *out = c->topo->job->opts.out_dir ? c->topo->job->opts.out_dir : "";
     if (err == 0) err = tm_checkpoint_blob(c->store, TM_BLOB_OUT, out, strlen(out));
     tm_restore_workers(c->topo, workers);

@@ -44,7 +44,8 @@ static int old_move(tm_task_t *const *tasks, uint32_t task_cnt, uint32_t old_idx
                                .sz = sz,
                                .pages = &pages,
                                .worker_cnt = restore->worker_cnt,
-                               .idx = old_idx};
+                               .idx = old_idx,
+                               .match = &restore->match};
     if (err == 0) err = tm_task_move(tasks, task_cnt, &old);
     tm_arena_close(&arena);
     return err;

@@ -1,5 +1,5 @@
-/* engine/runtime/checkpoint/rescale.h - a checkpoint on another number of workers than it was taken
-   with.
+/* engine/runtime/checkpoint/rescale.h - a checkpoint on other workers than it was taken with, or
+   with states that lie elsewhere now.
    Flow     restore: pages and blobs of each old worker -> [rescale] -> operators of the workers now
    Method   one old worker after the other is brought back into an arena of its own, as it was; its
             operators' entries (keys with their states, timers) go to the workers that own them now
@@ -10,7 +10,8 @@
    Errors   TM_E_CONFIG where an operator cannot do it, by name, before anything is opened; those of
             the checkpoint; TM_E_LIMIT where --state-memory is too small for fewer workers
    Limits   operators that say so (tm_node_ops_t.moves), and those without state.
-            Tests tests/crash/rescale.py, tests/engine/test_rescale.c */
+            Tests tests/crash/rescale.py, tests/engine/test_rescale.c,
+            tests/e2e/evolve.py */
 #ifndef TM_ENGINE_RESCALE_H
 #define TM_ENGINE_RESCALE_H
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "engine/runtime/checkpoint/rescale.h"
 #include "state/checkpoint/savepoint.h"
+#include "state/part/part_recover.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -125,6 +126,8 @@ void tm_restore_close(tm_restore_t *restore, bool keep)
 {
     if (restore->store && !keep) tm_checkpoint_store_close(restore->store);
     if (restore->other) tm_checkpoint_store_close(restore->other);
+    tm_graph_match_free(&restore->match);
+    tm_state_schema_free(&restore->was);
     *restore = (tm_restore_t){0};
 }
 
@@ -155,28 +158,29 @@ int tm_restore_pages(tm_restore_t *restore, uint32_t worker, void *base, uint32_
                               page_cnt);
 }
 
-static size_t line_sz(const char *line, const char *end)
+/* Finds the state of the checkpoint in the job: as it is, or by ids where anything has changed. */
+static int job_match(tm_restore_t *r, const tm_topology_t *topo, const char *schema,
+                     const char *graph)
 {
-    const char *stop = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
-    return (size_t)((stop ? stop : end) - line);
-}
-
-/* The first line in which two texts differ is named. */
-static int graphs_compare(uint64_t id, const char *was, size_t was_sz, const char *is)
-{
-    const char *end = was + was_sz;
-    while (was < end || *is) {
-        size_t a = line_sz(was, end);
-        size_t b = strcspn(is, "\n");
-        if (a != b || (a > 0 && memcmp(was, is, a) != 0))
-            return tm_error_set(TM_E_CONFIG,
-                                "checkpoint %llu is of another job: '%.*s' was '%.*s'. Start with "
-                                "--restore none, or with the job as it was",
-                                (unsigned long long)id, (int)b, is, (int)a, was);
-        was += a + (was + a < end);
-        is += b + (is[b] == '\n');
-    }
-    return 0;
+    const void *text = NULL, *plan = NULL;
+    size_t sz = 0, plan_sz = 0;
+    tm_graph_match_same(&r->match);
+    TM_TRY(blob_get(r, TM_BLOB_GRAPH, &plan, &plan_sz));
+    TM_TRY(blob_get(r, TM_BLOB_SCHEMA, &text, &sz));
+    if (sz == strlen(schema) && memcmp(text, schema, sz) == 0 && plan_sz == strlen(graph) &&
+        memcmp(plan, graph, plan_sz) == 0)
+        return 0;
+    tm_state_schema_t is = {0};
+    int err = tm_state_schema_parse(&r->was, text, sz);
+    if (err == 0) err = tm_state_schema_parse(&is, schema, strlen(schema));
+    if (err == 0)
+        err = tm_graph_match(&r->match, &r->was, &is, topo->job->opts.checkpoint.allow_dropped);
+    tm_state_schema_free(&is);
+    for (uint32_t i = 0; err == 0 && i < r->match.dropped_cnt; i++)
+        TM_LOG_W("engine", "the job has no %s any more: its state in the checkpoint is dropped",
+                 r->match.dropped[i]->id);
+    if (err == 0) return 0;
+    return tm_error_context(err, "checkpoint %llu does not fit the job", (unsigned long long)r->id);
 }
 
 /* Whether the state has to be dealt out anew, and can be. */
@@ -189,11 +193,12 @@ static int workers_compare(tm_restore_t *r, const tm_topology_t *topo)
     tm_restore_workers(topo, is);
     snprintf(was, sizeof was, "%.*s", (int)sz, (const char *)bytes);
     r->worker_cnt = (uint32_t)strtoul(was, NULL, 10);
-    r->rescale = strcmp(is, was) != 0;
+    const bool others = strcmp(is, was) != 0;
+    r->rescale = others || r->match.moves;
     if (r->worker_cnt == 0 || r->worker_cnt > TM_TOPOLOGY_WORKER_MAX)
         return tm_error_set(TM_E_CORRUPT, "checkpoint %llu is of '%s'", (unsigned long long)r->id,
                             was);
-    int err = r->rescale ? tm_rescale_check(topo, was) : 0;
+    int err = others ? tm_rescale_check(topo, was) : 0;
     return err < 0 ? tm_error_context(err, "checkpoint %llu", (unsigned long long)r->id) : 0;
 }
 
@@ -231,15 +236,13 @@ static int symbols_take(const tm_restore_t *r, tm_symbols_t *symbols)
 
 int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbols_t *symbols)
 {
-    const void *bytes = NULL;
-    size_t sz = 0;
     tm_manifest_entry_t entry;
     if (!restore->manifest) return 0;
-    char *graph = tm_restore_graph(topo);
-    if (!graph) return tm_error_set(-ENOMEM, "restore: out of memory");
-    int err = blob_get(restore, TM_BLOB_GRAPH, &bytes, &sz);
-    if (err == 0) err = graphs_compare(restore->id, bytes, sz, graph);
+    char *graph = tm_restore_graph(topo), *schema = tm_state_schema_text(topo);
+    int err = graph && schema ? job_match(restore, topo, schema, graph)
+                              : tm_error_set(-ENOMEM, "restore: out of memory");
     free(graph);
+    free(schema);
     if (err == 0) err = out_compare(restore, topo->job->opts.out_dir);
     if (err == 0) err = symbols_take(restore, symbols);
     restore->finished = tm_manifest_find(restore->manifest, TM_CHECKPOINT_BLOB, TM_BLOB_FINISHED,
@@ -249,4 +252,23 @@ int tm_restore_begin(tm_restore_t *restore, const tm_topology_t *topo, tm_symbol
         TM_LOG_I("engine", "restored from checkpoint %llu%s", (unsigned long long)restore->id,
                  restore->finished ? ", behind which nothing is left to do" : "");
     return err;
+}
+
+int tm_restore_left(const tm_restore_t *restore, const char *out_dir)
+{
+    for (uint32_t i = 0; i < restore->match.dropped_cnt; i++) {
+        const tm_schema_operator_t *op = restore->match.dropped[i];
+        char dir[TM_PART_PATH_MAX];
+        tm_part_done_t done;
+        if (strcmp(op->kind, "sink_parts") != 0 || op->line_cnt == 0) continue;
+        const char *folder = op->lines[0] + strlen("  folder ");
+        if (strncmp(op->lines[0], "  folder ", strlen("  folder ")) != 0)
+            return tm_error_set(TM_E_CORRUPT, "%s: '%s'", op->id, op->lines[0]);
+        snprintf(dir, sizeof dir, "%s%s%s", out_dir, *folder ? "/" : "", folder);
+        TM_TRY(tm_part_recover_left(dir, restore->id, &done));
+        if (done.part_cnt > 0)
+            TM_LOG_I("engine", "%s: %llu parts of checkpoint %llu are finished", op->id,
+                     (unsigned long long)done.part_cnt, (unsigned long long)restore->id);
+    }
+    return 0;
 }

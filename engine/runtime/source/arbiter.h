@@ -45,7 +45,7 @@ enum {
     TM_ARBITER_GROUP_MAX = 64,
     TM_ARBITER_CONN_MAX = 128,
     TM_ARBITER_RECENT = 64,
-    TM_ARBITER_TRACK_SZ_MAX = 4300, /* bytes of a symbol and kind in a checkpoint: 128 holes */
+    TM_ARBITER_TRACK_SZ_MAX = 4216, /* bytes of a symbol and kind in a checkpoint: 128 holes */
 };
 
 /* What is known of the ids of a row's message. */

@@ -115,6 +115,7 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
         if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
         list[made] = &f->src;
         f->path = o->replays[i];
+        f->src.input_idx = i;
         f->replay_idx = made++;
         conn_add(f, o->replays[i], 0);
         TM_TRY(partitions_take(f, partition_cnt, partitions));
@@ -123,6 +124,7 @@ int tm_feed_sources_make(tm_frame_reader_t *r, tm_row_source_t **list, uint32_t 
     feed_source_t *f = feed_make(r);
     if (!f) return tm_error_set(-ENOMEM, "feed: out of memory");
     list[made++] = &f->src;
+    f->src.input_idx = r->cfg.ingest_idx;
     for (uint32_t i = r->cfg.ingest_idx; i < o->connect_cnt; i += topo->ingest_cnt)
         conn_add(f, o->connects[i], f->url_cnt);
     /* The job's own addresses, each for its feed. */

@@ -139,7 +139,7 @@ int tm_feed_restore(tm_row_source_t *src, const void *bytes, size_t sz)
 {
     feed_source_t *f = (feed_source_t *)src;
     const uint8_t *at = bytes;
-    feed_mark_t mark;
+    feed_mark_t mark = {0}; /* what is refused leaves it */
     TM_TRY(mark_take(&mark, f, bytes, sz));
     TM_TRY(feeds_compare(f, &mark, at + sizeof mark));
     TM_TRY(past_take(f, &mark, at + sizeof mark + (size_t)mark.feed_cnt * TM_FEED_GROUP_TEXT_MAX));

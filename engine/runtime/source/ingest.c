@@ -28,6 +28,7 @@ struct tm_ingest {
     tm_journal_writer_t *journal; /* NULL = frames are not recorded; not owned */
     tm_checkpoint_slot_t *slot;   /* NULL = no checkpoints */
     uint64_t barrier_id;          /* the last that was seen */
+    uint8_t partition_was[TM_ROW_SOURCE_PARTITION_MAX]; /* in the checkpoint restored from */
     tm_idle_t idle;
 };
 
@@ -76,6 +77,8 @@ static void source_end(tm_ingest_t *in, tm_row_source_t *src)
 typedef struct source_mark {
     uint64_t sz;
     uint64_t nodes;
+    uint64_t partitions;
+    uint32_t input_idx, unused;
 } source_mark_t;
 
 uint64_t tm_ingest_journal_seq(const tm_ingest_t *in)
@@ -100,7 +103,8 @@ static int state_save(tm_ingest_t *in, tm_checkpoint_state_t *state)
     for (uint32_t s = 0; s < in->source_cnt; s++) {
         const tm_row_source_t *src = in->sources[s];
         size_t at = blob->sz;
-        source_mark_t mark = {.nodes = src->nodes};
+        source_mark_t mark = {
+            .nodes = src->nodes, .partitions = src->partitions, .input_idx = src->input_idx};
         TM_TRY(tm_buffer_append(blob, &mark, sizeof mark));
         TM_TRY(src->ops->save(src, blob));
         mark.sz = blob->sz - at - sizeof mark;
@@ -137,30 +141,91 @@ static int halt_await(tm_ingest_t *in)
     return 0;
 }
 
-static int source_restore(tm_row_source_t *src, const uint8_t *at, size_t sz, size_t *used)
-{
+/* A source of the checkpoint. */
+typedef struct source_was {
     source_mark_t mark;
-    if (sz < sizeof mark) return tm_error_set(TM_E_CORRUPT, "positions of sources are missing");
-    memcpy(&mark, at, sizeof mark);
-    if (mark.sz > sz - sizeof mark || mark.nodes != src->nodes)
-        return tm_error_set(TM_E_CONFIG, "the inputs of the job are others than they were");
-    *used = sizeof mark + mark.sz;
-    return src->ops->restore(src, at + sizeof mark, mark.sz);
+    const uint8_t *at; /* its position */
+    uint64_t nodes;    /* that it feeds, as they are numbered now */
+    bool taken;
+} source_was_t;
+
+static int source_read(source_was_t *was, const tm_graph_match_t *match, const uint8_t *at,
+                       size_t sz)
+{
+    *was = (source_was_t){.at = at + sizeof was->mark};
+    if (sz < sizeof was->mark)
+        return tm_error_set(TM_E_CORRUPT, "positions of sources are missing");
+    memcpy(&was->mark, at, sizeof was->mark);
+    if (was->mark.sz > sz - sizeof was->mark)
+        return tm_error_set(TM_E_CORRUPT, "positions of sources are cut");
+    for (uint32_t i = 0; i < TM_JOB_NODE_MAX; i++)
+        if ((was->mark.nodes >> i & 1) && match->nodes[i] >= 0)
+            was->nodes |= UINT64_C(1) << match->nodes[i];
+    return 0;
+}
+
+/* What a source was, by what it feeds; NULL = the checkpoint does not know it. */
+static source_was_t *source_find(source_was_t *list, uint32_t cnt, const tm_row_source_t *src)
+{
+    for (uint32_t i = 0; i < cnt; i++)
+        if ((list[i].nodes & src->nodes) && list[i].mark.input_idx == src->input_idx)
+            return &list[i];
+    return NULL;
+}
+
+/* The partitions of a source, in their order; where it feeds others than it did, all are new. */
+static void partitions_map(uint8_t *map, const source_was_t *was, uint64_t is)
+{
+    uint64_t old = was->mark.partitions;
+    if (__builtin_popcountll(old) != __builtin_popcountll(is)) return;
+    for (; is; is &= is - 1, old &= old - 1)
+        map[__builtin_ctzll(is)] = (uint8_t)__builtin_ctzll(old);
+}
+
+/* A source that is new begins where it begins; one whose operator was there before is known. */
+static int sources_match(tm_ingest_t *in, const tm_graph_match_t *match, source_was_t *list,
+                         uint32_t cnt)
+{
+    uint64_t known = 0;
+    uint8_t *map = in->partition_was;
+    memset(map, TM_PARTITION_NEW, TM_ROW_SOURCE_PARTITION_MAX);
+    for (uint32_t i = 0; i < cnt; i++) known |= list[i].nodes;
+    for (uint32_t s = 0; s < in->source_cnt; s++) {
+        tm_row_source_t *src = in->sources[s];
+        source_was_t *was = source_find(list, cnt, src);
+        if ((!was && (known & src->nodes)) || (!was && !match->changed) ||
+            (was && !match->changed && was->nodes != src->nodes))
+            return tm_error_set(TM_E_CONFIG, "the inputs of the job are others than they were");
+        if (!was) continue;
+        was->taken = true;
+        partitions_map(map, was, src->partitions);
+        TM_TRY(src->ops->restore(src, was->at, was->mark.sz));
+    }
+    for (uint32_t i = 0; i < cnt; i++)
+        if (!list[i].taken && list[i].nodes)
+            return tm_error_set(TM_E_CONFIG, "the checkpoint has more inputs than the job now");
+    return 0;
 }
 
 int tm_ingest_restore(tm_ingest_t *ingest, tm_restore_t *restore)
 {
     const void *bytes;
-    size_t sz, used = 0;
+    size_t sz;
+    source_was_t list[SOURCE_MAX];
+    uint32_t cnt = 0;
+    const tm_graph_match_t *match = &restore->match;
     TM_TRY(tm_restore_blob(restore, TM_BLOB_INGEST, ingest->cfg.ingest_idx, &bytes, &sz));
-    int64_t done = tm_task_restore(ingest->task, bytes, sz);
-    if (done < 0) return (int)done;
-    for (uint32_t s = 0; s < ingest->source_cnt; s++, done += (int64_t)used)
-        TM_TRY(source_restore(ingest->sources[s], (const uint8_t *)bytes + done, sz - (size_t)done,
-                              &used));
-    if ((size_t)done != sz)
-        return tm_error_set(TM_E_CONFIG, "the checkpoint has more inputs than the job now");
-    return 0;
+    const int64_t ops_sz = tm_task_blob_sz(bytes, sz);
+    if (ops_sz < 0) return (int)ops_sz;
+    for (size_t at = (size_t)ops_sz; at < sz; cnt++) {
+        if (cnt == SOURCE_MAX) return tm_error_set(TM_E_CORRUPT, "more sources than there can be");
+        TM_TRY(source_read(&list[cnt], match, (const uint8_t *)bytes + at, sz - at));
+        at += sizeof list[cnt].mark + list[cnt].mark.sz;
+    }
+    TM_TRY(sources_match(ingest, match, list, cnt));
+    if (match->changed) tm_task_partitions_were(ingest->task, ingest->partition_was);
+    const int64_t done = tm_task_restore(ingest->task, match, bytes, (size_t)ops_sz);
+    return done < 0 ? (int)done : 0;
 }
 
 /* ---- the thread ------------------------------------------------------------------------------ */

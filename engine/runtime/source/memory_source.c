@@ -137,7 +137,8 @@ int tm_memory_source_make(tm_row_source_t **out, const struct tm_stream *node, u
     if (!m) return tm_error_set(-ENOMEM, "source %s: out of memory", node->name);
     *m = (memory_source_t){.src = {.ops = &memory_ops,
                                    .partitions = UINT64_C(1) << partition_idx,
-                                   .nodes = UINT64_C(1) << node->node_idx},
+                                   .nodes = UINT64_C(1) << node->node_idx,
+                                   .input_idx = partition},
                            .node = node,
                            .spec = node->spec,
                            .partition = partition,

@@ -39,6 +39,7 @@ struct tm_row_source {
     tm_task_t *task;
     uint64_t partitions; /* a bit each, of its thread */
     uint64_t nodes;      /* a bit each: the source nodes that it feeds */
+    uint32_t input_idx;  /* which partition of its node, or which input of the job's feeds */
     bool opened, ended;
 };
 
