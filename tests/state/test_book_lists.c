@@ -129,7 +129,7 @@ static uint32_t unpack(const uint8_t *at, const uint8_t *end, uint8_t *marks, ui
         while (*at++ & 128);
         const bool groups = header & 1;
         for (uint64_t i = 0; i < (groups ? (header >> 1) * 8 : header >> 1) && cnt < max; i++)
-            marks[cnt++] = groups ? at[i / 8] >> (i % 8) & 1 : *at;
+            marks[cnt++] = (uint8_t)(groups ? at[i / 8] >> (i % 8) & 1 : *at);
         at += groups ? header >> 1 : 1;
     }
     return cnt;
