@@ -139,9 +139,10 @@ static void write_schema(tm_thrift_out_t *out, const tm_parquet_meta_t *meta)
     tm_thrift_field_i32(out, 5, (int32_t)top_cnt);
     tm_thrift_end(out);
     for (uint32_t i = 0; i < meta->col_cnt; i++) {
+        const char *list = meta->cols[i].list;
         const uint32_t leaves = list_leaves(meta, i);
-        if (leaves > 0) {
-            write_node(out, meta->cols[i].list, TM_PARQUET_REQUIRED, 1, true);
+        if (list && leaves > 0) {
+            write_node(out, list, TM_PARQUET_REQUIRED, 1, true);
             write_node(out, TM_PARQUET_LIST_NODE, TM_PARQUET_REPEATED, 1, false);
             write_node(out, TM_PARQUET_ELEMENT_NODE, TM_PARQUET_REQUIRED, leaves, false);
         }

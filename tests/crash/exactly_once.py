@@ -18,8 +18,8 @@ At the end the finished part files must hold exactly the rows of the undisturbed
 and nothing unfinished may be left; where a job ends before, what is visible must be whole.
 
 The sample takes some of all that, and each sort of call at least once. --full takes every call, in
-every way, and 1,000 instants a job, which is some 20,000 runs. What is done stands in a log, so
-that the same command goes on where it was interrupted. The seed is printed; --seed repeats it.
+every way, and 1,000 instants a job: about 20,000 runs. What is done stands in a log; the same
+command goes on where it was interrupted. The seed is printed; --seed repeats it.
 """
 
 import argparse

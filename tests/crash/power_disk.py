@@ -255,8 +255,7 @@ class Disk:
 
     def reborn(self):
         """Another process goes on. Writes that the last one had under way have ended: the kernel
-        waits for them before anybody learns of its end. What it had begun to fsync is not durable.
-        """
+        waits for them before anybody learns of its end. What it had begun to fsync has not."""
         for flight in self.flights.values():
             flight.ended = True
         self.open, self.flights, self.syncs = {}, {}, {}

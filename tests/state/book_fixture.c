@@ -83,7 +83,7 @@ void tm_book_fixture_write(const tm_book_fixture_t *books, const char *path, boo
                                          .book_lists = lists,
                                          .bloom_fields = "symbol,last_id",
                                          .group_rows = group_rows,
-                                         .page_rows = 500};
+                                         .page_rows = 6000};
     TM_CHECK(tm_parquet_writer_open(&w, &cfg) == 0, "%s", tm_error_text());
     TM_CHECK(tm_row_pool_open(&pool, schema, TM_ROW_BLOCK_CNT, group_rows / TM_ROW_BLOCK_CNT + 1) ==
                  0,

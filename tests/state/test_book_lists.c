@@ -117,3 +117,54 @@ Test(book_lists, our_reader_names_the_column_that_it_does_not_take)
     tm_fixture_remove(dir);
     tm_book_fixture_free(&books);
 }
+
+/* Reads the hybrid of width 1 by the specification, mark by mark. */
+static uint32_t unpack(const uint8_t *at, const uint8_t *end, uint8_t *marks, uint32_t max)
+{
+    uint32_t cnt = 0;
+    while (at < end && cnt < max) {
+        uint64_t header = 0;
+        uint32_t shift = 0;
+        do header |= (uint64_t)(*at & 127) << shift, shift += 7;
+        while (*at++ & 128);
+        const bool groups = header & 1;
+        for (uint64_t i = 0; i < (groups ? (header >> 1) * 8 : header >> 1) && cnt < max; i++)
+            marks[cnt++] = (uint8_t)(groups ? at[i / 8] >> (i % 8) & 1 : *at);
+        at += groups ? header >> 1 : 1;
+    }
+    return cnt;
+}
+
+/* Runs of every length end at every place of a large page. */
+Test(levels, marks_of_large_pages_come_back_whatever_their_runs)
+{
+    enum { CNT = 40000 };
+    static uint8_t valid[CNT], repeat[CNT], back[CNT];
+    tm_buffer_t out = {0};
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        fprintf(stderr, "# seed %llu\n", (unsigned long long)seed);
+        tm_fixture_rng_t rng = {seed};
+        const tm_parquet_levels_t levels = {valid, repeat};
+        uint32_t there_cnt = 0;
+        for (uint32_t k = 0; k < 2; k++) {
+            uint8_t *marks = k ? repeat : valid, mark = 0;
+            for (uint32_t i = 0, left = 0; i < CNT; i++, left--) {
+                if (left == 0) left = 1 + (uint32_t)tm_fixture_below(&rng, 3 * seed), mark ^= 1;
+                marks[i] = mark;
+            }
+        }
+        const uint32_t cnt = CNT - (uint32_t)tm_fixture_below(&rng, 16);
+        for (uint32_t i = 0; i < cnt; i++) there_cnt += valid[i];
+        tm_buffer_clear(&out);
+        tm_assert_eq(tm_parquet_levels_put(&levels, 0, cnt, there_cnt, &out), 0);
+        const uint8_t *at = out.data;
+        for (uint32_t k = 0; k < 2; k++) {
+            uint32_t sz;
+            memcpy(&sz, at, 4);
+            tm_assert_eq(unpack(at + 4, at + 4 + sz, back, cnt), cnt);
+            tm_assert(memcmp(back, k ? valid : repeat, cnt) == 0);
+            at += 4 + sz;
+        }
+    }
+    tm_buffer_free(&out);
+}
