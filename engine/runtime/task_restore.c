@@ -59,7 +59,7 @@ int64_t tm_task_blob_sz(const void *bytes, size_t sz)
     memcpy(&task, bytes, sizeof task);
     size_t at = sizeof task;
     for (uint32_t i = 0; i < task.instance_cnt; i++) {
-        instance_mark_t mark;
+        instance_mark_t mark = {0};
         TM_TRY(tm_task_instance_mark((const uint8_t *)bytes + at, sz - at, &mark));
         at += sizeof mark + mark.valve_sz + mark.op_sz;
     }
@@ -69,7 +69,7 @@ int64_t tm_task_blob_sz(const void *bytes, size_t sz)
 static int64_t instance_restore(tm_task_t *task, const tm_graph_match_t *match, const uint8_t *at,
                                 size_t sz)
 {
-    instance_mark_t mark;
+    instance_mark_t mark = {0};
     TM_TRY(tm_task_instance_mark(at, sz, &mark));
     const int64_t used = (int64_t)(sizeof mark + mark.valve_sz + mark.op_sz);
     at += sizeof mark;

@@ -275,9 +275,11 @@ int64_t tm_replay_due_ns(const tm_source_t *replay)
     return ((const tm_replay_t *)replay)->due_ns;
 }
 
+/* While lines are passed over, it stands where it is to go on: nothing of them is given again. */
 static uint64_t replay_position(const tm_source_t *source)
 {
-    return ((const tm_replay_t *)source)->line_cnt;
+    const tm_replay_t *r = (const tm_replay_t *)source;
+    return r->line_cnt > r->from_pos ? r->line_cnt : r->from_pos;
 }
 
 static void replay_close(tm_source_t *source)

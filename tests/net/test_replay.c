@@ -106,6 +106,22 @@ Test(replay, gives_the_bytes_and_stamps_of_every_shared_capture)
     for (int i = 0; i < TM_CAPTURE_CNT; i++) equals_the_system_tool(&tm_captures[i]);
 }
 
+Test(replay, stands_where_it_goes_on_before_it_has_passed_over_what_was_given)
+{
+    static const char *const rest[] = {"{\"n\":3}"};
+    tmp_t tmp;
+    tm_source_t *source;
+    tmp_text(&tmp, "1723161254000000000 {\"n\":1}\n1723161254000000001 {\"n\":2}\n"
+                   "1723161254000000002 {\"n\":3}\n");
+    const tm_replay_cfg_t cfg = {.path = tmp.path, .from_pos = 2};
+    tm_assert_eq(tm_replay_open(&source, &cfg), 0);
+    tm_assert_eq(tm_source_position(source), 2u);
+    tm_assert_eq(drain(source, rest, 1), (int)TM_E_CLOSED);
+    tm_assert_eq(tm_source_position(source), 3u);
+    tm_source_close(source);
+    tmp_drop(&tmp);
+}
+
 Test(replay, reads_plain_gzip_and_xz_alike)
 {
     static const char text[] = "1723161254087896568 {\"a\":1}\n1680653214604980 [2]\r\n"

@@ -162,7 +162,7 @@ int tm_restore_pages(tm_restore_t *restore, uint32_t worker, void *base, uint32_
 static int job_match(tm_restore_t *r, const tm_topology_t *topo, const char *schema,
                      const char *graph)
 {
-    const void *text = NULL, *plan = NULL;
+    const void *text = "", *plan = "";
     size_t sz = 0, plan_sz = 0;
     tm_graph_match_same(&r->match);
     TM_TRY(blob_get(r, TM_BLOB_GRAPH, &plan, &plan_sz));

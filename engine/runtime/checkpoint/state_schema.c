@@ -48,37 +48,75 @@ static int bad_line(uint32_t line_idx, const char *line)
                         line);
 }
 
-/* The rest of a line behind what was read: a name. NULL where there is none. */
-static const char *rest(const char *line, int at)
+/* Reads a line piece by piece: each returns what follows, NULL where it is something else. */
+static const char *take_text(const char *at, const char *text)
 {
-    return at > 0 && line[at] ? line + at : NULL;
+    const size_t sz = strlen(text);
+    return at && strncmp(at, text, sz) == 0 ? at + sz : NULL;
+}
+
+static const char *take_word(const char *at, char word[TM_STATE_SCHEMA_WORD])
+{
+    const size_t sz = at ? strcspn(at, " ") : 0;
+    if (sz == 0 || sz >= TM_STATE_SCHEMA_WORD) return NULL;
+    memcpy(word, at, sz);
+    word[sz] = '\0';
+    return at + sz;
+}
+
+static const char *take_number(const char *at, uint64_t max, uint64_t *number)
+{
+    *number = 0;
+    if (!at || *at < '0' || *at > '9') return NULL;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        const uint64_t digit = (uint64_t)(*at - '0');
+        if (*number > (max - digit) / 10) return NULL;
+        *number = *number * 10 + digit;
+    }
+    return at;
+}
+
+/* A literal, then a number of 32 bits. */
+static const char *take_u32(const char *at, const char *text, uint32_t *number)
+{
+    uint64_t v;
+    at = take_number(take_text(at, text), UINT32_MAX, &v);
+    *number = (uint32_t)v;
+    return at;
+}
+
+/* The rest of a line, behind a literal: a name. */
+static const char *take_rest(const char *at, const char *text)
+{
+    at = take_text(at, text);
+    return at && *at ? at : NULL;
 }
 
 static bool operator_read(const char *line, tm_schema_operator_t *op)
 {
-    int at = 0;
-    return sscanf(line, "operator %31s layout %" SCNu32 " at %31s node %" SCNu32 " id %n", op->kind,
-                  &op->layout, op->place, &op->node_idx, &at) == 4 &&
-           (op->id = rest(line, at)) != NULL;
+    const char *at = take_word(take_text(line, "operator "), op->kind);
+    at = take_u32(at, " layout ", &op->layout);
+    at = take_word(take_text(at, " at "), op->place);
+    at = take_u32(at, " node ", &op->node_idx);
+    op->id = take_rest(at, " id ");
+    return op->id != NULL;
 }
 
 static int head_read(tm_state_schema_t *s, uint32_t line_cnt)
 {
     uint32_t version;
-    if (line_cnt < 1 || sscanf(s->lines[0], "tidemark schema %" SCNu32, &version) != 1)
+    if (line_cnt < 1 || !take_u32(s->lines[0], "tidemark schema ", &version))
         return bad_line(0, line_cnt ? s->lines[0] : "");
     if (version != TM_STATE_SCHEMA_VERSION)
         return tm_error_set(TM_E_UNSUPPORTED,
                             "its schema has version %u, and this build reads %d: use the build "
                             "that wrote it",
                             version, TM_STATE_SCHEMA_VERSION);
-    if (line_cnt < 4 || strncmp(s->lines[1], "machine ", 8) != 0) return bad_line(1, "machine");
-    s->machine = s->lines[1] + 8;
-    if (sscanf(s->lines[2], "layout pages %" SCNu32 " threads %" SCNu32, &s->pages_layout,
-               &s->threads_layout) != 2)
-        return bad_line(2, s->lines[2]);
-    if (sscanf(s->lines[3], "ingest %" SCNu32, &s->ingest_cnt) != 1)
-        return bad_line(3, s->lines[3]);
+    s->machine = line_cnt < 4 ? NULL : take_rest(s->lines[1], "machine ");
+    if (!s->machine) return bad_line(1, "machine");
+    const char *at = take_u32(s->lines[2], "layout pages ", &s->pages_layout);
+    if (!take_u32(at, " threads ", &s->threads_layout)) return bad_line(2, s->lines[2]);
+    if (!take_u32(s->lines[3], "ingest ", &s->ingest_cnt)) return bad_line(3, s->lines[3]);
     return 0;
 }
 
@@ -137,22 +175,31 @@ const tm_schema_operator_t *tm_state_schema_find(const tm_state_schema_t *schema
 
 bool tm_schema_field_read(const char *line, tm_schema_field_t *out)
 {
-    int at = 0;
-    return sscanf(line, "    field %31s of %" SCNu32 " at %" SCNu32 " %n", out->type, &out->sz,
-                  &out->off, &at) == 3 &&
-           (out->name = rest(line, at)) != NULL;
+    const char *at = take_word(take_text(line, "    field "), out->type);
+    at = take_u32(at, " of ", &out->sz);
+    at = take_u32(at, " at ", &out->off);
+    out->name = take_rest(at, " ");
+    return out->name != NULL;
+}
+
+static bool state_read(const char *line, tm_schema_state_t *out)
+{
+    uint64_t ttl_ns;
+    const char *at = take_word(take_text(line, "  state "), out->kind);
+    at = take_u32(at, " value ", &out->value_sz);
+    at = take_u32(at, " key ", &out->key_sz);
+    at = take_number(take_text(at, " ttl "), INT64_MAX, &ttl_ns);
+    out->ttl_ns = (int64_t)ttl_ns;
+    at = take_word(take_text(at, " "), out->time);
+    out->name = take_rest(at, " ");
+    return out->name != NULL;
 }
 
 bool tm_schema_state_next(const tm_schema_operator_t *op, uint32_t *line_idx,
                           tm_schema_state_t *out)
 {
     for (; *line_idx < op->line_cnt; ++*line_idx) {
-        const char *line = op->lines[*line_idx];
-        int at = 0;
-        if (sscanf(line, "  state %31s value %" SCNu32 " key %" SCNu32 " ttl %" SCNd64 " %31s %n",
-                   out->kind, &out->value_sz, &out->key_sz, &out->ttl_ns, out->time, &at) != 5 ||
-            (out->name = rest(line, at)) == NULL)
-            continue;
+        if (!state_read(op->lines[*line_idx], out)) continue;
         out->fields = &op->lines[++*line_idx];
         out->field_cnt = 0;
         while (*line_idx < op->line_cnt && strncmp(op->lines[*line_idx], "    ", 4) == 0)
