@@ -256,16 +256,18 @@ int tm_deflate_answer_read(const tm_deflate_cfg_t *cfg, tm_http_slice_t answer,
     if (!answer.s) return 0;
     cursor_t c = {answer.s, answer.s + answer.sz};
     char why[TM_HTTP_EXTENSION_MAX] = "", shown[SHOWN_SZ];
+    tm_deflate_terms_t met = {0};
     params_t p;
     for (;;) {
         tm_http_slice_t name = {0};
         int rc = next_extension(&c, &name);
+        if (rc == 0) *terms = met;
         if (rc <= 0) return rc;
         if (!tm_http_slice_is(name, extension_name)) {
             return tm_error_set(TM_E_PROTOCOL, "the server turned on %s, which was not offered",
                                 tm_http_slice_show(name, shown, sizeof shown));
         }
-        if (terms->on) {
+        if (met.on) {
             return tm_error_set(TM_E_PROTOCOL, "the server answered %s twice", extension_name);
         }
         TM_TRY(take_params(&c, &p, why));
@@ -273,7 +275,7 @@ int tm_deflate_answer_read(const tm_deflate_cfg_t *cfg, tm_http_slice_t answer,
         if (why[0]) {
             return tm_error_set(TM_E_PROTOCOL, "the server's answer to %s %s", extension_name, why);
         }
-        *terms = (tm_deflate_terms_t){
+        met = (tm_deflate_terms_t){
             .on = true,
             .in_takeover = !p.server_no_takeover,
             .out_takeover = !p.client_no_takeover && !cfg->client_no_context_takeover,
@@ -282,7 +284,7 @@ int tm_deflate_answer_read(const tm_deflate_cfg_t *cfg, tm_http_slice_t answer,
             .level = cfg->level,
             .mem_level = cfg->mem_level,
         };
-        if (terms->out_window_bits < TM_DEFLATE_OUT_WINDOW_BITS_MIN) terms->level = 0;
+        if (met.out_window_bits < TM_DEFLATE_OUT_WINDOW_BITS_MIN) met.level = 0;
     }
 }
 

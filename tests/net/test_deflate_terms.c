@@ -109,6 +109,7 @@ static void refuses(const tm_deflate_cfg_t *cfg, const char *answer, const char 
 {
     tm_deflate_terms_t terms;
     tm_assert_eq(read_answer(cfg, answer, &terms), (int)TM_E_PROTOCOL);
+    tm_assert(!terms.on);
     if (!strstr(tm_error_text(), why)) printf("# %s: %s\n", answer, tm_error_text());
     tm_assert(strstr(tm_error_text(), why));
 }
@@ -120,6 +121,7 @@ Test(deflate_terms, a_client_refuses_an_answer_that_breaks_a_rule)
     refuses(&any, "x-webkit-deflate-frame", "x-webkit-deflate-frame, which was not offered");
     refuses(&any, PMD ", x", "x, which was not offered");
     refuses(&any, PMD ", " PMD, "twice");
+    refuses(&any, PMD ",; cs = 8", "an extension has no name");
     refuses(&any, PMD "; mystery", "unknown parameter mystery");
     refuses(&any, PMD "; mystery=1", "unknown parameter mystery");
     refuses(&any, PMD "; server_no_context_takeover; server_no_context_takeover",
