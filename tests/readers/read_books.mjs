@@ -8,6 +8,7 @@
 // A line is symbol, event time in ns, first and last id, snapshot, bids, asks (tests/state/book_fixture.h).
 // Runs on Node 18 and later.
 import { readFileSync } from 'node:fs'
+import { openDuckdb, quoted } from './duckdb.mjs'
 
 const decimal = (value) => {
   const digits = value.toString().padStart(9, '0')
@@ -17,15 +18,6 @@ const decimal = (value) => {
 const level = ({ price, qty, order_count }) => `${price}:${qty}:${order_count}`
 const line = (row) => [row.symbol, row.event_time, row.first_id, row.last_id, row.snapshot,
   row.bids.map(level).join(' '), row.asks.map(level).join(' ')].join('\t')
-
-const openDuckdb = async () => {
-  const { DuckDBInstance } = await import('@duckdb/node-api')
-  const db = await (await DuckDBInstance.create(':memory:')).connect()
-  await db.run('set threads = 1')
-  return db
-}
-
-const quoted = (file) => `'${file.replaceAll("'", "''")}'`
 
 // Times with a zone are microseconds there: the fixture's are whole ones.
 const readDuckdb = async (file) => {

@@ -8,6 +8,7 @@
 // Runs on Node 18 and later.
 import { readFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { openDuckdb, quoted } from './duckdb.mjs'
 
 // Times whose zone is UTC come from DuckDB in microseconds whatever the file says: "us" columns of
 // the expectation are cut to that by the caller, who reads the unit line that follows "# FILE".
@@ -38,15 +39,6 @@ const duckdbCell = (value, unit) => {
   if (typeof value === 'object' && 'micros' in value) return String(value.micros / MICROS_PER[unit])
   return String(value)
 }
-
-const openDuckdb = async () => {
-  const { DuckDBInstance } = await import('@duckdb/node-api')
-  const db = await (await DuckDBInstance.create(':memory:')).connect()
-  await db.run('set threads = 1')
-  return db
-}
-
-const quoted = (file) => `'${file.replaceAll("'", "''")}'`
 
 // [[codec, encoding, row groups of the file that has most]]
 const readLayout = async (files) => {
